@@ -1,1 +1,3 @@
-fn main(){}
+//! The binary: parses, calls a verb, returns its exit code.
+
+fn main() {}

@@ -1,0 +1,72 @@
+//! Summary -> numbers and predicates, each with its formula, its rounding and the runs behind it.
+//! The only place where a number becomes text. Knows nothing of templates.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The schema of `claims.json`.
+pub const CLAIMS_SCHEMA: &str = "offprint.claims/1";
+
+/// `claims.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claims {
+    /// [`CLAIMS_SCHEMA`].
+    pub schema: String,
+    pub source: Source,
+    /// By id: dotted paths such as `by_length.64.latency.mean`.
+    pub claims: BTreeMap<String, Claim>,
+    pub predicates: BTreeMap<String, Predicate>,
+}
+
+/// The records that the claims rest on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    pub run_id: String,
+    /// SHA-256 of `runs.jsonl`.
+    pub sha256: String,
+}
+
+/// A value as computed, before rounding.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Value {
+    Integer(i64),
+    Number(f64),
+    Text(String),
+}
+
+/// One number (or fact) that prose may use.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    pub value: Value,
+    /// `s`, `tok/s`, `bytes`, `1` for a ratio, `` for text.
+    pub unit: String,
+    /// The value as prose prints it, without unit.
+    pub text: String,
+    /// Readable by a person: `mean of (load + e2e) over runs`.
+    pub formula: String,
+    /// `two digits of the standard error`, `exact`, ...
+    pub rounding: String,
+    /// Number of runs behind it.
+    pub n: u32,
+    pub runs: Vec<u32>,
+}
+
+/// A judgement that a word of prose depends on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Predicate {
+    /// `null` is inconclusive.
+    pub holds: Option<bool>,
+    /// The test's name.
+    pub test: String,
+    pub statistic: Option<f64>,
+    pub p: Option<f64>,
+    pub margin: Option<f64>,
+    /// The sentence that the judgement allows.
+    pub text: String,
+}

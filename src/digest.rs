@@ -1,0 +1,35 @@
+//! SHA-256 of bytes and of files, as lower-case hex. Knows nothing of what the bytes mean.
+
+use std::{fs::File, io, path::Path};
+
+use sha2::{Digest, Sha256};
+
+/// The SHA-256 of `bytes`, 64 lower-case hex digits.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// The SHA-256 of a file, read as a stream, so a checkpoint of any size needs little memory.
+///
+/// # Errors
+/// Whatever opening or reading `path` gives.
+pub fn sha256_file(path: &Path) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    io::copy(&mut File::open(path)?, &mut hasher)?;
+    Ok(hex(&hasher.finalize()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The one-block example of FIPS 180-4.
+    #[test]
+    fn abc_has_its_published_digest() {
+        assert_eq!(sha256_hex(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}

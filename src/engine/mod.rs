@@ -1,0 +1,64 @@
+//! A request in, token ids and step times out. Engines read a clock and nothing else of the world:
+//! they know no plan and write no files.
+
+use anyhow::Result;
+
+use crate::record::FinishReason;
+
+/// Something that generates text from a loaded checkpoint and says when each token was read on the host.
+pub trait Engine {
+    /// Opens the checkpoint and evaluates every parameter on the device. Called once, before `generate`.
+    /// Returns the time it took, in ns.
+    fn load(&mut self) -> Result<u64>;
+
+    /// Generates once. Peak memory is reset on entry.
+    fn generate(&mut self, request: &Request) -> Result<Generation>;
+
+    /// What records carry as `backend`: `mlx-cpu`, `mlx-metal`, `mlx-cuda`, `none`.
+    fn backend(&self) -> String;
+}
+
+/// What to generate from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// Prompt text, before any chat template.
+    pub prompt: String,
+    /// Wrap the prompt in the checkpoint's chat template.
+    pub chat_template: bool,
+    /// Token budget, at least 1.
+    pub max_tokens: u32,
+    pub sampling: Sampling,
+    /// Seed of the sampler's key.
+    pub seed: u64,
+    /// `false`: an end-of-sequence token does not end generation.
+    pub stop_on_eos: bool,
+}
+
+/// How the next token is drawn. Filters act before temperature, in mlx-lm's order: top-p, min-p, top-k, temperature.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sampling {
+    /// 0 is greedy.
+    pub temperature: f64,
+    pub top_p: Option<f64>,
+    pub min_p: Option<f64>,
+    pub top_k: Option<u32>,
+}
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Generation {
+    /// Prompt length in tokens.
+    pub n_prompt: u32,
+    /// Generated ids.
+    pub tokens: Vec<u32>,
+    pub text: String,
+    pub finish: FinishReason,
+    /// Text -> prompt ids, ns.
+    pub tokenize_ns: u64,
+    /// Prompt ids ready -> id `i` read on the host, ns; as long as `tokens`.
+    pub token_times_ns: Vec<u64>,
+    /// Prompt text in -> generated text out, ns.
+    pub e2e_ns: u64,
+    /// The allocator's peak, bytes; `None` where the engine has no such reading.
+    pub peak_memory_bytes: Option<u64>,
+}

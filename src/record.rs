@@ -1,0 +1,89 @@
+//! One row of `runs.jsonl`: what was asked, what came back and when. Raw first: every token's time is kept,
+//! and no mean is taken here. Times are integer nanoseconds, the unit is in the name, missing is `null`, never 0.
+
+use serde::{Deserialize, Serialize};
+
+/// The schema that this build reads and writes.
+pub const RUN_SCHEMA: &str = "offprint.run/1";
+
+/// Is a row a warm-up, outside every statistic, or a measurement?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    Warmup,
+    Measured,
+}
+
+/// A failed run keeps its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    Ok,
+    Failed,
+}
+
+/// Why generation ended: the token budget was used up, or an end-of-sequence token came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FinishReason {
+    Length,
+    Stop,
+}
+
+/// One execution of one planned run. `docs/FORMAT.md` describes each field.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunRecord {
+    /// [`RUN_SCHEMA`].
+    pub schema: String,
+    /// Position in the plan, from 1.
+    pub run: u32,
+    /// Position in the execution, from 1.
+    pub order: u32,
+    /// The randomised block, from 1.
+    pub block: u32,
+    pub phase: Phase,
+    /// The model's id in the study.
+    pub model: String,
+    /// `mlx`, `fake`, ...
+    pub engine: String,
+    /// `mlx-cpu`, `mlx-metal`, `mlx-cuda`, `none`, ...
+    pub backend: String,
+    /// The prompt's 1-based position in the study, as text (`"1"`), or the id that the study gave it.
+    pub prompt_id: String,
+    pub prompt_sha256: String,
+    /// The factor "output length": tokens asked for.
+    pub max_tokens: u32,
+    pub temperature: f64,
+    /// The replicate within its cell, from 1.
+    pub repeat: u32,
+    /// The sampling seed of this run.
+    pub seed: u64,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+    pub outcome: Outcome,
+    pub error: Option<String>,
+    /// Prompt length in tokens.
+    pub n_prompt: Option<u32>,
+    /// Tokens generated.
+    pub n_gen: Option<u32>,
+    pub finish_reason: Option<FinishReason>,
+    /// Opening the checkpoint -> every parameter evaluated on the device.
+    pub load_ns: Option<u64>,
+    /// Text -> prompt ids.
+    pub tokenize_ns: Option<u64>,
+    /// Prompt ids ready -> first generated id read on the host.
+    pub ttft_ns: Option<u64>,
+    /// Prompt ids ready -> id `i` read on the host; `n_gen` values, the first equals `ttft_ns`.
+    pub token_times_ns: Option<Vec<u64>>,
+    /// Prompt text in -> generated text out.
+    pub e2e_ns: Option<u64>,
+    /// The allocator's peak since it was reset just before the run.
+    pub peak_memory_bytes: Option<u64>,
+    /// SHA-256 of the generated token ids, little-endian `u32`s.
+    pub output_sha256: Option<String>,
+    pub output_text: Option<String>,
+    /// What the machine said of its thermal state; `null` where it cannot be read.
+    pub thermal: Option<String>,
+    pub energy_j: Option<f64>,
+}

@@ -1,0 +1,133 @@
+//! A study: what to measure, and what may be said of it. YAML in, `Study` and `Plan` out.
+//! Knows nothing of MLX and of the disk's layout.
+
+use serde::Serialize;
+
+/// What to measure, as the study file says it, defaults filled in.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Study {
+    /// Folder name under `results/`: lower-case letters, digits, `-`.
+    pub name: String,
+    pub title: String,
+    pub authors: Vec<Author>,
+    pub models: Vec<ModelSpec>,
+    pub prompts: Vec<Prompt>,
+    pub settings: Settings,
+    pub execution: Execution,
+    pub statistics: Statistics,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Author {
+    pub name: String,
+    pub affiliation: Option<String>,
+    pub orcid: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModelSpec {
+    /// The id records carry; in a v1 file also the source (`mlx-community/Llama-3.2-1B-Instruct-4bit`).
+    pub id: String,
+    /// The name prose uses.
+    pub name: String,
+    /// `hf:org/name@revision`, `pypi:package==version`, `path:folder`, or `fake` for the fake engine.
+    pub source: String,
+    /// `mlx` or `fake`.
+    pub engine: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Prompt {
+    /// `"1"`, `"2"`, ... by position unless the file names it.
+    pub id: String,
+    pub text: String,
+}
+
+/// The factors of the design, and what is held fixed in generation.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Settings {
+    /// Output lengths in tokens, ascending.
+    pub max_tokens: Vec<u32>,
+    /// Sampling temperatures, ascending; 0 is greedy.
+    pub temperatures: Vec<f64>,
+    /// Replicates of each cell.
+    pub num_runs: u32,
+    /// Warm-up generations before each measurement (isolation `process`) or before the first (`session`).
+    pub warmup_runs: u32,
+    pub top_p: Option<f64>,
+    pub min_p: Option<f64>,
+    pub top_k: Option<u32>,
+    /// `false` (the default): every run makes exactly `max_tokens` tokens.
+    pub stop_on_eos: bool,
+    /// `false` (the default): prompts go in raw.
+    pub chat_template: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Isolation {
+    /// Every run in a fresh worker process.
+    Process,
+    /// One process, one load.
+    Session,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// Randomised complete blocks: one block a replicate, cells shuffled inside it.
+    Blocks,
+    Sequential,
+}
+
+/// How the plan is executed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Execution {
+    pub seed: u64,
+    pub isolation: Isolation,
+    pub order: Order,
+    /// Seconds to wait before each run.
+    pub cooldown_s: f64,
+    /// Wait, at most this many seconds, until the machine is back in its starting thermal band.
+    pub thermal_gate_s: Option<f64>,
+    /// A worker that takes longer than this is a failed run.
+    pub timeout_s: f64,
+}
+
+/// What statistics the paper may rest on.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Statistics {
+    /// 0.95.
+    pub confidence: f64,
+    /// A factor is negligible when its effect is shown to lie within this share of the mean; 0.02.
+    pub equivalence_margin: f64,
+    /// Replicates are called stable when `cv.within` lies below this; 0.05.
+    pub stable_cv: f64,
+}
+
+/// Every run of a study, in plan order, with its place in the execution.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Plan {
+    /// Plan order: model, prompt, length, temperature, replicate; `runs[i].run == i + 1`.
+    pub runs: Vec<PlannedRun>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlannedRun {
+    /// Position in the plan, from 1.
+    pub run: u32,
+    /// Position in the execution, from 1.
+    pub order: u32,
+    /// From 1.
+    pub block: u32,
+    /// Index into `Study::models`.
+    pub model: usize,
+    /// Index into `Study::prompts`.
+    pub prompt: usize,
+    pub max_tokens: u32,
+    pub temperature: f64,
+    /// From 1.
+    pub repeat: u32,
+    /// The run's own sampling seed, from study seed, cell and replicate.
+    pub seed: u64,
+}
