@@ -10,13 +10,13 @@ pub mod record; // one row of runs.jsonl, and its schema version
 pub mod units; // seconds, bytes, tokens per second
 
 // the left half: measures
-pub mod study; // YAML -> Study -> Plan
+pub mod bench;
+pub mod engine; // a request -> token ids and step times
 pub mod machine; // what machine this is
 #[cfg(feature = "mlx")]
 pub mod model; // a source -> a verified checkpoint; the Llama module
-pub mod engine; // a request -> token ids and step times
 pub mod store; // results/<study>/<run-id>/
-pub mod bench; // Plan x Engine -> records
+pub mod study; // YAML -> Study -> Plan // Plan x Engine -> records
 
 // the right half: only reads
 pub mod analysis; // records -> Summary
