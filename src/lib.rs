@@ -1,22 +1,22 @@
 //! Offprint runs an LLM benchmark through MLX and typesets the paper about it.
 //!
-//! Modules in pipeline order; each may import only those above it (`tests/layers.rs` holds them to it).
+//! Modules in pipeline order; each may use only those above it (`tests/layers.rs` holds them to it).
 //! The left half measures: it alone touches MLX, a clock, the network and the machine.
 //! The right half only reads: same records in, same bytes out, on any operating system.
 
 // base
+pub mod units; // seconds, bytes, tokens per second
 pub mod digest; // SHA-256 of bytes and files
 pub mod record; // one row of runs.jsonl, and its schema version
-pub mod units; // seconds, bytes, tokens per second
 
 // the left half: measures
-pub mod bench;
-pub mod engine; // a request -> token ids and step times
+pub mod study; // YAML -> Study -> Plan
 pub mod machine; // what machine this is
 #[cfg(feature = "mlx")]
 pub mod model; // a source -> a verified checkpoint; the Llama module
+pub mod engine; // a request -> token ids and step times
 pub mod store; // results/<study>/<run-id>/
-pub mod study; // YAML -> Study -> Plan // Plan x Engine -> records
+pub mod bench; // Plan x Engine -> records
 
 // the right half: only reads
 pub mod analysis; // records -> Summary
