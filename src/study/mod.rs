@@ -1,7 +1,19 @@
 //! A study: what to measure, and what may be said of it. YAML in, `Study` and `Plan` out.
 //! Knows nothing of MLX and of the disk's layout.
 
-use serde::Serialize;
+mod check;
+mod error;
+mod file;
+mod locate;
+mod plan;
+mod read;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+pub use error::{Place, Problem, StudyError};
+use serde::{Deserialize, Serialize};
 
 /// What to measure, as the study file says it, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -10,6 +22,7 @@ pub struct Study {
     pub name: String,
     pub title: String,
     pub authors: Vec<Author>,
+    pub keywords: Vec<String>,
     pub models: Vec<ModelSpec>,
     pub prompts: Vec<Prompt>,
     pub settings: Settings,
@@ -43,6 +56,48 @@ pub struct Prompt {
     pub text: String,
 }
 
+impl Study {
+    /// Reads and checks a study file.
+    ///
+    /// # Errors
+    /// [`StudyError`], for a file that cannot be read too.
+    pub fn from_file(path: &Path) -> Result<Study, StudyError> {
+        let file = path.display().to_string();
+        let unreadable = |what: String, hint: &str| StudyError {
+            file: file.clone(),
+            place: None,
+            problem: Problem { key: String::new(), what, hint: hint.to_owned() },
+        };
+        let bytes = std::fs::read(path).map_err(|error| {
+            unreadable(format!("cannot be read: {error}"), "is the path right? studies are in config/")
+        })?;
+        let text = String::from_utf8(bytes)
+            .map_err(|error| unreadable(format!("expected UTF-8, found {}", error.utf8_error()), "save it as UTF-8"))?;
+        Study::from_str(&file, &text)
+    }
+
+    /// The study that `text` describes; `file` is its name in errors. Pure: what the study is called, when it does
+    /// not say, comes from its models, never from the file's name.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with file, line, column, key and a way out.
+    pub fn from_str(file: &str, text: &str) -> Result<Study, StudyError> {
+        let failed = |(place, problem)| StudyError { file: file.to_owned(), place, problem };
+        let entries = read::read(text).map_err(failed)?;
+        check::study(entries).map_err(|problem| failed((locate::value(text, &problem.key), problem)))
+    }
+
+    /// Does any model run on the fake engine? Then nothing that comes of it is a measurement.
+    pub fn is_fake(&self) -> bool {
+        self.models.iter().any(|model| model.engine == "fake")
+    }
+
+    /// Points of the design: models x prompts x lengths x temperatures.
+    pub fn cells(&self) -> usize {
+        self.models.len() * self.prompts.len() * self.settings.max_tokens.len() * self.settings.temperatures.len()
+    }
+}
+
 /// The factors of the design, and what is held fixed in generation.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Settings {
@@ -52,7 +107,7 @@ pub struct Settings {
     pub temperatures: Vec<f64>,
     /// Replicates of each cell.
     pub num_runs: u32,
-    /// Warm-up generations before each measurement (isolation `process`) or before the first (`session`).
+    /// Warm-up generations before each measurement (isolation `process`) or before the first (`session`); 1.
     pub warmup_runs: u32,
     pub top_p: Option<f64>,
     pub min_p: Option<f64>,
@@ -63,7 +118,7 @@ pub struct Settings {
     pub chat_template: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Isolation {
     /// Every run in a fresh worker process.
@@ -72,7 +127,7 @@ pub enum Isolation {
     Session,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Order {
     /// Randomised complete blocks: one block a replicate, cells shuffled inside it.
@@ -83,14 +138,17 @@ pub enum Order {
 /// How the plan is executed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Execution {
+    /// Seed of the order and of every run's own seed; 0.
     pub seed: u64,
+    /// `process` unless the file says otherwise.
     pub isolation: Isolation,
+    /// `blocks` unless the file says otherwise.
     pub order: Order,
-    /// Seconds to wait before each run.
+    /// Seconds to wait before each run; 0.
     pub cooldown_s: f64,
     /// Wait, at most this many seconds, until the machine is back in its starting thermal band.
     pub thermal_gate_s: Option<f64>,
-    /// A worker that takes longer than this is a failed run.
+    /// A worker that takes longer than this many seconds is a failed run; 1800.
     pub timeout_s: f64,
 }
 

@@ -1,0 +1,299 @@
+//! What the file says -> a `Study`: defaults filled in, every value judged. A problem names its key; the caller
+//! finds the line.
+
+use std::fmt::Display;
+
+use super::{
+    Author, Execution, ModelSpec, Prompt, Settings, Statistics, Study,
+    error::Problem,
+    file::{About, AuthorEntry, BenchmarkSettings, ExecutionEntry, File, Model, PromptEntry, StatisticsEntry},
+};
+
+/// A plan this long is a slip of the pen: at one second a run it takes more than a day.
+const MAX_RUNS: u64 = 100_000;
+/// Tokens of one run: beyond the context of any checkpoint of today.
+const MAX_LENGTH: u32 = 1_000_000;
+const MAX_WARMUPS: u32 = 100;
+/// Seeds keep to what every JSON reader holds exactly.
+const MAX_SEED: u64 = (1 << 53) - 1;
+/// One day.
+const MAX_SECONDS: f64 = 86_400.0;
+const MAX_NAME: usize = 64;
+
+type Checked<T> = Result<T, Problem>;
+
+pub(super) fn study(file: File) -> Checked<Study> {
+    let models = models(file.models)?;
+    let prompts = prompts(file.prompts)?;
+    let settings = settings(file.benchmark_settings)?;
+    grid(&models, &prompts, &settings)?;
+    let About { name, title, authors, keywords } = file.study;
+    let listed = models.iter().map(|model| model.name.as_str()).collect::<Vec<_>>().join(", ");
+    for (i, keyword) in keywords.iter().enumerate() {
+        one_line(&format!("study.keywords[{i}]"), keyword)?;
+    }
+    Ok(Study {
+        name: folder_name(name, &listed)?,
+        title: match title {
+            Some(title) => one_line("study.title", &title)?,
+            None => format!("Local inference benchmark of {listed}"),
+        },
+        authors: authors.into_iter().enumerate().map(|(i, entry)| author(i, entry)).collect::<Checked<_>>()?,
+        keywords,
+        models,
+        prompts,
+        settings,
+        execution: execution(file.execution)?,
+        statistics: statistics(file.statistics)?,
+    })
+}
+
+/// A folder name; where the file gives none, made from the models' names, e.g. `llama-3-2-1b`.
+fn folder_name(name: Option<String>, models: &str) -> Checked<String> {
+    let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let Some(name) = name else {
+        let spaced: String =
+            models.to_ascii_lowercase().chars().map(|c| if letter(c) { c } else { ' ' }).take(MAX_NAME).collect();
+        let name = spaced.split_whitespace().collect::<Vec<_>>().join("-");
+        return Ok(if name.is_empty() { "study".to_owned() } else { name });
+    };
+    let fits = name.len() <= MAX_NAME && name.split('-').all(|part| !part.is_empty() && part.chars().all(letter));
+    ensure(
+        fits,
+        "study.name",
+        &format!("lower-case letters, digits and single hyphens, at most {MAX_NAME}"),
+        &format!("{name:?}"),
+        "the name is a folder under results/, e.g. smollm2",
+    )?;
+    Ok(name)
+}
+
+fn author(i: usize, AuthorEntry { name, affiliation, orcid }: AuthorEntry) -> Checked<Author> {
+    let key = format!("study.authors[{i}]");
+    let name = one_line(&format!("{key}.name"), &name)?;
+    let affiliation = affiliation.map(|text| one_line(&format!("{key}.affiliation"), &text)).transpose()?;
+    if let Some(orcid) = &orcid {
+        let groups: Vec<&str> = orcid.split('-').collect();
+        let digits = orcid.bytes().filter(u8::is_ascii_digit).count() + usize::from(orcid.ends_with('X'));
+        let fits = groups.len() == 4 && groups.iter().all(|group| group.len() == 4) && digits == 16;
+        let found = format!("{orcid:?}");
+        ensure(fits, &format!("{key}.orcid"), "four groups of four digits", &found, "e.g. 0000-0002-1825-0097")?;
+    }
+    Ok(Author { name, affiliation, orcid })
+}
+
+fn models(entries: Vec<Model>) -> Checked<Vec<ModelSpec>> {
+    not_empty("models", &entries, "list at least one model, with id and name")?;
+    let models: Vec<ModelSpec> =
+        entries.into_iter().enumerate().map(|(i, entry)| model(i, entry)).collect::<Checked<_>>()?;
+    distinct("models", &models, |model| model.id.clone(), ".id")?;
+    distinct("models", &models, |model| model.name.clone(), ".name")?;
+    Ok(models)
+}
+
+fn model(i: usize, Model { id, name, source, engine }: Model) -> Checked<ModelSpec> {
+    let key = |name: &str| format!("models[{i}].{name}");
+    let id = one_line(&key("id"), &id)?;
+    ensure(!id.contains(char::is_whitespace), &key("id"), "no spaces", &format!("{id:?}"), "write `-` for a space")?;
+    let name = one_line(&key("name"), &name)?;
+    let engine = match (engine, source.as_deref()) {
+        (Some(engine), _) => engine,
+        (None, Some("fake")) => "fake".to_owned(),
+        (None, _) => "mlx".to_owned(),
+    };
+    ensure(
+        ["mlx", "fake"].contains(&engine.as_str()),
+        &key("engine"),
+        "mlx or fake",
+        &format!("{engine:?}"),
+        "leave `engine` out for mlx",
+    )?;
+    let source = match source {
+        Some(source) => source,
+        None if engine == "fake" => "fake".to_owned(),
+        None => format!("hf:{id}"),
+    };
+    let fits = match source.split_once(':') {
+        Some(("hf", repository)) => {
+            let parts: Vec<&str> = repository.split('@').next().unwrap_or_default().split('/').collect();
+            parts.len() == 2 && parts.iter().all(|part| !part.is_empty()) && !repository.ends_with('@')
+        }
+        Some(("pypi", package)) => {
+            package.split_once("==").is_some_and(|(name, version)| !name.is_empty() && !version.is_empty())
+        }
+        Some(("path", folder)) => !folder.is_empty(),
+        _ => source == "fake",
+    } && !source.contains(char::is_control);
+    ensure(
+        fits,
+        &key("source"),
+        "hf:org/name, hf:org/name@revision, pypi:package==version, path:folder or fake",
+        &format!("{source:?}"),
+        "without `source`, the id is read as a repository org/name of the hub",
+    )?;
+    ensure(
+        (engine == "fake") == (source == "fake"),
+        &key("engine"),
+        "the engine fake together with the source fake, or neither",
+        &format!("engine {engine} with source {source}"),
+        "leave one of the two out",
+    )?;
+    Ok(ModelSpec { id, name, source, engine })
+}
+
+fn prompts(entries: Vec<PromptEntry>) -> Checked<Vec<Prompt>> {
+    not_empty("prompts", &entries, "list at least one prompt")?;
+    let named: Vec<bool> = entries.iter().map(|entry| entry.id.is_some()).collect();
+    let mut prompts = Vec::with_capacity(entries.len());
+    for (i, PromptEntry { id, text }) in entries.into_iter().enumerate() {
+        let key = format!("prompts[{i}]");
+        if let Some(id) = &id {
+            let fits = !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+            let hint = "the id becomes a part of claim ids, e.g. by_prompt.short.latency.mean";
+            ensure(fits, &format!("{key}.id"), "letters, digits, `-` and `_`", &format!("{id:?}"), hint)?;
+        }
+        let text_key = if id.is_some() { format!("{key}.text") } else { key };
+        ensure(!text.is_empty(), &text_key, "a prompt", "an empty text", "write what the model is to continue")?;
+        prompts.push(Prompt { id: id.unwrap_or_else(|| (i + 1).to_string()), text });
+    }
+    let suffix = |i: usize, field: &'static str| if named[i] { field } else { "" };
+    distinct_by("prompts", &prompts, |prompt| prompt.text.clone(), |i| suffix(i, ".text"))?;
+    distinct_by("prompts", &prompts, |prompt| prompt.id.clone(), |i| suffix(i, ".id"))?;
+    Ok(prompts)
+}
+
+fn settings(entry: BenchmarkSettings) -> Checked<Settings> {
+    let key = |name: &str| format!("benchmark_settings.{name}");
+    let mut max_tokens = entry.max_tokens;
+    not_empty(&key("max_tokens"), &max_tokens, "list output lengths in tokens, e.g. [64, 128, 256]")?;
+    for (i, length) in max_tokens.iter().enumerate() {
+        let key = key(&format!("max_tokens[{i}]"));
+        in_range(&key, length, &1, &MAX_LENGTH, "a length is a number of tokens to generate")?;
+    }
+    distinct(&key("max_tokens"), &max_tokens, u32::to_string, "")?;
+    max_tokens.sort_unstable();
+
+    // -0.0 is the same temperature as 0.0 and would print as another.
+    let mut temperatures: Vec<f64> = entry.temperatures.into_iter().map(|t| t + 0.0).collect();
+    not_empty(&key("temperatures"), &temperatures, "list sampling temperatures, e.g. [0.3, 0.7]; 0 is greedy")?;
+    for (i, temperature) in temperatures.iter().enumerate() {
+        in_range(&key(&format!("temperatures[{i}]")), temperature, &0.0, &100.0, "0 is greedy decoding")?;
+    }
+    distinct(&key("temperatures"), &temperatures, f64::to_string, "")?;
+    temperatures.sort_by(f64::total_cmp);
+
+    let runs = u32::try_from(MAX_RUNS).unwrap_or(u32::MAX);
+    in_range(&key("num_runs"), &entry.num_runs, &1, &runs, "num_runs is the number of replicates of each cell")?;
+    in_range(&key("warmup_runs"), &entry.warmup_runs, &0, &MAX_WARMUPS, "one warm-up is usual")?;
+    if let Some(top_p) = &entry.top_p {
+        above_zero(&key("top_p"), top_p, 1.0, "1 keeps every token")?;
+    }
+    if let Some(min_p) = &entry.min_p {
+        in_range(&key("min_p"), min_p, &0.0, &1.0, "0 keeps every token")?;
+    }
+    if let Some(top_k) = &entry.top_k {
+        in_range(&key("top_k"), top_k, &1, &u32::MAX, "leave `top_k` out to keep every token")?;
+    }
+    Ok(Settings {
+        max_tokens,
+        temperatures,
+        num_runs: entry.num_runs,
+        warmup_runs: entry.warmup_runs,
+        top_p: entry.top_p,
+        min_p: entry.min_p,
+        top_k: entry.top_k,
+        stop_on_eos: entry.stop_on_eos,
+        chat_template: entry.chat_template,
+    })
+}
+
+fn grid(models: &[ModelSpec], prompts: &[Prompt], settings: &Settings) -> Checked<()> {
+    let (lengths, temperatures) = (settings.max_tokens.len(), settings.temperatures.len());
+    let factors = [models.len(), prompts.len(), lengths, temperatures, settings.num_runs as usize];
+    let runs = factors.iter().fold(1u64, |product, &levels| product.saturating_mul(levels as u64));
+    let found = format!(
+        "{runs} ({} models x {} prompts x {lengths} lengths x {temperatures} temperatures x {} replicates)",
+        factors[0], factors[1], factors[4]
+    );
+    let limit = format!("at most {MAX_RUNS} runs");
+    ensure(runs <= MAX_RUNS, "benchmark_settings", &limit, &found, "take levels from a factor, or split the study")
+}
+
+fn execution(entry: ExecutionEntry) -> Checked<Execution> {
+    let ExecutionEntry { seed, isolation, order, cooldown_s, thermal_gate_s, timeout_s } = entry;
+    in_range("execution.seed", &seed, &0, &MAX_SEED, "any whole number will do; a date is easy to remember")?;
+    in_range("execution.cooldown_s", &cooldown_s, &0.0, &MAX_SECONDS, "seconds to wait before each run")?;
+    if let Some(gate) = &thermal_gate_s {
+        in_range(
+            "execution.thermal_gate_s",
+            gate,
+            &0.0,
+            &MAX_SECONDS,
+            "seconds to wait at most; leave it out for none",
+        )?;
+    }
+    above_zero("execution.timeout_s", &timeout_s, MAX_SECONDS, "seconds that one run may take; 1800 is the default")?;
+    Ok(Execution { seed, isolation, order, cooldown_s, thermal_gate_s, timeout_s })
+}
+
+fn statistics(entry: StatisticsEntry) -> Checked<Statistics> {
+    let StatisticsEntry { confidence, equivalence_margin, stable_cv } = entry;
+    for (name, share, hint) in [
+        ("confidence", confidence, "0.95 is the default"),
+        ("equivalence_margin", equivalence_margin, "a share of the mean; 0.02 is the default"),
+        ("stable_cv", stable_cv, "a coefficient of variation; 0.05 is the default"),
+    ] {
+        let inside = share > 0.0 && share < 1.0;
+        let key = format!("statistics.{name}");
+        ensure(inside, &key, "a number between 0 and 1, both excluded", &share.to_string(), hint)?;
+    }
+    Ok(Statistics { confidence, equivalence_margin, stable_cv })
+}
+
+fn ensure(holds: bool, key: &str, expected: &str, found: &str, hint: &str) -> Checked<()> {
+    if holds { Ok(()) } else { Err(Problem::new(key, format!("expected {expected}, found {found}"), hint)) }
+}
+
+fn not_empty<T>(key: &str, list: &[T], hint: &str) -> Checked<()> {
+    ensure(!list.is_empty(), key, "at least one entry", "an empty list", hint)
+}
+
+/// A comparison with NaN is false, so NaN is never in range.
+fn in_range<T: PartialOrd + Display>(key: &str, value: &T, least: &T, most: &T, hint: &str) -> Checked<()> {
+    ensure(value >= least && value <= most, key, &format!("{least} to {most}"), &value.to_string(), hint)
+}
+
+fn above_zero(key: &str, value: &f64, most: f64, hint: &str) -> Checked<()> {
+    ensure(*value > 0.0 && *value <= most, key, &format!("more than 0, at most {most}"), &value.to_string(), hint)
+}
+
+/// Text that fits on one line of a page and in a record.
+fn one_line(key: &str, text: &str) -> Checked<String> {
+    let fits = !text.trim().is_empty() && !text.contains(char::is_control);
+    ensure(fits, key, "one line of text", &format!("{text:?}"), "write at least one letter, and no line break")?;
+    Ok(text.trim().to_owned())
+}
+
+fn distinct<T>(list: &str, items: &[T], name: impl Fn(&T) -> String, suffix: &'static str) -> Checked<()> {
+    distinct_by(list, items, name, |_| suffix)
+}
+
+/// No two items have the same name; the key in the problem is the later one's.
+fn distinct_by<T>(
+    list: &str,
+    items: &[T],
+    name: impl Fn(&T) -> String,
+    suffix: impl Fn(usize) -> &'static str,
+) -> Checked<()> {
+    let mut seen = std::collections::BTreeMap::new();
+    for (i, item) in items.iter().enumerate() {
+        let name = name(item);
+        if let Some(first) = seen.get(&name) {
+            let found = format!("{name:?} again, after {list}[{first}]");
+            let key = format!("{list}[{i}]{}", suffix(i));
+            return ensure(false, &key, "no duplicate", &found, "remove one of the two; num_runs sets replicates");
+        }
+        seen.insert(name, i);
+    }
+    Ok(())
+}

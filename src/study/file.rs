@@ -1,0 +1,175 @@
+//! The study file as YAML has it: keys, types, what may be left out. Values are judged in `check`.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
+};
+
+use super::{Isolation, Order};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    #[serde(default)]
+    pub(super) study: About,
+    pub(super) models: Vec<Model>,
+    pub(super) prompts: Vec<PromptEntry>,
+    pub(super) benchmark_settings: BenchmarkSettings,
+    #[serde(default)]
+    pub(super) execution: ExecutionEntry,
+    #[serde(default)]
+    pub(super) statistics: StatisticsEntry,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct About {
+    pub(super) name: Option<String>,
+    pub(super) title: Option<String>,
+    #[serde(default)]
+    pub(super) authors: Vec<AuthorEntry>,
+    #[serde(default)]
+    pub(super) keywords: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Model {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) source: Option<String>,
+    pub(super) engine: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BenchmarkSettings {
+    pub(super) max_tokens: Vec<u32>,
+    pub(super) temperatures: Vec<f64>,
+    pub(super) num_runs: u32,
+    #[serde(default = "one")]
+    pub(super) warmup_runs: u32,
+    pub(super) top_p: Option<f64>,
+    pub(super) min_p: Option<f64>,
+    pub(super) top_k: Option<u32>,
+    #[serde(default)]
+    pub(super) stop_on_eos: bool,
+    #[serde(default)]
+    pub(super) chat_template: bool,
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ExecutionEntry {
+    pub(super) seed: u64,
+    pub(super) isolation: Isolation,
+    pub(super) order: Order,
+    pub(super) cooldown_s: f64,
+    pub(super) thermal_gate_s: Option<f64>,
+    pub(super) timeout_s: f64,
+}
+
+impl Default for ExecutionEntry {
+    fn default() -> Self {
+        ExecutionEntry {
+            seed: 0,
+            isolation: Isolation::Process,
+            order: Order::Blocks,
+            cooldown_s: 0.0,
+            thermal_gate_s: None,
+            timeout_s: 1800.0,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct StatisticsEntry {
+    pub(super) confidence: f64,
+    pub(super) equivalence_margin: f64,
+    pub(super) stable_cv: f64,
+}
+
+impl Default for StatisticsEntry {
+    fn default() -> Self {
+        StatisticsEntry { confidence: 0.95, equivalence_margin: 0.02, stable_cv: 0.05 }
+    }
+}
+
+/// A prompt: its text, or `{id, text}`.
+#[derive(Debug)]
+pub(super) struct PromptEntry {
+    pub(super) id: Option<String>,
+    pub(super) text: String,
+}
+
+/// An author: a name, or `{name, affiliation, orcid}`.
+#[derive(Debug)]
+pub(super) struct AuthorEntry {
+    pub(super) name: String,
+    pub(super) affiliation: Option<String>,
+    pub(super) orcid: Option<String>,
+}
+
+// Not `#[serde(untagged)]`: that buffers the value and so forgets the line of what is wrong inside it.
+impl<'de> Deserialize<'de> for PromptEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Full {
+            id: Option<String>,
+            text: String,
+        }
+        deserializer.deserialize_any(TextOr {
+            expected: "text or a mapping with the keys id and text",
+            short: |text| PromptEntry { id: None, text },
+            full: |Full { id, text }| PromptEntry { id, text },
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for AuthorEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Full {
+            name: String,
+            affiliation: Option<String>,
+            orcid: Option<String>,
+        }
+        deserializer.deserialize_any(TextOr {
+            expected: "a name or a mapping with the keys name, affiliation and orcid",
+            short: |name| AuthorEntry { name, affiliation: None, orcid: None },
+            full: |Full { name, affiliation, orcid }| AuthorEntry { name, affiliation, orcid },
+        })
+    }
+}
+
+/// Reads a text, the short form, or a mapping, the full one.
+struct TextOr<T, F> {
+    expected: &'static str,
+    short: fn(String) -> T,
+    full: fn(F) -> T,
+}
+
+impl<'de, T, F: Deserialize<'de>> Visitor<'de> for TextOr<T, F> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.expected)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        Ok((self.short)(text.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<T, A::Error> {
+        F::deserialize(MapAccessDeserializer::new(entries)).map(self.full)
+    }
+}

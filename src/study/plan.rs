@@ -1,0 +1,195 @@
+//! `Study` -> `Plan`: every run with its place in the execution and its own seed. Both are functions of the study
+//! alone and stay the same in every version of this program; the tests pin them.
+
+use sha2::{Digest, Sha256};
+
+use super::{ModelSpec, Order, Plan, PlannedRun, Prompt, Study};
+use crate::digest::sha256_hex;
+
+impl Plan {
+    /// Plans the whole grid. Order [`Order::Blocks`]: block `b` holds replicate `b` of every cell, shuffled by
+    /// Fisher and Yates with one SplitMix64 stream from the study's seed, so a further replicate changes no earlier
+    /// block. [`Order::Sequential`]: plan order, one block.
+    pub fn of(study: &Study) -> Plan {
+        let mut runs = Vec::new();
+        for (model, spec) in study.models.iter().enumerate() {
+            for (prompt, text) in study.prompts.iter().enumerate() {
+                for &max_tokens in &study.settings.max_tokens {
+                    for &temperature in &study.settings.temperatures {
+                        for repeat in 1..=study.settings.num_runs {
+                            let run = runs.len() as u32 + 1;
+                            let seed = run_seed(study.execution.seed, spec, text, max_tokens, temperature, repeat);
+                            let (order, block) = (run, 1);
+                            runs.push(PlannedRun {
+                                run,
+                                order,
+                                block,
+                                model,
+                                prompt,
+                                max_tokens,
+                                temperature,
+                                repeat,
+                                seed,
+                            });
+                        }
+                    }
+                }
+            }
+        }
+        if study.execution.order == Order::Blocks {
+            randomise(&mut runs, study.execution.seed, study.settings.num_runs);
+        }
+        Plan { runs }
+    }
+
+    /// The runs in the order in which they are executed.
+    pub fn execution(&self) -> Vec<&PlannedRun> {
+        let mut runs: Vec<&PlannedRun> = self.runs.iter().collect();
+        runs.sort_by_key(|run| run.order);
+        runs
+    }
+}
+
+/// Seed of one run: the first 53 bits (so that every JSON reader keeps all digits) of the SHA-256 of
+/// `offprint.seed/1`, study seed, model id, SHA-256 of the prompt, length, temperature and replicate, a line each.
+/// It depends on the cell's own levels, not on positions: a level added to a factor changes no other run's seed.
+fn run_seed(study: u64, model: &ModelSpec, prompt: &Prompt, max_tokens: u32, temperature: f64, repeat: u32) -> u64 {
+    let prompt = sha256_hex(prompt.text.as_bytes());
+    let cell = format!("offprint.seed/1\n{study}\n{}\n{prompt}\n{max_tokens}\n{temperature}\n{repeat}\n", model.id);
+    let digest = Sha256::digest(cell.as_bytes());
+    digest[..8].iter().fold(0, |bits, &byte| bits << 8 | u64::from(byte)) >> 11
+}
+
+fn randomise(runs: &mut [PlannedRun], seed: u64, blocks: u32) {
+    let mut random = SplitMix64(seed);
+    let mut order = 0;
+    for block in 1..=blocks {
+        // In plan order a cell's replicates stand side by side, so a block's members are every `blocks`-th run.
+        let mut members: Vec<usize> = (block as usize - 1..runs.len()).step_by(blocks as usize).collect();
+        for last in (1..members.len()).rev() {
+            members.swap(last, random.below(last as u64 + 1) as usize);
+        }
+        for index in members {
+            order += 1;
+            (runs[index].order, runs[index].block) = (order, block);
+        }
+    }
+}
+
+/// Steele, Lea, Flood: Fast splittable pseudorandom number generators (OOPSLA 2014); constants of its
+/// reference implementation. Ours, because a library may change its stream between versions.
+struct SplitMix64(u64);
+
+impl SplitMix64 {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Uniform on `0..n`: draws from the incomplete last round of `n` are thrown away, so no value is favoured.
+    fn below(&mut self, n: u64) -> u64 {
+        let limit = u64::MAX - u64::MAX % n;
+        loop {
+            let draw = self.next();
+            if draw < limit {
+                return draw % n;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn study(max_tokens: &str, num_runs: u32, extra: &str) -> Study {
+        let text = format!(
+            "models: [{{id: tiny, name: Tiny, source: fake}}]\nprompts: [one, two]\n\
+             benchmark_settings: {{max_tokens: {max_tokens}, temperatures: [0, 0.7], num_runs: {num_runs}}}\n{extra}"
+        );
+        Study::from_str("study.yaml", &text).unwrap()
+    }
+
+    /// The generator's published first outputs for seed 1234567.
+    #[test]
+    fn splitmix_gives_its_reference_stream() {
+        let mut random = SplitMix64(1234567);
+        let stream = [random.next(), random.next(), random.next()];
+        assert_eq!(stream, [6457827717110365317, 3203168211198807973, 9817491932198370423]);
+    }
+
+    #[test]
+    fn below_is_uniform() {
+        let mut random = SplitMix64(7);
+        let mut counts = [0u32; 6];
+        (0..60_000).for_each(|_| counts[random.below(6) as usize] += 1);
+        // 10,000 expected a value, standard deviation 91: five of them.
+        assert!(counts.iter().all(|&count| count.abs_diff(10_000) < 456), "{counts:?}");
+    }
+
+    /// This table may never change: resumed and repeated executions rest on it.
+    #[test]
+    fn order_and_seeds_are_pinned() {
+        let plan = Plan::of(&study("[64, 128]", 2, "execution: {seed: 20261123}"));
+        let table: Vec<String> = plan
+            .runs
+            .iter()
+            .map(|r| {
+                format!(
+                    "{:2} prompt {} {:3} tokens t={} #{} -> block {} order {:2} seed {}",
+                    r.run, r.prompt, r.max_tokens, r.temperature, r.repeat, r.block, r.order, r.seed
+                )
+            })
+            .collect();
+        insta::assert_snapshot!(table.join("\n"));
+    }
+
+    #[test]
+    fn every_block_holds_every_cell_once() {
+        let plan = Plan::of(&study("[1, 2, 3]", 4, ""));
+        let execution = plan.execution();
+        assert!(execution.iter().zip(1..).all(|(run, order)| run.order == order));
+        assert!(plan.runs.iter().zip(1..).all(|(run, position)| run.run == position));
+        for (block, members) in (1..).zip(execution.chunks(12)) {
+            let cells: std::collections::BTreeSet<_> =
+                members.iter().map(|r| (r.prompt, r.max_tokens, r.temperature.to_bits())).collect();
+            assert_eq!(cells.len(), 12);
+            assert!(members.iter().all(|run| run.block == block && run.repeat == block));
+        }
+        let orders: Vec<Vec<(usize, u32)>> =
+            execution.chunks(12).map(|b| b.iter().map(|r| (r.prompt, r.max_tokens)).collect()).collect();
+        assert!(orders.windows(2).all(|pair| pair[0] != pair[1]), "blocks are shuffled independently");
+    }
+
+    #[test]
+    fn a_further_level_or_replicate_changes_no_seed_of_another_run() {
+        let seeds = |study: &Study| -> BTreeMap<_, _> {
+            let key = |r: &PlannedRun| (r.prompt, r.max_tokens, r.temperature.to_bits(), r.repeat);
+            Plan::of(study).runs.iter().map(|r| (key(r), r.seed)).collect()
+        };
+        let (small, large) = (seeds(&study("[64]", 2, "")), seeds(&study("[32, 64]", 3, "")));
+        assert!(small.iter().all(|(cell, seed)| large[cell] == *seed));
+        let distinct: std::collections::BTreeSet<_> = large.values().collect();
+        assert_eq!(distinct.len(), large.len());
+        assert!(large.values().all(|&seed| seed < 1 << 53));
+    }
+
+    #[test]
+    fn a_further_replicate_leaves_earlier_blocks_as_they_were() {
+        let order = |n| -> Vec<(u32, usize, u32)> {
+            let plan = Plan::of(&study("[64, 128]", n, ""));
+            plan.execution().iter().map(|r| (r.repeat, r.prompt, r.max_tokens)).collect()
+        };
+        assert_eq!(order(2)[..], order(3)[..16]);
+    }
+
+    #[test]
+    fn sequential_is_plan_order_in_one_block() {
+        let plan = Plan::of(&study("[64]", 3, "execution: {order: sequential}"));
+        assert!(plan.runs.iter().all(|run| run.order == run.run && run.block == 1));
+    }
+}

