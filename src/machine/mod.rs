@@ -1,13 +1,24 @@
 //! What machine this is, asked of the machine itself. Every fact is a value or a reason why it is unknown.
 //! Knows nothing of the plan.
 
+mod command;
+mod linux;
+mod macos;
+mod software;
+mod thermal;
+
+use std::path::Path;
+
+use anyhow::{Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
+pub use thermal::{Thermal, thermal, thermal_reading};
 
 /// The schema of `environment.json`.
 pub const ENVIRONMENT_SCHEMA: &str = "offprint.environment/1";
 
 /// A fact, or why it could not be had.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Fact<T> {
     pub value: Option<T>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -41,6 +52,8 @@ pub struct Environment {
     pub cpu_features: Vec<String>,
     pub physical_cores: Fact<u32>,
     pub logical_cores: Fact<u32>,
+    /// Processors that this program may use; fewer than there are where a container or an affinity mask says so.
+    pub usable_cores: Fact<u32>,
     pub performance_cores: Fact<u32>,
     pub efficiency_cores: Fact<u32>,
     /// GPU name where the backend has one.
@@ -85,4 +98,135 @@ pub struct CheckpointFacts {
     pub quantization: Option<String>,
     /// Weights without meaning (made for tests): every output marks itself as not a measurement.
     pub random_weights: bool,
+}
+
+/// What the operating system knows of the machine.
+#[derive(Debug)]
+struct Hardware {
+    chip: Fact<String>,
+    machine_model: Fact<String>,
+    cpu_features: Vec<String>,
+    physical_cores: Fact<u32>,
+    logical_cores: Fact<u32>,
+    performance_cores: Fact<u32>,
+    efficiency_cores: Fact<u32>,
+    gpu: Fact<String>,
+    memory_bytes: Fact<u64>,
+    os: Fact<String>,
+    kernel: Fact<String>,
+    power_source: Fact<String>,
+    low_power_mode: Fact<bool>,
+    load_average: Fact<f64>,
+    virtualized: Fact<bool>,
+}
+
+/// Asks the machine. Never fails: what cannot be had says why.
+pub fn capture(checkpoints: Vec<CheckpointFacts>) -> Environment {
+    let hardware = if cfg!(target_os = "macos") { macos::read(&command::ask) } else { linux::read(Path::new("/")) };
+    let software = software::read();
+    Environment {
+        schema: ENVIRONMENT_SCHEMA.to_owned(),
+        captured_at: jiff::Timestamp::now().to_string(),
+        chip: hardware.chip,
+        machine_model: hardware.machine_model,
+        arch: std::env::consts::ARCH.to_owned(),
+        cpu_features: hardware.cpu_features,
+        physical_cores: hardware.physical_cores,
+        logical_cores: hardware.logical_cores,
+        usable_cores: match std::thread::available_parallelism() {
+            Ok(cores) => Fact::known(cores.get() as u32),
+            Err(error) => Fact::unknown(error.to_string()),
+        },
+        performance_cores: hardware.performance_cores,
+        efficiency_cores: hardware.efficiency_cores,
+        gpu: hardware.gpu,
+        memory_bytes: hardware.memory_bytes,
+        os: hardware.os,
+        kernel: hardware.kernel,
+        power_source: hardware.power_source,
+        low_power_mode: hardware.low_power_mode,
+        thermal_state: thermal(),
+        load_average: hardware.load_average,
+        virtualized: hardware.virtualized,
+        offprint_version: env!("CARGO_PKG_VERSION").to_owned(),
+        git_commit: software.git_commit,
+        git_dirty: software.git_dirty,
+        rustc: software.rustc,
+        cargo_lock_sha256: software.cargo_lock_sha256,
+        libraries: software.libraries,
+        checkpoints,
+    }
+}
+
+const NOT_OURS: &str = "hint: is this a run folder of offprint? one holds study.yaml, environment.json and runs.jsonl";
+
+impl Environment {
+    /// Reads `environment.json`, strictly: no unknown field, no missing one. `file` is its name in errors.
+    ///
+    /// # Errors
+    /// Another schema (both are named), or JSON that does not fit the schema.
+    pub fn from_json(file: &str, text: &str) -> Result<Environment> {
+        #[derive(Deserialize)]
+        struct Schema {
+            schema: String,
+        }
+        let misfit = |error| {
+            anyhow!(
+                "{file}: expected the fields of {ENVIRONMENT_SCHEMA}, found JSON that does not fit: {error}\n{NOT_OURS}"
+            )
+        };
+        // The schema first: of a later one, unknown fields are no news.
+        let Schema { schema } = serde_json::from_str(text).map_err(misfit)?;
+        ensure!(
+            schema == ENVIRONMENT_SCHEMA,
+            "{file}: schema: expected {ENVIRONMENT_SCHEMA}, found {schema}\n\
+             hint: read it with the version of offprint that wrote it"
+        );
+        serde_json::from_str(text).map_err(misfit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkpoint() -> CheckpointFacts {
+        CheckpointFacts {
+            model: "tiny".to_owned(),
+            source: "path:tiny".to_owned(),
+            files: [("model.safetensors".to_owned(), "00".repeat(32))].into(),
+            weight_bytes: 4,
+            parameters: 1,
+            quantization: None,
+            random_weights: true,
+        }
+    }
+
+    #[test]
+    fn what_is_captured_reads_back_equal() {
+        let environment = capture(vec![checkpoint()]);
+        let text = serde_json::to_string_pretty(&environment).unwrap();
+        assert_eq!(Environment::from_json("environment.json", &text).unwrap(), environment);
+        assert!(environment.logical_cores.value.is_some_and(|cores| cores > 0), "{text}");
+        assert!(environment.memory_bytes.value.is_some_and(|bytes| bytes > 1 << 28), "{text}");
+    }
+
+    /// Every unknown fact has a reason, and no known one has.
+    #[test]
+    fn null_comes_with_a_reason() {
+        let captured = serde_json::to_value(capture(vec![])).unwrap();
+        let facts: Vec<_> =
+            captured.as_object().unwrap().values().filter(|field| field.get("value").is_some()).collect();
+        assert_eq!(facts.len(), 19);
+        assert!(facts.iter().all(|fact| fact["value"].is_null() == fact.get("reason").is_some()), "{facts:#?}");
+    }
+
+    #[test]
+    fn another_schema_or_field_is_refused() {
+        let text = serde_json::to_string(&capture(vec![])).unwrap();
+        let read = |text: String| format!("{:#}", Environment::from_json("environment.json", &text).unwrap_err());
+        insta::assert_snapshot!(read(text.replace("offprint.environment/1", "offprint.environment/7")));
+        insta::assert_snapshot!(read("{\"schema\": \"offprint.environment/1\", \"host\": \"x\"}".to_owned()));
+        insta::assert_snapshot!(read("[]".to_owned()));
+    }
 }

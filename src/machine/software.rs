@@ -1,0 +1,119 @@
+//! What software this is: the program, its source tree, its compiler, its libraries. The lock file is compiled in, so
+//! versions are those of this binary, not of the folder in which it runs.
+
+use std::collections::BTreeMap;
+
+use super::{Fact, command};
+use crate::digest::sha256_hex;
+
+const CARGO_LOCK: &str = include_str!("../../Cargo.lock");
+
+/// Crates whose version can change a measurement or a printed number.
+const MEASURING: [&str; 5] = ["mlx-rs", "mlx-sys", "tokenizers", "safetensors", "minijinja"];
+const READING: [&str; 6] = ["plotters", "polars", "pulldown-cmark", "statrs", "svg2pdf", "tera"];
+
+pub(super) struct Software {
+    pub(super) git_commit: Fact<String>,
+    pub(super) git_dirty: Fact<bool>,
+    pub(super) rustc: String,
+    pub(super) cargo_lock_sha256: Fact<String>,
+    pub(super) libraries: BTreeMap<String, String>,
+}
+
+pub(super) fn read() -> Software {
+    let (git_commit, git_dirty) = match commit(&command::ask) {
+        Ok((commit, dirty)) => (Fact::known(commit), Fact::known(dirty)),
+        Err(reason) => (Fact::unknown(reason.clone()), Fact::unknown(reason)),
+    };
+    Software {
+        git_commit,
+        git_dirty,
+        rustc: option_env!("OFFPRINT_RUSTC").unwrap_or("unknown").to_owned(),
+        cargo_lock_sha256: Fact::known(sha256_hex(CARGO_LOCK.as_bytes())),
+        libraries: libraries(),
+    }
+}
+
+/// Commit of the repository around the current folder, and whether what is compiled differs from it. Only when its
+/// lock file is the one compiled in: any other repository says nothing of this binary.
+fn commit(ask: &dyn Fn(&str, &[&str]) -> Result<String, String>) -> Result<(String, bool), String> {
+    let git = |arguments: &[&str]| ask("git", arguments).map(|answer| answer.trim().to_owned());
+    let top = git(&["rev-parse", "--show-toplevel"])?;
+    let lock = std::fs::read_to_string(std::path::Path::new(&top).join("Cargo.lock")).unwrap_or_default();
+    if lock != CARGO_LOCK {
+        return Err("the current folder's repository is not the one this program was built from".to_owned());
+    }
+    let compiled = ["Cargo.toml", "Cargo.lock", "build.rs", "src", "native", "templates"];
+    let mut status = vec!["-C", top.as_str(), "status", "--porcelain", "--untracked-files=no", "--"];
+    status.extend(compiled);
+    Ok((git(&["rev-parse", "HEAD"])?, !git(&status)?.is_empty()))
+}
+
+fn libraries() -> BTreeMap<String, String> {
+    let mut libraries = versions(CARGO_LOCK, &READING);
+    if cfg!(feature = "mlx") {
+        libraries.append(&mut versions(CARGO_LOCK, &MEASURING));
+    }
+    #[cfg(feature = "mlx")]
+    if let Some(version) = mlx_version() {
+        libraries.insert("mlx".to_owned(), version);
+    }
+    libraries
+}
+
+/// Versions of the named packages in a lock file.
+fn versions(lock: &str, names: &[&str]) -> BTreeMap<String, String> {
+    let quoted = |line: &str, key: &str| Some(line.strip_prefix(key)?.trim_matches(['=', ' ', '"']).to_owned());
+    let packages = lock.split("[[package]]").filter_map(|block| {
+        let name = block.lines().find_map(|line| quoted(line, "name = "))?;
+        Some((name, block.lines().find_map(|line| quoted(line, "version = "))?))
+    });
+    packages.filter(|(name, _)| names.contains(&name.as_str())).collect()
+}
+
+/// The version that the linked MLX library says of itself.
+#[cfg(feature = "mlx")]
+fn mlx_version() -> Option<String> {
+    // SAFETY: `mlx_version` fills the string, which is read before it is freed and is not used after.
+    unsafe {
+        let mut text = mlx_sys::mlx_string_new();
+        let failed = mlx_sys::mlx_version(&mut text) != 0;
+        let version = (!failed).then(|| std::ffi::CStr::from_ptr(mlx_sys::mlx_string_data(text)));
+        let version = version.map(|version| version.to_string_lossy().into_owned());
+        mlx_sys::mlx_string_free(text);
+        version
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_those_of_the_lock_file() {
+        let lock = "version = 4\n\n[[package]]\nname = \"tera\"\nversion = \"2.4.0\"\nsource = \"x\"\n\n[[package]]\n\
+                    name = \"tera-extra\"\nversion = \"9.0.0\"\n";
+        assert_eq!(versions(lock, &["tera", "absent"]), BTreeMap::from([("tera".to_owned(), "2.4.0".to_owned())]));
+        for name in MEASURING.iter().chain(&READING) {
+            assert!(versions(CARGO_LOCK, &[name]).contains_key(*name), "{name} is not in Cargo.lock");
+        }
+    }
+
+    #[test]
+    fn the_commit_counts_only_in_the_repository_of_this_program() {
+        let top = tempfile::tempdir().unwrap();
+        let answers = |changed: &'static str| {
+            let top = top.path().display().to_string();
+            move |_: &str, arguments: &[&str]| match arguments {
+                ["rev-parse", "--show-toplevel"] => Ok(format!("{top}\n")),
+                ["rev-parse", "HEAD"] => Ok("27b08ab\n".to_owned()),
+                _ => Ok(changed.to_owned()),
+            }
+        };
+        assert!(commit(&answers("")).unwrap_err().contains("not the one"));
+        std::fs::write(top.path().join("Cargo.lock"), CARGO_LOCK).unwrap();
+        assert_eq!(commit(&answers("")), Ok(("27b08ab".to_owned(), false)));
+        assert_eq!(commit(&answers(" M src/lib.rs\n")), Ok(("27b08ab".to_owned(), true)));
+        assert_eq!(commit(&|_, _| Err("git cannot be run".to_owned())), Err("git cannot be run".to_owned()));
+    }
+}
