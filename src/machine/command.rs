@@ -2,6 +2,9 @@
 
 use std::process::{Command, Stdio};
 
+/// A way to ask a program: [`ask`], or a test's answers.
+pub(super) type Ask<'a> = &'a dyn Fn(&str, &[&str]) -> Result<String, String>;
+
 /// Standard output of `program`. `sysctl` fails as a whole when one name of many is unknown, and still prints the
 /// others: so output counts, and the exit status only where there is none.
 pub(super) fn ask(program: &str, arguments: &[&str]) -> Result<String, String> {

@@ -1,7 +1,7 @@
 //! What macOS says of the machine, through `sysctl`, `sw_vers`, `pmset` and `system_profiler`. Enters: a way to ask a
 //! program, so tests bring its answers; leaves: `Hardware`.
 
-use super::{Fact, Hardware};
+use super::{Fact, Hardware, command::Ask};
 
 /// One question for all: each process that is started takes milliseconds.
 const NAMES: [&str; 16] = [
@@ -22,9 +22,6 @@ const NAMES: [&str; 16] = [
     "hw.optional.arm.FEAT_SME",
     "hw.optional.arm.FEAT_SME2",
 ];
-
-/// Asks a program: its standard output, or a reason for want of one.
-pub(super) type Ask<'a> = &'a dyn Fn(&str, &[&str]) -> Result<String, String>;
 
 pub(super) fn read(ask: Ask) -> Hardware {
     let sysctl = Sysctl(ask("sysctl", &NAMES));

@@ -126,7 +126,7 @@ pub fn capture(checkpoints: Vec<CheckpointFacts>) -> Environment {
     let software = software::read();
     Environment {
         schema: ENVIRONMENT_SCHEMA.to_owned(),
-        captured_at: jiff::Timestamp::now().to_string(),
+        captured_at: now(),
         chip: hardware.chip,
         machine_model: hardware.machine_model,
         arch: std::env::consts::ARCH.to_owned(),
@@ -156,6 +156,12 @@ pub fn capture(checkpoints: Vec<CheckpointFacts>) -> Environment {
         libraries: software.libraries,
         checkpoints,
     }
+}
+
+/// To the second: nothing here is a measurement.
+fn now() -> String {
+    let now = jiff::Timestamp::now();
+    now.round(jiff::Unit::Second).unwrap_or(now).to_string()
 }
 
 const NOT_OURS: &str = "hint: is this a run folder of offprint? one holds study.yaml, environment.json and runs.jsonl";

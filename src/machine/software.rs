@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Fact, command};
+use super::{
+    Fact,
+    command::{self, Ask},
+};
 use crate::digest::sha256_hex;
 
 const CARGO_LOCK: &str = include_str!("../../Cargo.lock");
@@ -28,7 +31,7 @@ pub(super) fn read() -> Software {
     Software {
         git_commit,
         git_dirty,
-        rustc: option_env!("OFFPRINT_RUSTC").unwrap_or("unknown").to_owned(),
+        rustc: env!("OFFPRINT_RUSTC").to_owned(),
         cargo_lock_sha256: Fact::known(sha256_hex(CARGO_LOCK.as_bytes())),
         libraries: libraries(),
     }
@@ -36,7 +39,7 @@ pub(super) fn read() -> Software {
 
 /// Commit of the repository around the current folder, and whether what is compiled differs from it. Only when its
 /// lock file is the one compiled in: any other repository says nothing of this binary.
-fn commit(ask: &dyn Fn(&str, &[&str]) -> Result<String, String>) -> Result<(String, bool), String> {
+fn commit(ask: Ask) -> Result<(String, bool), String> {
     let git = |arguments: &[&str]| ask("git", arguments).map(|answer| answer.trim().to_owned());
     let top = git(&["rev-parse", "--show-toplevel"])?;
     let lock = std::fs::read_to_string(std::path::Path::new(&top).join("Cargo.lock")).unwrap_or_default();
@@ -97,6 +100,13 @@ mod tests {
         for name in MEASURING.iter().chain(&READING) {
             assert!(versions(CARGO_LOCK, &[name]).contains_key(*name), "{name} is not in Cargo.lock");
         }
+    }
+
+    /// The wheel that `native/mlx-sys` pins and the library that is loaded are one.
+    #[cfg(feature = "mlx")]
+    #[test]
+    fn mlx_says_its_version() {
+        assert_eq!(libraries().get("mlx").map(String::as_str), Some("0.32.2"));
     }
 
     #[test]
