@@ -7,7 +7,10 @@ pub(super) type Ask<'a> = &'a dyn Fn(&str, &[&str]) -> Result<String, String>;
 
 /// Standard output of `program`. `sysctl` fails as a whole when one name of many is unknown, and still prints the
 /// others: so output counts, and the exit status only where there is none.
-pub(super) fn ask(program: &str, arguments: &[&str]) -> Result<String, String> {
+///
+/// # Errors
+/// The reason for want of an answer, one line: no such program, or what it said when it failed.
+pub fn ask(program: &str, arguments: &[&str]) -> Result<String, String> {
     let output = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())

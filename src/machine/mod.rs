@@ -4,12 +4,15 @@
 mod command;
 mod linux;
 mod macos;
+mod resources;
 mod software;
 mod thermal;
 
 use std::path::Path;
 
 use anyhow::{Result, anyhow, ensure};
+pub use command::ask;
+pub use resources::{free_disk, free_memory};
 use serde::{Deserialize, Serialize};
 pub use thermal::{Thermal, thermal, thermal_reading};
 
@@ -225,6 +228,16 @@ mod tests {
             captured.as_object().unwrap().values().filter(|field| field.get("value").is_some()).collect();
         assert_eq!(facts.len(), 19);
         assert!(facts.iter().all(|fact| fact["value"].is_null() == fact.get("reason").is_some()), "{facts:#?}");
+    }
+
+    #[test]
+    fn every_field_is_in_the_format_document() {
+        let document = include_str!("../../docs/FORMAT.md");
+        let environment = serde_json::to_value(capture(vec![checkpoint()])).unwrap();
+        let fields = [&environment, &environment["checkpoints"][0]].map(|object| object.as_object().unwrap().clone());
+        for field in fields.iter().flat_map(|object| object.keys()) {
+            assert!(document.contains(&format!("`{field}`")), "docs/FORMAT.md lacks {field}");
+        }
     }
 
     #[test]

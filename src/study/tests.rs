@@ -170,6 +170,16 @@ fn every_error_says_where_what_and_the_way_out() {
 }
 
 #[test]
+fn every_key_is_in_the_format_document() {
+    let document = include_str!("../../docs/FORMAT.md");
+    let study = serde_json::to_value(Study::from_str("v1", V1).unwrap()).unwrap();
+    let blocks = [&study["settings"], &study["execution"], &study["statistics"], &study["models"][0]];
+    for key in blocks.iter().flat_map(|block| block.as_object().unwrap().keys()) {
+        assert!(document.contains(&format!("| `{key}` |")), "docs/FORMAT.md lacks {key}");
+    }
+}
+
+#[test]
 fn a_file_that_is_no_text_or_not_there_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let latin = folder.path().join("latin.yaml");
