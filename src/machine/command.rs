@@ -13,6 +13,7 @@ pub(super) type Ask<'a> = &'a dyn Fn(&str, &[&str]) -> Result<String, String>;
 pub fn ask(program: &str, arguments: &[&str]) -> Result<String, String> {
     let output = Command::new(program)
         .args(arguments)
+        .env("LC_ALL", "C")
         .stdin(Stdio::null())
         .output()
         .map_err(|error| format!("{program} cannot be run: {error}"))?;

@@ -1,0 +1,275 @@
+//! `offprint doctor`: can this machine run the study? Each check says what it found and, where that is not good, the
+//! way out. Finding out is apart from judging, so every judgement is tested without a machine that is ill.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::Result;
+
+use crate::{
+    machine::{self, Environment, Fact},
+    study::{Plan, Study, StudyError},
+};
+
+#[derive(Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// The study to be run; without one, only the machine is checked
+    study: Option<PathBuf>,
+}
+
+/// Prints one line a check; exit code 1 when one fails.
+pub fn run(args: DoctorArgs) -> Result<ExitCode> {
+    let findings = Findings::gather(args.study.as_deref());
+    let checks = findings.checks();
+    #[expect(clippy::print_stdout, reason = "this verb's answer")]
+    for check in &checks {
+        println!("{check}");
+    }
+    let failed = checks.iter().any(|check| check.verdict == Verdict::Fails);
+    Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// A run of 54 writes a few megabytes; a checkpoint of one billion parameters takes a gigabyte, and two while it is
+/// converted.
+const DISK_LEAST: u64 = 1 << 30;
+const DISK_GOOD: u64 = 4 << 30;
+/// Weights, their copy on the device while loading, and the cache.
+const MEMORY_LEAST: u64 = 1 << 30;
+const MEMORY_GOOD: u64 = 3 << 30;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Good,
+    /// It will run, but know this.
+    Note,
+    Fails,
+}
+
+#[derive(Debug)]
+struct Check {
+    name: &'static str,
+    verdict: Verdict,
+    found: String,
+    hint: Option<String>,
+}
+
+impl Check {
+    fn good(name: &'static str, found: impl Into<String>) -> Check {
+        Check { name, verdict: Verdict::Good, found: found.into(), hint: None }
+    }
+
+    fn note(name: &'static str, found: impl Into<String>, hint: impl Into<String>) -> Check {
+        Check { name, verdict: Verdict::Note, found: found.into(), hint: Some(hint.into()) }
+    }
+
+    fn fails(name: &'static str, found: impl Into<String>, hint: impl Into<String>) -> Check {
+        Check { name, verdict: Verdict::Fails, found: found.into(), hint: Some(hint.into()) }
+    }
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let verdict = match self.verdict {
+            Verdict::Good => "ok",
+            Verdict::Note => "note",
+            Verdict::Fails => "FAIL",
+        };
+        write!(f, "{verdict:<5} {:<8} {}", self.name, self.found)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\n{:15}hint: {hint}", ""),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What was found, before any judgement.
+#[derive(Debug)]
+struct Findings {
+    study: Option<Result<Study, StudyError>>,
+    environment: Environment,
+    free_memory: Fact<u64>,
+    free_disk: Fact<u64>,
+    /// `python3 -m pip --version`.
+    pip: Result<String, String>,
+    /// First line of what a TeX engine says of itself.
+    tex: Result<String, String>,
+}
+
+impl Findings {
+    fn gather(study: Option<&Path>) -> Findings {
+        let tex = machine::ask("latexmk", &["-v"]).or_else(|_| machine::ask("tectonic", &["--version"]));
+        Findings {
+            study: study.map(Study::from_file),
+            environment: machine::capture(Vec::new()),
+            free_memory: machine::free_memory(),
+            free_disk: machine::free_disk(Path::new(".")),
+            pip: machine::ask("python3", &["-m", "pip", "--version"]),
+            tex,
+        }
+    }
+
+    fn checks(&self) -> Vec<Check> {
+        let mut checks = Vec::new();
+        checks.extend(self.study.as_ref().map(study));
+        checks.extend([
+            self.mlx(),
+            enough("memory", &self.free_memory, MEMORY_LEAST, MEMORY_GOOD, "close other programs"),
+            enough("disk", &self.free_disk, DISK_LEAST, DISK_GOOD, "free some space on this file system"),
+            self.pip(),
+            match &self.tex {
+                Ok(version) => Check::good("tex", first_line(version)),
+                Err(_) => Check::note(
+                    "tex",
+                    "no TeX engine: the paper is made in every format but PDF",
+                    "install latexmk (TeX Live) or tectonic",
+                ),
+            },
+            self.power(),
+            self.load(),
+        ]);
+        checks
+    }
+
+    /// The study, where it could be read.
+    fn readable(&self) -> Option<&Study> {
+        self.study.as_ref()?.as_ref().ok()
+    }
+
+    fn mlx(&self) -> Check {
+        let fake = self.readable().is_some_and(|study| study.models.iter().all(|model| model.engine == "fake"));
+        match self.environment.libraries.get("mlx") {
+            Some(version) => Check::good("mlx", format!("MLX {version}")),
+            None if fake => Check::good("mlx", "not in this program; the fake engine needs none"),
+            None => Check::fails(
+                "mlx",
+                "this program was built without MLX: it reads and verifies, and runs no model",
+                "build it with default features: cargo build --release",
+            ),
+        }
+    }
+
+    fn pip(&self) -> Check {
+        let needed = self.readable().is_some_and(|s| s.models.iter().any(|m| m.source.starts_with("pypi:")));
+        let hint = "install Python 3 with pip; on Debian: apt install python3-pip";
+        match &self.pip {
+            Ok(version) => Check::good("pip", first_line(version).split(" from ").next().unwrap_or_default()),
+            Err(reason) if needed => Check::fails("pip", format!("the study has a pypi: source, and {reason}"), hint),
+            Err(reason) => Check::note("pip", format!("{reason}; a build of this program needs it"), hint),
+        }
+    }
+
+    fn power(&self) -> Check {
+        let source = &self.environment.power_source;
+        let low = self.environment.low_power_mode.value == Some(true);
+        match (source.value.as_deref(), low) {
+            (_, true) => Check::note("power", "low power mode is on: the machine runs slower", "switch it off"),
+            (Some("battery"), _) => Check::note("power", "on battery: the machine may run slower", "plug it in"),
+            (Some(source), _) => Check::good("power", source),
+            (None, _) => Check::good("power", format!("unknown: {}", reason(source))),
+        }
+    }
+
+    fn load(&self) -> Check {
+        let load = &self.environment.load_average;
+        let Some(average) = load.value else { return Check::good("load", format!("unknown: {}", reason(load))) };
+        let cores = self.environment.usable_cores.value.unwrap_or(1);
+        let found = format!("{average:.2} on {cores} cores");
+        if average > 0.25 * f64::from(cores) {
+            return Check::note("load", format!("{found}: something else is running"), "wait, or stop other programs");
+        }
+        Check::good("load", found)
+    }
+}
+
+fn study(read: &Result<Study, StudyError>) -> Check {
+    match read {
+        Ok(study) => {
+            let (runs, models) = (Plan::of(study).runs.len(), study.models.len());
+            Check::good("study", format!("{}: {runs} runs, {models} model(s)", study.name))
+        }
+        Err(error) => {
+            let text = error.to_string();
+            let (found, hint) = text.split_once("\nhint: ").unwrap_or((&text, "docs/FORMAT.md describes a study"));
+            Check::fails("study", found, hint)
+        }
+    }
+}
+
+fn enough(name: &'static str, free: &Fact<u64>, least: u64, good: u64, hint: &str) -> Check {
+    let gib = |bytes: u64| format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30));
+    match free.value {
+        None => Check::note(name, format!("unknown: {}", reason(free)), "see for yourself"),
+        Some(bytes) if bytes < least => Check::fails(name, format!("{} free, {} needed", gib(bytes), gib(least)), hint),
+        Some(bytes) if bytes < good => Check::note(name, format!("{} free, {} is ample", gib(bytes), gib(good)), hint),
+        Some(bytes) => Check::good(name, format!("{} free", gib(bytes))),
+    }
+}
+
+fn reason<T>(fact: &Fact<T>) -> &str {
+    fact.reason.as_deref().unwrap_or("no reason given")
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn healthy() -> Findings {
+        let mut environment = machine::capture(Vec::new());
+        environment.libraries.insert("mlx".to_owned(), "0.32.2".to_owned());
+        environment.power_source = Fact::known("ac".to_owned());
+        environment.low_power_mode = Fact::known(false);
+        environment.load_average = Fact::known(0.2);
+        environment.usable_cores = Fact::known(10);
+        Findings {
+            study: Some(Study::from_file(Path::new("config/smollm2.yaml"))),
+            environment,
+            free_memory: Fact::known(12 << 30),
+            free_disk: Fact::known(100 << 30),
+            pip: Ok("pip 25.3 from /usr/lib (python 3.13)\n".to_owned()),
+            tex: Ok("\nLatexmk, John Collins, 27 Dec. 2024. Version 4.86a\n".to_owned()),
+        }
+    }
+
+    fn say(findings: &Findings) -> String {
+        findings.checks().iter().map(Check::to_string).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn a_healthy_machine_passes() {
+        let checks = healthy().checks();
+        assert!(checks.iter().all(|check| check.verdict == Verdict::Good));
+        insta::assert_snapshot!(say(&healthy()));
+    }
+
+    #[test]
+    fn a_machine_with_everything_wrong_is_told_each_way_out() {
+        let mut ill = healthy();
+        ill.environment.libraries.remove("mlx");
+        ill.environment.power_source = Fact::known("battery".to_owned());
+        ill.environment.load_average = Fact::known(7.5);
+        ill.free_memory = Fact::known(300 << 20);
+        ill.free_disk = Fact::known(2 << 30);
+        ill.pip = Err("python3 cannot be run: No such file or directory".to_owned());
+        ill.tex = Err("tectonic cannot be run: No such file or directory".to_owned());
+        insta::assert_snapshot!(say(&ill));
+        ill.study = Some(Study::from_str("bad.yaml", "models: []\n"));
+        ill.environment.low_power_mode = Fact::known(true);
+        insta::assert_snapshot!(say(&ill));
+    }
+
+    #[test]
+    fn the_fake_engine_needs_neither_mlx_nor_pip() {
+        let mut bare = healthy();
+        bare.study = Some(Study::from_file(Path::new("config/fake.yaml")));
+        bare.environment.libraries.remove("mlx");
+        bare.pip = Err("python3 cannot be run: No such file or directory".to_owned());
+        assert!(bare.checks().iter().all(|check| check.verdict != Verdict::Fails), "{}", say(&bare));
+    }
+}
