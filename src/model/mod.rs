@@ -1,13 +1,17 @@
 //! A source -> a verified checkpoint folder -> strictly loaded weights -> the Llama module.
 //! Knows nothing of text and clocks.
 
+pub mod cache;
 pub mod checkpoint;
 pub mod gguf;
 pub mod hub;
 pub mod import;
+pub mod llama;
 pub mod pypi;
+pub mod rope;
 pub mod source;
 pub mod vocabulary;
+pub mod weights;
 
 use std::{
     fs,
