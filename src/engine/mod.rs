@@ -1,6 +1,15 @@
 //! A request in, token ids and step times out. Engines read a clock and nothing else of the world:
 //! they know no plan and write no files.
 
+#[cfg(feature = "mlx")]
+mod chat;
+#[cfg(feature = "mlx")]
+pub mod mlx;
+#[cfg(feature = "mlx")]
+mod sampler;
+#[cfg(feature = "mlx")]
+pub mod tokenizer;
+
 use anyhow::Result;
 
 use crate::record::FinishReason;

@@ -1,0 +1,177 @@
+//! The MLX engine: a Llama-like checkpoint on MLX's default device. Times are read only after a value is on the host,
+//! since MLX is lazy; one synchronisation a token, no more. The order of work is mlx-lm's (`generate_step`).
+
+use std::{path::PathBuf, time::Instant};
+
+use anyhow::{Context, Result};
+use mlx_rs::{Array, Device, DeviceType, Dtype, Stream, memory, transforms, with_stream};
+
+use crate::{
+    engine::{Engine, Generation, Request, sampler, tokenizer::Tokenizer},
+    model::{Checkpoint, llama::Llama},
+    record::FinishReason,
+};
+
+/// Prompt positions evaluated at a time.
+const PREFILL_CHUNK: usize = 2048;
+
+/// The engine, before and after `load`.
+#[derive(Debug)]
+pub struct Mlx {
+    folder: PathBuf,
+    loaded: Option<Loaded>,
+}
+
+#[derive(Debug)]
+struct Loaded {
+    model: Llama,
+    tokenizer: Tokenizer,
+    eos: Vec<u32>,
+    /// One stream for all work: MLX would make a new one a call, and a stream belongs to its thread.
+    stream: Stream,
+}
+
+impl Mlx {
+    /// An engine for the checkpoint in `folder`, which `load` opens.
+    pub fn new(folder: PathBuf) -> Self {
+        Mlx { folder, loaded: None }
+    }
+
+    /// Logits `[positions * vocabulary]` of a whole prompt, for comparison with other implementations.
+    ///
+    /// # Errors
+    /// Not loaded; MLX's own.
+    pub fn logits(&self, ids: &[u32]) -> Result<Vec<f32>> {
+        let Loaded { model, stream, .. } = self.ready()?;
+        with_stream(stream, || {
+            let mut caches = model.caches(ids.len())?;
+            let logits = model.logits(&array(ids), &mut caches)?.as_dtype(Dtype::Float32)?;
+            logits.eval()?;
+            Ok(logits.as_slice::<f32>().to_vec())
+        })
+    }
+
+    fn ready(&self) -> Result<&Loaded> {
+        self.loaded.as_ref().context("the engine was asked to generate before it was loaded")
+    }
+}
+
+impl Engine for Mlx {
+    fn load(&mut self) -> Result<u64> {
+        let start = Instant::now();
+        let checkpoint = Checkpoint::open(&self.folder)?;
+        // x86 has fast kernels for float32 only; float16 scales cast exactly. GPUs keep the checkpoint's type.
+        let dtype = on_cpu()?.then_some(Dtype::Float32);
+        raise_wired_limit();
+        let stream = Stream::new();
+        let model = with_stream(&stream, || Llama::load(&checkpoint, dtype))
+            .with_context(|| format!("{}", self.folder.display()))?;
+        let tokenizer = Tokenizer::open(&self.folder, checkpoint.config.vocab_size)?;
+        self.loaded = Some(Loaded { model, tokenizer, eos: checkpoint.eos, stream });
+        Ok(ns(start))
+    }
+
+    fn generate(&mut self, request: &Request) -> Result<Generation> {
+        let Loaded { model, tokenizer, eos, stream } = self.ready()?;
+        memory::reset_peak_memory()?;
+        let start = Instant::now();
+        let prompt = if request.chat_template { tokenizer.encode(&tokenizer.chat(&request.prompt)?) } else { tokenizer.encode(&request.prompt) }?;
+        let tokenize_ns = ns(start);
+
+        let (tokens, token_times_ns, finish) = with_stream(stream, || decode(model, &prompt, request, eos))?;
+        let text = tokenizer.decode(&tokens)?;
+        let e2e_ns = ns(start);
+        Ok(Generation {
+            n_prompt: prompt.len() as u32,
+            tokens,
+            text,
+            finish,
+            tokenize_ns,
+            token_times_ns,
+            e2e_ns,
+            peak_memory_bytes: Some(memory::peak_memory()? as u64),
+        })
+    }
+
+    fn backend(&self) -> String {
+        match on_cpu() {
+            Ok(true) => "mlx-cpu",
+            Ok(false) if cfg!(target_os = "macos") => "mlx-metal",
+            Ok(false) => "mlx-cuda",
+            Err(_) => "mlx",
+        }
+        .to_owned()
+    }
+}
+
+/// Prefill, then one token at a time: step n + 1 is queued before token n is read, so the device never waits for the host.
+fn decode(model: &Llama, prompt: &[u32], request: &Request, eos: &[u32]) -> Result<(Vec<u32>, Vec<u64>, FinishReason)> {
+    let start = Instant::now();
+    let budget = request.max_tokens as usize;
+    let mut caches = model.caches(prompt.len() + budget)?;
+    let (last, before) = prompt.split_last().context("the prompt has no tokens")?;
+    for chunk in before.chunks(PREFILL_CHUNK) {
+        // Only the cache is wanted: MLX leaves out the head and what follows the last layer's keys and values.
+        model.hidden(&array(chunk), &mut caches)?;
+        transforms::eval(caches.iter().flat_map(|cache| cache.state()))?;
+        memory::clear_cache()?;
+    }
+    let mut step = |input: &Array, n: usize| -> Result<Array> {
+        let logits = model.logits(input, &mut caches)?.flatten(None, None)?;
+        let next = sampler::draw(&logits, &request.sampling, request.seed, n as u64)?;
+        transforms::async_eval([&next])?;
+        Ok(next)
+    };
+
+    let (mut tokens, mut times) = (Vec::with_capacity(budget), Vec::with_capacity(budget));
+    let mut current = step(&array(&[*last]), 0)?;
+    for n in 0..budget {
+        let next = if n + 1 < budget { Some(step(&current, n + 1)?) } else { None };
+        let id = current.try_item_exact::<u32>()?;
+        times.push(ns(start));
+        tokens.push(id);
+        if request.stop_on_eos && eos.contains(&id) {
+            return Ok((tokens, times, FinishReason::Stop));
+        }
+        if n % 256 == 0 {
+            memory::clear_cache()?;
+        }
+        if let Some(next) = next {
+            current = next;
+        }
+    }
+    Ok((tokens, times, FinishReason::Length))
+}
+
+fn array(ids: &[u32]) -> Array {
+    Array::from_slice(ids, &[ids.len() as i32])
+}
+
+fn ns(since: Instant) -> u64 {
+    since.elapsed().as_nanos() as u64
+}
+
+fn on_cpu() -> Result<bool> {
+    Ok(matches!(Device::try_default()?.get_type()?, DeviceType::Cpu))
+}
+
+/// Lets Metal keep the weights resident, up to the limit that the system recommends, as mlx-lm does.
+#[cfg(target_os = "macos")]
+fn raise_wired_limit() {
+    use mlx_sys::*;
+    // SAFETY: handles are made, used and freed here; a failure leaves the limit as it was, which costs speed only.
+    unsafe {
+        let (mut device, mut info, mut bytes) = (mlx_device_new(), mlx_device_info_new(), 0usize);
+        if mlx_get_default_device(&mut device) == 0
+            && mlx_device_info_get(&mut info, device) == 0
+            && mlx_device_info_get_size(&mut bytes, info, c"max_recommended_working_set_size".as_ptr()) == 0
+        {
+            let _ = memory::set_wired_limit(bytes);
+        }
+        mlx_device_info_free(info);
+        mlx_device_free(device);
+    }
+}
+
+#[cfg(not(target_os = "macos"))]
+fn raise_wired_limit() {}

@@ -1,0 +1,137 @@
+//! Logits -> the next token, on the device. mlx-lm's order (`mlx_lm/sample_utils.py`): top-p, min-p and top-k on
+//! log-probabilities, temperature last. Each step has an explicit key, so a seed gives the same tokens every time.
+
+use mlx_rs::{Array, error::Result, ops, ops::indexing::TryIndexOp, random};
+
+use crate::engine::Sampling;
+
+/// Draws the token of step `step` from `logits` `[vocabulary]`; the result is `[1]`, unsigned 32-bit.
+pub fn draw(logits: &Array, sampling: &Sampling, seed: u64, step: u64) -> Result<Array> {
+    if sampling.temperature == 0.0 {
+        return ops::indexing::argmax_axis(logits, -1, true);
+    }
+    let key = random::key(step_seed(seed, step))?;
+    let kept = filter(logits, sampling)?;
+    let scaled = ops::multiply(kept, Array::from_f32(1.0 / sampling.temperature as f32))?;
+    random::categorical(scaled.expand_dims(0)?, -1, None, &key)
+}
+
+/// Log-probabilities up to a constant, with the tokens that the filters drop at minus infinity.
+/// Without filters these are the logits themselves: normalising them would change nothing and costs a pass.
+fn filter(logits: &Array, sampling: &Sampling) -> Result<Array> {
+    let mut kept = logits.clone();
+    if sampling.top_p.is_some() || sampling.min_p.is_some() {
+        kept = ops::subtract(&kept, ops::logsumexp(&kept, true)?)?;
+    }
+    if let Some(top_p) = sampling.top_p.filter(|p| (0.0..1.0).contains(p) && *p > 0.0) {
+        kept = nucleus(&kept, top_p as f32)?;
+    }
+    if let Some(min_p) = sampling.min_p.filter(|p| *p > 0.0) {
+        let least = ops::add(ops::max(&kept, true)?, Array::from_f32((min_p as f32).ln()))?;
+        kept = drop_below(&kept, &least)?;
+    }
+    match sampling.top_k {
+        Some(k) if k > 0 && (k as i32) < logits.dim(0) => top(&kept, k as i32),
+        _ => Ok(kept),
+    }
+}
+
+/// The fewest most likely tokens whose mass reaches `top_p`; ties with the last of them stay.
+fn nucleus(logprobs: &Array, top_p: f32) -> Result<Array> {
+    let sorted = ops::sort_axis(logprobs, -1)?;
+    let probabilities = ops::exp(&sorted)?;
+    let mass_above = ops::cumsum(&probabilities, -1, true, false)?;
+    let total = ops::sum(&probabilities, None)?;
+    let dropped = ops::ge(&mass_above, ops::multiply(total, Array::from_f32(top_p))?)?;
+    let threshold = sorted.take_axis(ops::sum(dropped.as_type::<i32>()?, None)?, 0)?;
+    drop_below(logprobs, &threshold)
+}
+
+/// The `k` most likely tokens.
+fn top(logprobs: &Array, k: i32) -> Result<Array> {
+    let order = ops::argpartition_axis(ops::negative(logprobs)?, k - 1, -1)?;
+    let dropped = order.try_index(k..)?;
+    ops::indexing::put_along_axis(logprobs, &dropped, Array::from_f32(f32::NEG_INFINITY), -1)
+}
+
+fn drop_below(logprobs: &Array, least: &Array) -> Result<Array> {
+    ops::select(ops::lt(logprobs, least)?, Array::from_f32(f32::NEG_INFINITY), logprobs)
+}
+
+/// A seed of its own for each step: SplitMix64's output function over the run's seed and the step
+/// (Steele, Lea & Flood 2014, <https://doi.org/10.1145/2660193.2660195>).
+fn step_seed(seed: u64, step: u64) -> u64 {
+    let mut z = seed.wrapping_add((step + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Probabilities 0.1, 0.4, 0.2, 0.3.
+    fn logits() -> Array {
+        Array::from_slice(&[0.1f32, 0.4, 0.2, 0.3].map(f32::ln), &[4])
+    }
+
+    fn sampling(temperature: f64) -> Sampling {
+        Sampling { temperature, top_p: None, min_p: None, top_k: None }
+    }
+
+    fn survivors(sampling: Sampling) -> Vec<usize> {
+        let kept = filter(&logits(), &sampling).unwrap();
+        kept.eval().unwrap();
+        kept.as_slice::<f32>().iter().enumerate().filter(|(_, p)| p.is_finite()).map(|(i, _)| i).collect()
+    }
+
+    fn shares(sampling: Sampling, n: u64) -> [f64; 4] {
+        let mut counts = [0.0; 4];
+        for step in 0..n {
+            counts[draw(&logits(), &sampling, 7, step).unwrap().item_exact::<u32>() as usize] += 1.0 / n as f64;
+        }
+        counts
+    }
+
+    #[test]
+    fn each_filter_keeps_what_its_definition_says() {
+        let base = sampling(1.0);
+        assert_eq!(survivors(base), [0, 1, 2, 3]);
+        assert_eq!(survivors(Sampling { top_p: Some(0.65), ..base }), [1, 3]);
+        assert_eq!(survivors(Sampling { top_p: Some(0.75), ..base }), [1, 2, 3]);
+        assert_eq!(survivors(Sampling { min_p: Some(0.6), ..base }), [1, 3]);
+        assert_eq!(survivors(Sampling { top_k: Some(1), ..base }), [1]);
+        assert_eq!(survivors(Sampling { top_k: Some(3), ..base }), [1, 2, 3]);
+        // Filters see probabilities before temperature: min-p 0.6 keeps the same two at any temperature.
+        assert_eq!(survivors(Sampling { min_p: Some(0.6), ..sampling(5.0) }), [1, 3]);
+    }
+
+    #[test]
+    fn zero_temperature_takes_the_likeliest() {
+        assert_eq!(draw(&logits(), &sampling(0.0), 1, 0).unwrap().item_exact::<u32>(), 1);
+    }
+
+    /// 4000 draws: five standard errors of a share are at most 0.04.
+    #[test]
+    fn shares_follow_the_distribution_and_temperature_sharpens_it() {
+        let at_one = shares(sampling(1.0), 4000);
+        for (share, expected) in at_one.iter().zip([0.1, 0.4, 0.2, 0.3]) {
+            assert!((share - expected).abs() < 0.04, "{at_one:?}");
+        }
+        // Temperature 0.5 squares probabilities: 0.01, 0.16, 0.04, 0.09 over 0.30.
+        let at_half = shares(sampling(0.5), 4000);
+        for (share, expected) in at_half.iter().zip([0.01, 0.16, 0.04, 0.09].map(|p| p / 0.30)) {
+            assert!((share - expected).abs() < 0.04, "{at_half:?}");
+        }
+    }
+
+    #[test]
+    fn a_seed_repeats_and_another_differs() {
+        let draws = |seed| -> Vec<u32> {
+            (0..32).map(|step| draw(&logits(), &sampling(1.0), seed, step).unwrap().item_exact()).collect()
+        };
+        assert_eq!(draws(1), draws(1));
+        assert_ne!(draws(1), draws(2));
+    }
+}
