@@ -1,3 +1,13 @@
 //! The binary: parses, calls a verb, returns its exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use offprint::cli::{Cli, complain};
+
+fn main() -> ExitCode {
+    Cli::parse().run().unwrap_or_else(|error| {
+        complain(&error);
+        ExitCode::from(2)
+    })
+}

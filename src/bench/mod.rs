@@ -1,2 +1,267 @@
-//! Plan x Engine -> one record at a time: schedule, warm-up, cool-down, worker processes, progress.
-//! Knows nothing of statistics.
+//! Plan x Engine -> the rows of one run at a time: schedule, warm-up, cool-down, worker processes.
+//! Knows nothing of statistics, of the disk and of the screen: rows go to a sink, news to an observer.
+
+pub mod worker;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::{AtomicBool, Ordering},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+
+use crate::{
+    digest,
+    engine::{Generation, Request, Sampling},
+    machine,
+    record::{Outcome, Phase, RUN_SCHEMA, RunRecord},
+    study::{Isolation, Plan, PlannedRun, Study},
+};
+use worker::{Lost, Spec, Worker};
+
+/// Tokens of a warm-up generation: enough to touch every kernel of a decode step.
+const WARMUP_TOKENS: u32 = 4;
+
+/// What is to be executed, and with what.
+#[derive(Debug)]
+pub struct Bench<'a> {
+    pub study: &'a Study,
+    pub plan: &'a Plan,
+    /// Runs that have their row already.
+    pub done: BTreeSet<u32>,
+    /// What each model's engine opens: a checkpoint folder, or the fake engine's source. By model id.
+    pub places: BTreeMap<String, String>,
+    /// The program that serves as worker, with its arguments.
+    pub worker: Vec<String>,
+    /// Set from outside to stop: the run in flight is given up, its rows are not written.
+    pub stop: &'a AtomicBool,
+}
+
+/// News for whoever watches.
+#[derive(Debug)]
+pub enum News<'a> {
+    /// A run begins; `left` includes it.
+    Begins { run: &'a PlannedRun, left: usize },
+    /// Waiting until the machine is cool, or as long as the study says.
+    Waits { for_at_most: Duration },
+    /// A run has its row.
+    Ends { record: &'a RunRecord },
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    Complete,
+    Stopped,
+}
+
+impl Bench<'_> {
+    /// Executes what is not done yet, in the plan's order. The rows of a run (warm-ups, then the measured one, `ok` or
+    /// `failed`) go to `sink` together, so a kill between two calls loses at most the run in flight.
+    ///
+    /// # Errors
+    /// Those of `sink`. A run that fails is a row, not an error.
+    pub fn execute(
+        &self,
+        sink: &mut dyn FnMut(&[RunRecord]) -> Result<()>,
+        watch: &mut dyn FnMut(News<'_>),
+    ) -> Result<Ended> {
+        let todo: Vec<&PlannedRun> =
+            self.plan.execution().into_iter().filter(|run| !self.done.contains(&run.run)).collect();
+        let start_band = machine::thermal_reading().value;
+        // Isolation `session`: the worker that is kept, and the model it has loaded.
+        let mut kept: Option<(usize, Worker)> = None;
+        for (index, run) in todo.iter().enumerate() {
+            watch(News::Begins { run, left: todo.len() - index });
+            self.cool_down(start_band.as_ref(), watch);
+            if self.stopped() {
+                return Ok(Ended::Stopped);
+            }
+            let worker = kept.take().filter(|(model, _)| *model == run.model).map(|(_, worker)| worker);
+            let Some((rows, worker)) = self.one(run, worker) else { return Ok(Ended::Stopped) };
+            if self.study.execution.isolation == Isolation::Session {
+                kept = worker.map(|worker| (run.model, worker));
+            }
+            sink(&rows)?;
+            if let Some(record) = rows.last() {
+                watch(News::Ends { record });
+            }
+        }
+        Ok(Ended::Complete)
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+
+    /// The rows of one run and the worker, if it still lives; `None` when it was stopped from outside.
+    fn one(&self, run: &PlannedRun, worker: Option<Worker>) -> Option<(Vec<RunRecord>, Option<Worker>)> {
+        let mut rows = Vec::new();
+        let mut measured = self.row(run, Phase::Measured);
+        let deadline = Instant::now() + Duration::from_secs_f64(self.study.execution.timeout_s);
+        match self.attempt(run, worker, deadline, &mut rows, &mut measured) {
+            Ok(worker) => {
+                rows.push(measured);
+                Some((rows, Some(worker)))
+            }
+            Err(Lost::Stopped) => None,
+            // Warm-up rows of a failed run stay: they happened.
+            Err(Lost::Failed(reason)) => {
+                measured.outcome = Outcome::Failed;
+                measured.error = Some(reason);
+                rows.push(measured);
+                Some((rows, None))
+            }
+        }
+    }
+
+    fn attempt(
+        &self,
+        run: &PlannedRun,
+        worker: Option<Worker>,
+        deadline: Instant,
+        rows: &mut Vec<RunRecord>,
+        measured: &mut RunRecord,
+    ) -> Result<Worker, Lost> {
+        let session = self.study.execution.isolation == Isolation::Session;
+        let fresh = worker.is_none();
+        let mut worker = match worker {
+            Some(worker) => worker,
+            None => {
+                let model = &self.study.models[run.model];
+                let place = self.places.get(&model.id).cloned().unwrap_or_else(|| model.source.clone());
+                Worker::start(&self.worker, &Spec { engine: model.engine.clone(), place })?
+            }
+        };
+        // A process has its load; in a session a run that loaded nothing spent no time on it.
+        let mut load_ns = if fresh {
+            let loaded = worker.loaded(deadline, self.stop)?;
+            measured.backend = loaded.backend;
+            Some(loaded.load_ns)
+        } else {
+            measured.backend = worker.backend().to_owned();
+            Some(0)
+        };
+        let warmups = if fresh { self.study.settings.warmup_runs } else { 0 };
+        for _ in 0..warmups {
+            let mut row = self.row(run, Phase::Warmup);
+            row.backend = measured.backend.clone();
+            row.max_tokens = WARMUP_TOKENS.min(run.max_tokens);
+            let generation = worker.generate(&self.request(run, row.max_tokens), deadline, self.stop)?;
+            fill(&mut row, generation);
+            if session {
+                // The session's load belongs to its first generation, not to a measured run.
+                row.load_ns = load_ns.replace(0);
+            }
+            rows.push(row);
+        }
+        measured.started_at = now();
+        measured.thermal = machine::thermal().value;
+        let generation = worker.generate(&self.request(run, run.max_tokens), deadline, self.stop)?;
+        fill(measured, generation);
+        measured.load_ns = load_ns;
+        Ok(worker)
+    }
+
+    fn request(&self, run: &PlannedRun, max_tokens: u32) -> Request {
+        let settings = &self.study.settings;
+        Request {
+            prompt: self.study.prompts[run.prompt].text.clone(),
+            chat_template: settings.chat_template,
+            max_tokens,
+            sampling: Sampling {
+                temperature: run.temperature,
+                top_p: settings.top_p,
+                min_p: settings.min_p,
+                top_k: settings.top_k,
+            },
+            seed: run.seed,
+            stop_on_eos: settings.stop_on_eos,
+        }
+    }
+
+    /// A row with everything that the plan knows.
+    fn row(&self, run: &PlannedRun, phase: Phase) -> RunRecord {
+        let (model, prompt) = (&self.study.models[run.model], &self.study.prompts[run.prompt]);
+        RunRecord {
+            schema: RUN_SCHEMA.to_owned(),
+            run: run.run,
+            order: run.order,
+            block: run.block,
+            phase,
+            model: model.id.clone(),
+            engine: model.engine.clone(),
+            backend: "unknown".to_owned(),
+            prompt_id: prompt.id.clone(),
+            prompt_sha256: digest::sha256_hex(prompt.text.as_bytes()),
+            max_tokens: run.max_tokens,
+            temperature: run.temperature,
+            repeat: run.repeat,
+            seed: run.seed,
+            started_at: now(),
+            outcome: Outcome::Ok,
+            error: None,
+            n_prompt: None,
+            n_gen: None,
+            finish_reason: None,
+            load_ns: None,
+            tokenize_ns: None,
+            ttft_ns: None,
+            token_times_ns: None,
+            e2e_ns: None,
+            peak_memory_bytes: None,
+            output_sha256: None,
+            output_text: None,
+            thermal: None,
+            energy_j: None,
+        }
+    }
+
+    /// The study's pause, then its thermal gate: until the machine is back in the band it started in.
+    fn cool_down(&self, start: Option<&machine::Thermal>, watch: &mut dyn FnMut(News<'_>)) {
+        let execution = &self.study.execution;
+        let wait = |limit: Duration, done: &dyn Fn() -> bool| {
+            let begin = Instant::now();
+            while begin.elapsed() < limit && !self.stopped() && !done() {
+                sleep(Duration::from_millis(100).min(limit));
+            }
+        };
+        if execution.cooldown_s > 0.0 {
+            let pause = Duration::from_secs_f64(execution.cooldown_s);
+            watch(News::Waits { for_at_most: pause });
+            wait(pause, &|| false);
+        }
+        // A machine that shows no temperature cannot be waited for; its rows say `thermal: null`.
+        if let (Some(limit), Some(start)) = (execution.thermal_gate_s, start) {
+            let limit = Duration::from_secs_f64(limit);
+            let cool = || machine::thermal_reading().value.is_none_or(|reading| reading.is_back_at(start));
+            if !cool() {
+                watch(News::Waits { for_at_most: limit });
+                wait(limit, &cool);
+            }
+        }
+    }
+}
+
+/// What the engine said, into the row.
+fn fill(row: &mut RunRecord, generation: Generation) {
+    let ids: Vec<u8> = generation.tokens.iter().flat_map(|id| id.to_le_bytes()).collect();
+    row.output_sha256 = Some(digest::sha256_hex(&ids));
+    row.n_prompt = Some(generation.n_prompt);
+    row.n_gen = Some(generation.tokens.len() as u32);
+    row.finish_reason = Some(generation.finish);
+    row.tokenize_ns = Some(generation.tokenize_ns);
+    row.ttft_ns = generation.token_times_ns.first().copied();
+    row.token_times_ns = Some(generation.token_times_ns);
+    row.e2e_ns = Some(generation.e2e_ns);
+    row.peak_memory_bytes = generation.peak_memory_bytes;
+    row.output_text = Some(generation.text);
+}
+
+/// RFC 3339, UTC, to the millisecond.
+fn now() -> String {
+    let now = jiff::Timestamp::now();
+    now.round(jiff::Unit::Millisecond).unwrap_or(now).to_string()
+}

@@ -1,3 +1,71 @@
-//! The command line: one file per verb; the only place that prints.
+//! The command line: one file per verb; the only place that prints. stdout is data, stderr is talk.
+//!
+//! A verb returns its exit code: 0 fine, 1 the check said no. An `Err` is exit code 2: it could not run. A message names
+//! file and key, says what was expected and found, and ends with the way out on a line that begins with `hint:`.
 
 pub mod doctor;
+#[cfg(feature = "mlx")]
+pub mod model;
+pub mod progress;
+pub mod run;
+pub mod worker;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Runs an LLM benchmark through MLX and typesets the paper about it.
+#[derive(Debug, Parser)]
+#[command(name = "offprint", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Execute a study: its runs become a folder under results/
+    Run(run::RunArgs),
+    /// Fetch, import, list or verify models
+    #[cfg(feature = "mlx")]
+    Model(model::ModelArgs),
+    /// Can this machine run the study?
+    Doctor(doctor::DoctorArgs),
+    /// One engine behind a pipe; `run` starts it
+    #[command(hide = true)]
+    Worker,
+}
+
+impl Cli {
+    /// Calls the verb.
+    pub fn run(self) -> Result<ExitCode> {
+        match self.verb {
+            Verb::Run(args) => run::run(args),
+            #[cfg(feature = "mlx")]
+            Verb::Model(args) => model::run(args),
+            Verb::Doctor(args) => doctor::run(args),
+            Verb::Worker => worker::run(),
+        }
+    }
+}
+
+/// Says why a verb could not run: the causes from the outside in, hints last.
+#[expect(clippy::print_stderr, reason = "this is where errors are told")]
+pub fn complain(error: &anyhow::Error) {
+    let (mut causes, mut hints) = (Vec::new(), Vec::new());
+    for cause in error.chain() {
+        for line in cause.to_string().lines() {
+            match line.trim().strip_prefix("hint:") {
+                Some(hint) => hints.push(hint.trim().to_owned()),
+                None => causes.push(line.to_owned()),
+            }
+        }
+    }
+    eprintln!("error: {}", causes.join("\n  "));
+    hints.dedup();
+    // The innermost hint knows most of what went wrong.
+    if let Some(hint) = hints.last() {
+        eprintln!("hint: {hint}");
+    }
+}

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "mlx")]
 mod chat;
+pub mod fake;
 #[cfg(feature = "mlx")]
 pub mod mlx;
 #[cfg(feature = "mlx")]
@@ -10,9 +11,25 @@ mod sampler;
 #[cfg(feature = "mlx")]
 pub mod tokenizer;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+use serde::{Deserialize, Serialize};
 
 use crate::record::FinishReason;
+
+/// An engine by its name in a study; `place` is a checkpoint folder for `mlx`, the model's source for `fake`.
+///
+/// # Errors
+/// An engine that this build does not have.
+pub fn open(name: &str, place: &str) -> Result<Box<dyn Engine>> {
+    match name {
+        "fake" => Ok(Box::new(fake::Fake::from_source(place)?)),
+        #[cfg(feature = "mlx")]
+        "mlx" => Ok(Box::new(mlx::Mlx::new(place.into()))),
+        #[cfg(not(feature = "mlx"))]
+        "mlx" => bail!("this build of offprint has no MLX\nhint: build it with the feature `mlx`, which is the default"),
+        _ => bail!("there is no engine `{name}`\nhint: mlx or fake"),
+    }
+}
 
 /// Something that generates text from a loaded checkpoint and says when each token was read on the host.
 pub trait Engine {
@@ -28,7 +45,7 @@ pub trait Engine {
 }
 
 /// What to generate from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Request {
     /// Prompt text, before any chat template.
     pub prompt: String,
@@ -44,7 +61,7 @@ pub struct Request {
 }
 
 /// How the next token is drawn. Filters act before temperature, in mlx-lm's order: top-p, min-p, top-k, temperature.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Sampling {
     /// 0 is greedy.
     pub temperature: f64,
@@ -54,7 +71,7 @@ pub struct Sampling {
 }
 
 /// What came back.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Generation {
     /// Prompt length in tokens.
     pub n_prompt: u32,

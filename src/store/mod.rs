@@ -1,9 +1,29 @@
 //! Run folders, `results/<study>/<run-id>/{study.yaml, environment.json, runs.jsonl}`: append, fsync, strict read, resume.
 //! Knows nothing of statistics.
 
-use std::path::PathBuf;
+mod journal;
+mod lines;
 
-use crate::{machine::Environment, record::RunRecord, study::Study};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+pub use journal::Journal;
+pub use lines::{Records, Torn};
+
+use crate::{
+    digest,
+    machine::Environment,
+    record::{Phase, RunRecord},
+    study::{Plan, Study},
+};
+
+const STUDY: &str = "study.yaml";
+const ENVIRONMENT: &str = "environment.json";
+const RUNS: &str = "runs.jsonl";
 
 /// One execution of a study, as read back from its folder.
 #[derive(Debug, Clone)]
@@ -17,4 +37,93 @@ pub struct Run {
     pub records: Vec<RunRecord>,
     /// SHA-256 of `runs.jsonl`.
     pub runs_sha256: String,
+}
+
+impl Run {
+    /// Reads a run folder, strictly.
+    ///
+    /// # Errors
+    /// A folder that is not ours, another schema, any bad line but a torn last one, rows that do not fit the plan.
+    pub fn open(folder: &Path) -> Result<Self> {
+        for name in [STUDY, ENVIRONMENT, RUNS] {
+            ensure!(
+                folder.join(name).is_file(),
+                "{}: no {name}\nhint: a run folder of offprint holds {STUDY}, {ENVIRONMENT} and {RUNS}, as in results/STUDY/RUN",
+                folder.display()
+            );
+        }
+        let study = Study::from_file(&folder.join(STUDY))?;
+        let file = folder.join(ENVIRONMENT);
+        let text = fs::read_to_string(&file).with_context(|| format!("{}", file.display()))?;
+        let environment = Environment::from_json(&file.display().to_string(), &text)?;
+        let runs = folder.join(RUNS);
+        let records = Records::open(&runs)?.collect::<Result<Vec<_>>>()?;
+        let plan = Plan::of(&study);
+        if let Some(problem) = problems(&study, &plan, &records).first() {
+            bail!("{}: {problem}\nhint: rows of another study were mixed in; restore the file", runs.display());
+        }
+        Ok(Run {
+            folder: folder.to_owned(),
+            run_id: name(folder),
+            study,
+            environment,
+            records,
+            runs_sha256: digest::sha256_file(&runs).with_context(|| format!("{}", runs.display()))?,
+        })
+    }
+
+    /// Has every planned run its row?
+    pub fn is_complete(&self) -> bool {
+        let measured = self.records.iter().filter(|record| record.phase == Phase::Measured).count();
+        measured == Plan::of(&self.study).runs.len()
+    }
+}
+
+/// Where rows contradict the plan, in words; empty when they do not. A run may be missing: see [`Run::is_complete`].
+pub fn problems(study: &Study, plan: &Plan, records: &[RunRecord]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut seen = std::collections::BTreeSet::new();
+    for record in records {
+        let Some(planned) = record.run.checked_sub(1).and_then(|index| plan.runs.get(index as usize)) else {
+            found.push(format!("run {}: the plan has {} runs", record.run, plan.runs.len()));
+            continue;
+        };
+        let prompt = &study.prompts[planned.prompt];
+        let checks = [
+            ("order", record.order == planned.order),
+            ("block", record.block == planned.block),
+            ("model", record.model == study.models[planned.model].id),
+            ("prompt_id", record.prompt_id == prompt.id),
+            ("prompt_sha256", record.prompt_sha256 == digest::sha256_hex(prompt.text.as_bytes())),
+            ("max_tokens", record.phase == Phase::Warmup || record.max_tokens == planned.max_tokens),
+            ("temperature", record.temperature == planned.temperature),
+            ("repeat", record.repeat == planned.repeat),
+            ("seed", record.seed == planned.seed),
+        ];
+        for (field, _) in checks.iter().filter(|(_, equal)| !equal) {
+            found.push(format!("run {}: `{field}` is not what the plan says", record.run));
+        }
+        if record.phase == Phase::Measured && !seen.insert(record.run) {
+            found.push(format!("run {}: measured twice", record.run));
+        }
+    }
+    found
+}
+
+/// Run folders of a study, oldest first.
+pub fn folders(results: &Path, study: &str) -> Result<Vec<PathBuf>> {
+    let parent = results.join(study);
+    if !parent.is_dir() {
+        return Ok(Vec::new());
+    }
+    let entries = fs::read_dir(&parent).with_context(|| format!("{}", parent.display()))?;
+    let mut folders: Vec<PathBuf> = entries.map(|e| Ok(e?.path())).collect::<std::io::Result<_>>()?;
+    folders.retain(|folder| folder.join(RUNS).is_file());
+    folders.sort();
+    Ok(folders)
+}
+
+fn name(folder: &Path) -> String {
+    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    whole.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

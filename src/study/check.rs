@@ -98,7 +98,7 @@ fn model(i: usize, Model { id, name, source, engine }: Model) -> Checked<ModelSp
     let name = one_line(&key("name"), &name)?;
     let engine = match (engine, source.as_deref()) {
         (Some(engine), _) => engine,
-        (None, Some("fake")) => "fake".to_owned(),
+        (None, Some(source)) if source.starts_with("fake") => "fake".to_owned(),
         (None, _) => "mlx".to_owned(),
     };
     ensure(
@@ -122,7 +122,7 @@ fn model(i: usize, Model { id, name, source, engine }: Model) -> Checked<ModelSp
             package.split_once("==").is_some_and(|(name, version)| !name.is_empty() && !version.is_empty())
         }
         Some(("path", folder)) => !folder.is_empty(),
-        _ => source == "fake",
+        _ => source == "fake" || source.starts_with("fake:"),
     } && !source.contains(char::is_control);
     ensure(
         fits,
@@ -132,7 +132,7 @@ fn model(i: usize, Model { id, name, source, engine }: Model) -> Checked<ModelSp
         "without `source`, the id is read as a repository org/name of the hub",
     )?;
     ensure(
-        (engine == "fake") == (source == "fake"),
+        (engine == "fake") == source.starts_with("fake"),
         &key("engine"),
         "the engine fake together with the source fake, or neither",
         &format!("engine {engine} with source {source}"),

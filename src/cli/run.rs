@@ -1,0 +1,230 @@
+//! `offprint run STUDY`: executes the plan into a run folder.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::{
+    bench::{Bench, Ended},
+    cli::progress::{RunProgress, cell},
+    machine::{self, CheckpointFacts, Environment},
+    record::{Outcome, Phase},
+    store::{self, Journal, Run},
+    study::{Plan, Study},
+};
+
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {
+    /// The study, a YAML file
+    study: PathBuf,
+    /// Where run folders go
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    results: PathBuf,
+    /// Go on with the newest unfinished run of this study
+    #[arg(long, conflicts_with = "dry_run")]
+    resume: bool,
+    /// Print the plan and do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// How an execution went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Execution {
+    pub folder: PathBuf,
+    pub failed: usize,
+    pub ended: Ended,
+}
+
+/// Prints the run folder; exit code 1 when a run failed or the execution was stopped.
+#[expect(clippy::print_stdout, reason = "the run folder is this verb's answer")]
+pub fn run(args: RunArgs) -> Result<ExitCode> {
+    if args.dry_run {
+        print_plan(&Study::from_file(&args.study)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let unfinished = if args.resume { Some(unfinished(&args.study, &args.results)?) } else { None };
+    let execution = execute(&args.study, &args.results, unfinished.as_deref(), &mut |_| Ok(()))?;
+    println!("{}", execution.folder.display());
+    Ok(if execution.failed == 0 && execution.ended == Ended::Complete { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Executes a study into a new folder under `results`, or goes on in `unfinished`. `begun` is told the folder before the
+/// first run.
+///
+/// # Errors
+/// A study that is none, a model that cannot be had, a folder that cannot be written, another machine's unfinished run.
+#[expect(clippy::print_stderr, reason = "what is going on is talk")]
+pub fn execute(
+    study_file: &Path,
+    results: &Path,
+    unfinished: Option<&Path>,
+    begun: &mut dyn FnMut(&Path) -> Result<()>,
+) -> Result<Execution> {
+    let study = Study::from_file(study_file)?;
+    let plan = Plan::of(&study);
+    let (places, checkpoints) = models(&study)?;
+    let environment = machine::capture(checkpoints);
+    let (mut journal, done) = match unfinished {
+        Some(folder) => {
+            let (journal, run) = Journal::resume(folder)?;
+            same_conditions(&run, &environment)?;
+            let measured = run.records.iter().filter(|record| record.phase == Phase::Measured);
+            (journal, measured.map(|record| record.run).collect::<BTreeSet<u32>>())
+        }
+        None => {
+            let text = fs::read(study_file).with_context(|| format!("{}", study_file.display()))?;
+            (Journal::create(results, &study.name, &text, &environment)?, BTreeSet::new())
+        }
+    };
+    begun(journal.folder())?;
+    let todo: Vec<_> = plan.execution().into_iter().filter(|run| !done.contains(&run.run)).collect();
+    eprintln!("{}: {} of {} runs to do", journal.folder().display(), todo.len(), plan.runs.len());
+
+    let stop = stop_on_signal()?;
+    let mut progress = RunProgress::new(&study, plan.runs.len(), &todo);
+    let program = std::env::current_exe().context("where is this program?")?;
+    let worker = vec![program.display().to_string(), "worker".to_owned()];
+    let bench = Bench { study: &study, plan: &plan, done, places, worker, stop: &stop };
+    let ended = bench.execute(&mut |rows| journal.append(rows), &mut |news| progress.show(news))?;
+
+    let folder = journal.folder().to_owned();
+    drop(journal);
+    let records = Run::open(&folder)?.records;
+    let failed = records.iter().filter(|record| record.outcome == Outcome::Failed).count();
+    if ended == Ended::Stopped {
+        eprintln!("stopped; all finished runs are in {}\nhint: run again with --resume to go on", folder.display());
+    }
+    if failed > 0 {
+        eprintln!("{failed} of {} runs failed; their rows in {} say why", plan.runs.len(), folder.display());
+    }
+    Ok(Execution { folder, failed, ended })
+}
+
+/// The newest run folder of this very study that lacks rows.
+fn unfinished(study_file: &Path, results: &Path) -> Result<PathBuf> {
+    let study = Study::from_file(study_file)?;
+    let text = fs::read(study_file).with_context(|| format!("{}", study_file.display()))?;
+    for folder in store::folders(results, &study.name)?.into_iter().rev() {
+        // Opened through the journal's own rules, a row in flight may be torn.
+        if Run::open(&folder).is_ok_and(|run| run.is_complete()) {
+            continue;
+        }
+        ensure!(
+            fs::read(folder.join("study.yaml")).is_ok_and(|of_run| of_run == text),
+            "{}: it was begun with another version of {}\nhint: restore that version (study.yaml there is a copy), or run without --resume",
+            folder.display(),
+            study_file.display()
+        );
+        return Ok(folder);
+    }
+    bail!(
+        "{}: no unfinished run of `{}`\nhint: run without --resume to begin one",
+        results.display(),
+        study.name
+    )
+}
+
+/// Rows of two machines or builds must not be mixed in one run.
+fn same_conditions(run: &Run, now: &Environment) -> Result<()> {
+    let then = &run.environment;
+    let facts = [
+        ("chip", then.chip == now.chip),
+        ("memory", then.memory_bytes == now.memory_bytes),
+        ("os", then.os == now.os),
+        ("offprint's version", then.offprint_version == now.offprint_version && then.git_commit == now.git_commit),
+        ("libraries", then.libraries == now.libraries),
+        ("checkpoints", then.checkpoints == now.checkpoints),
+    ];
+    let changed: Vec<&str> = facts.iter().filter(|(_, same)| !same).map(|(name, _)| *name).collect();
+    ensure!(
+        changed.is_empty(),
+        "{}: it was begun under other conditions: {}\nhint: go on where it was begun, or run without --resume",
+        run.folder.display(),
+        changed.join(", ")
+    );
+    Ok(())
+}
+
+/// Each model's place for its engine, and what identifies its weights.
+fn models(study: &Study) -> Result<(BTreeMap<String, String>, Vec<CheckpointFacts>)> {
+    let (mut places, mut facts) = (BTreeMap::new(), Vec::new());
+    for model in &study.models {
+        if model.engine == "fake" {
+            places.insert(model.id.clone(), model.source.clone());
+            continue;
+        }
+        let (place, fact) = checkpoint(&model.id, &model.source)?;
+        places.insert(model.id.clone(), place);
+        facts.push(fact);
+    }
+    Ok((places, facts))
+}
+
+#[cfg(feature = "mlx")]
+fn checkpoint(id: &str, source: &str) -> Result<(String, CheckpointFacts)> {
+    use crate::model;
+    let (checkpoint, resolved) = model::fetch(&source.parse()?, &model::cache_dir(), &mut tell_fetch())?;
+    let facts = checkpoint.facts(id, &resolved)?;
+    Ok((checkpoint.folder.display().to_string(), facts))
+}
+
+#[cfg(not(feature = "mlx"))]
+fn checkpoint(id: &str, _: &str) -> Result<(String, CheckpointFacts)> {
+    bail!("{id}: this build of offprint has no MLX\nhint: build it with the feature `mlx`, which is the default")
+}
+
+/// Shows a download: a bar on a terminal, a line a step elsewhere.
+#[cfg(feature = "mlx")]
+#[expect(clippy::print_stderr, reason = "progress is talk")]
+pub fn tell_fetch() -> impl FnMut(crate::model::Progress) {
+    use crate::model::Progress;
+    use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}") {
+        bar.set_style(style);
+    }
+    move |progress| match progress {
+        Progress::Step(step) => eprintln!("{step}"),
+        Progress::Bytes { file, done, total } => {
+            bar.set_length(total);
+            bar.set_position(done);
+            bar.set_message(file);
+            if done >= total {
+                bar.finish_and_clear();
+            }
+        }
+    }
+}
+
+/// The first Ctrl-C or SIGTERM stops after giving up the run in flight; the second aborts.
+fn stop_on_signal() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if seen.swap(true, Ordering::SeqCst) {
+            std::process::abort();
+        }
+    })
+    .context("signals cannot be handled")?;
+    Ok(stop)
+}
+
+#[expect(clippy::print_stdout, reason = "the plan is this verb's answer")]
+fn print_plan(study: &Study) {
+    let plan = Plan::of(study);
+    println!("{:>5} {:>5} {:>5} {:>16}  cell", "order", "run", "block", "seed");
+    for run in plan.execution() {
+        println!("{:>5} {:>5} {:>5} {:>16}  {}", run.order, run.run, run.block, run.seed, cell(study, run));
+    }
+    println!("{} runs of {} cells", plan.runs.len(), study.cells());
+}

@@ -1,0 +1,131 @@
+//! An engine that computes nothing: tokens and times are functions of the request. It exists so that everything around
+//! an engine can be tried and tested quickly; whatever comes of it is marked as not a measurement.
+//!
+//! The source may ask for misfortune: `fake:fail=16` refuses requests of 16 tokens, `exit=16` kills the process at
+//! them, `hang=16` never answers them, and `pace=2` really waits 2 ms a token. Several are joined by `;`.
+
+use std::{thread::sleep, time::Duration};
+
+use anyhow::{Result, bail, ensure};
+
+use crate::{
+    engine::{Engine, Generation, Request},
+    record::FinishReason,
+};
+
+/// What to pretend.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fake {
+    fail: Option<u32>,
+    exit: Option<u32>,
+    hang: Option<u32>,
+    pace_ms: u64,
+}
+
+impl Fake {
+    /// From a source: `fake`, or `fake:` and options.
+    ///
+    /// # Errors
+    /// An unknown option.
+    pub fn from_source(source: &str) -> Result<Self> {
+        let mut fake = Fake::default();
+        let options = source.strip_prefix("fake").map(|rest| rest.trim_start_matches(':')).unwrap_or(source);
+        for option in options.split(';').filter(|option| !option.is_empty()) {
+            match option.split_once('=').map(|(name, n)| (name, n.parse::<u32>())) {
+                Some(("fail", Ok(n))) => fake.fail = Some(n),
+                Some(("exit", Ok(n))) => fake.exit = Some(n),
+                Some(("hang", Ok(n))) => fake.hang = Some(n),
+                Some(("pace", Ok(ms))) => fake.pace_ms = ms.into(),
+                _ => bail!("`{option}` is no option of the fake engine\nhint: fail=N, exit=N, hang=N or pace=MS"),
+            }
+        }
+        Ok(fake)
+    }
+}
+
+/// A stream of numbers in `0..1` from a seed (SplitMix64).
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+impl Engine for Fake {
+    fn load(&mut self) -> Result<u64> {
+        Ok(300_000_000)
+    }
+
+    fn generate(&mut self, request: &Request) -> Result<Generation> {
+        let n = request.max_tokens;
+        ensure!(self.fail != Some(n), "the fake engine was told to fail at {n} tokens");
+        if self.exit == Some(n) {
+            std::process::abort();
+        }
+        while self.hang == Some(n) {
+            sleep(Duration::from_secs(1));
+        }
+        sleep(Duration::from_millis(self.pace_ms * u64::from(n)));
+        let mut noise = Noise(request.seed);
+        let n_prompt = request.prompt.split_whitespace().count().max(1) as u32;
+        let tokens: Vec<u32> = (0..n).map(|_| (noise.next() * 1000.0) as u32).collect();
+        // A prefill of 2 ms a prompt token, then 10 ms a token, each with 2 % of noise, all slower or faster by 1 %.
+        let pace = 1.0 + (noise.next() - 0.5) / 50.0;
+        let mut now = 0.0;
+        let mut step = |mean_ns: f64| {
+            now += mean_ns * pace * (1.0 + (noise.next() - 0.5) / 25.0);
+            now as u64
+        };
+        let first = step(2e6 * f64::from(n_prompt));
+        let token_times_ns: Vec<u64> = std::iter::once(first).chain((1..n).map(|_| step(1e7))).collect();
+        let last = token_times_ns.last().copied().unwrap_or(first);
+        Ok(Generation {
+            n_prompt,
+            text: tokens.iter().map(|id| format!(" w{id}")).collect(),
+            tokens,
+            finish: FinishReason::Length,
+            tokenize_ns: 50_000,
+            token_times_ns,
+            e2e_ns: last + 150_000,
+            peak_memory_bytes: None,
+        })
+    }
+
+    fn backend(&self) -> String {
+        "none".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Sampling;
+
+    fn request(seed: u64) -> Request {
+        let sampling = Sampling { temperature: 0.3, top_p: None, min_p: None, top_k: None };
+        Request { prompt: "a b c".into(), chat_template: false, max_tokens: 8, sampling, seed, stop_on_eos: false }
+    }
+
+    #[test]
+    fn a_request_is_answered_the_same_way_every_time() {
+        let mut fake = Fake::from_source("fake").unwrap();
+        let answer = fake.generate(&request(1)).unwrap();
+        assert_eq!(answer, fake.generate(&request(1)).unwrap());
+        assert_ne!(answer.tokens, fake.generate(&request(2)).unwrap().tokens);
+        assert_eq!((answer.tokens.len(), answer.token_times_ns.len()), (8, 8));
+        assert!(answer.token_times_ns.is_sorted() && answer.e2e_ns > answer.token_times_ns[7]);
+    }
+
+    #[test]
+    fn options_are_read_and_others_refused() {
+        let fake = Fake::from_source("fake:fail=8;pace=0").unwrap();
+        assert_eq!(fake, Fake { fail: Some(8), ..Fake::default() });
+        assert!(fake.clone().generate(&request(1)).unwrap_err().to_string().contains("told to fail at 8"));
+        assert!(Fake::from_source("fake:crash=1").unwrap_err().to_string().contains("hint: fail=N"));
+    }
+}

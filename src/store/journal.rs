@@ -1,0 +1,126 @@
+//! A run folder being written: created whole, appended to a run at a time, each append on the disk before the next run
+//! begins. A failed append leaves the journal as it was.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+
+use super::{ENVIRONMENT, RUNS, Records, Run, STUDY};
+use crate::{
+    machine::Environment,
+    record::{Phase, RunRecord},
+};
+
+/// The open journal; its lock ends with it.
+#[derive(Debug)]
+pub struct Journal {
+    folder: PathBuf,
+    runs: File,
+    /// Bytes that are on the disk and whole.
+    length: u64,
+}
+
+impl Journal {
+    /// Makes `results/<study name>/<run-id>/` with an empty journal. The folder appears under its name only when whole.
+    ///
+    /// # Errors
+    /// A folder that cannot be written.
+    pub fn create(results: &Path, study_name: &str, study_yaml: &[u8], environment: &Environment) -> Result<Self> {
+        let hint = "hint: is the folder writable, and is there space? --results DIR chooses another";
+        let parent = results.join(study_name);
+        fs::create_dir_all(&parent).with_context(|| format!("{}\n{hint}", parent.display()))?;
+        let run_id = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+        let making = parent.join(format!(".{run_id}.{}.tmp", std::process::id()));
+        let made = (|| -> Result<PathBuf> {
+            fs::create_dir(&making)?;
+            let json = serde_json::to_string_pretty(environment)? + "\n";
+            for (name, bytes) in [(STUDY, study_yaml), (ENVIRONMENT, json.as_bytes()), (RUNS, b"")] {
+                let mut file = File::create(making.join(name))?;
+                file.write_all(bytes)?;
+                file.sync_all()?;
+            }
+            // Two executions may begin in one second.
+            for attempt in 1.. {
+                let suffix = if attempt == 1 { String::new() } else { format!("-{attempt}") };
+                let folder = parent.join(format!("{run_id}{suffix}"));
+                if !folder.exists() && fs::rename(&making, &folder).is_ok() {
+                    File::open(&parent)?.sync_all()?;
+                    return Ok(folder);
+                }
+                if attempt == 100 {
+                    break;
+                }
+            }
+            bail!("the folder cannot be given its name");
+        })();
+        if made.is_err() {
+            let _ = fs::remove_dir_all(&making);
+        }
+        let folder = made.with_context(|| format!("{}\n{hint}", parent.display()))?;
+        Self::open(folder, 0)
+    }
+
+    /// Opens an unfinished folder to go on. Rows after the last measured one (a run in flight when it was killed) and a
+    /// torn line are dropped. Returns the folder's content, too.
+    ///
+    /// # Errors
+    /// As [`Run::open`]; another runner at work in the folder.
+    pub fn resume(folder: &Path) -> Result<(Self, Run)> {
+        let mut records = Records::open(&folder.join(RUNS))?;
+        let mut length = 0;
+        while let Some(record) = records.next().transpose()? {
+            if record.phase == Phase::Measured {
+                length = records.whole_bytes();
+            }
+        }
+        let journal = Self::open(folder.to_owned(), length)?;
+        journal.runs.set_len(length).with_context(|| format!("{}", folder.join(RUNS).display()))?;
+        Ok((journal, Run::open(folder)?))
+    }
+
+    fn open(folder: PathBuf, length: u64) -> Result<Self> {
+        let path = folder.join(RUNS);
+        let mut runs = OpenOptions::new().read(true).write(true).open(&path).with_context(|| format!("{}", path.display()))?;
+        match runs.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                bail!("{}: another offprint is writing to it\nhint: wait for it, or stop it", path.display())
+            }
+            Err(TryLockError::Error(error)) => return Err(error).with_context(|| format!("{}", path.display())),
+        }
+        runs.seek(SeekFrom::Start(length))?;
+        Ok(Journal { folder, runs, length })
+    }
+
+    /// The run folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Appends the rows of one run and waits until they are on the disk.
+    ///
+    /// # Errors
+    /// A full disk or another failure; the journal is then cut back to what was whole.
+    pub fn append(&mut self, rows: &[RunRecord]) -> Result<()> {
+        let mut bytes = Vec::new();
+        for row in rows {
+            serde_json::to_writer(&mut bytes, row)?;
+            bytes.push(b'\n');
+        }
+        let written = self.runs.write_all(&bytes).and_then(|()| self.runs.sync_data());
+        if let Err(error) = written {
+            let _ = self.runs.set_len(self.length);
+            let _ = self.runs.seek(SeekFrom::Start(self.length));
+            let path = self.folder.join(RUNS);
+            return Err(error).with_context(|| {
+                format!("{}: the last run could not be saved; all earlier ones are\nhint: make space, then run again with --resume", path.display())
+            });
+        }
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+}

@@ -1,0 +1,102 @@
+//! `runs.jsonl` read a line at a time, strictly. Only a last line without its newline is forgiven: a write that was cut.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Take},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde::Deserialize;
+
+use crate::record::{RUN_SCHEMA, RunRecord};
+
+/// No honest line is longer: a million token times take 20 MB.
+const LONGEST_LINE: u64 = 64 << 20;
+
+/// Rows in file order; memory is one line.
+#[derive(Debug)]
+pub struct Records {
+    path: PathBuf,
+    reader: Take<BufReader<File>>,
+    line: u64,
+    /// Bytes of whole lines so far.
+    whole: u64,
+    torn: Option<Torn>,
+}
+
+/// A last line that was cut while it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Torn {
+    /// From 1.
+    pub line: u64,
+    pub bytes: u64,
+}
+
+impl Records {
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).with_context(|| format!("{}", path.display()))?;
+        Ok(Records { path: path.to_owned(), reader: std::io::Read::take(BufReader::new(file), 0), line: 0, whole: 0, torn: None })
+    }
+
+    /// After the last row: was there a torn line?
+    pub fn torn(&self) -> Option<Torn> {
+        self.torn
+    }
+
+    /// Bytes of the whole lines read so far.
+    pub fn whole_bytes(&self) -> u64 {
+        self.whole
+    }
+
+    fn read(&mut self) -> Result<Option<RunRecord>> {
+        let mut bytes = Vec::new();
+        self.reader.set_limit(LONGEST_LINE);
+        self.reader.read_until(b'\n', &mut bytes).with_context(|| format!("{}", self.path.display()))?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        self.line += 1;
+        let place = format!("{}:{}", self.path.display(), self.line);
+        if bytes.last() != Some(&b'\n') {
+            if bytes.len() as u64 == LONGEST_LINE {
+                bail!("{place}: a line of more than {LONGEST_LINE} bytes\nhint: this is not a file of offprint");
+            }
+            self.torn = Some(Torn { line: self.line, bytes: bytes.len() as u64 });
+            return Ok(None);
+        }
+        self.whole += bytes.len() as u64;
+        parse(&bytes).map(Some).map_err(|error| {
+            error.context(format!("{place}: this row cannot be read\nhint: only a cut last line is forgiven; restore the file"))
+        })
+    }
+}
+
+impl Iterator for Records {
+    type Item = Result<RunRecord>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.torn.is_some() {
+            return None;
+        }
+        self.read().transpose()
+    }
+}
+
+/// A row, its schema looked at first, so that another version is named and not guessed at.
+fn parse(line: &[u8]) -> Result<RunRecord> {
+    #[derive(Deserialize)]
+    struct Schema {
+        schema: String,
+    }
+    match serde_json::from_slice::<RunRecord>(line) {
+        Ok(record) if record.schema == RUN_SCHEMA => Ok(record),
+        result => {
+            let Schema { schema } = serde_json::from_slice(line)?;
+            if schema != RUN_SCHEMA {
+                bail!("expected schema `{RUN_SCHEMA}`, found `{schema}`\nhint: read it with the version of offprint that wrote it");
+            }
+            Err(result.err().map_or_else(|| anyhow!("not a row"), anyhow::Error::from))
+        }
+    }
+}
