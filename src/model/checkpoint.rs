@@ -107,7 +107,13 @@ impl Config {
     /// Missing or malformed file, an architecture other than Llama, a quantisation that MLX's affine mode has not.
     pub fn read(file: &Path) -> Result<Self> {
         let text = fs::read_to_string(file).with_context(|| format!("{}", file.display()))?;
-        let config: Config = serde_json::from_str(&text).with_context(|| format!("{}", file.display()))?;
+        let mut value: Value = serde_json::from_str(&text).with_context(|| format!("{}", file.display()))?;
+        // Where a file has both spellings of a key, mlx-lm reads the first.
+        prefer(&mut value, "quantization", "quantization_config");
+        if let Some(scaling) = value.get_mut("rope_scaling") {
+            prefer(scaling, "type", "rope_type");
+        }
+        let config = Config::deserialize(value).with_context(|| format!("{}", file.display()))?;
         config.check().with_context(|| format!("{}", file.display()))?;
         Ok(config)
     }
@@ -154,6 +160,13 @@ impl Config {
             }
             _ => Ok(Some(quantization.default)),
         }
+    }
+}
+
+/// Drops `other` where `key` is there.
+fn prefer(object: &mut Value, key: &str, other: &str) {
+    if let Some(map) = object.as_object_mut().filter(|map| map.contains_key(key)) {
+        map.remove(other);
     }
 }
 

@@ -1,0 +1,15 @@
+//! The model on small checkpoints that this test makes: the same logits as mlx-lm for every kind of checkpoint, and an
+//! error that names the tensor for every kind of damage.
+#![cfg(feature = "mlx")]
+
+mod checkpoint;
+mod strict;
+mod variants;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// MLX is used from one thread at a time.
+fn mlx() -> MutexGuard<'static, ()> {
+    static LOCK: Mutex<()> = Mutex::new(());
+    LOCK.lock().unwrap_or_else(PoisonError::into_inner)
+}
