@@ -1,6 +1,68 @@
 //! Records -> `Summary`. Pure; formats nothing. Standard deviations have ddof = 1.
 
+mod frame;
+mod metrics;
+pub mod stats;
+pub mod tables;
+
+use anyhow::{Result, ensure};
+
+use crate::{
+    record::{Outcome, Phase, RunRecord},
+    study::{Plan, Study},
+};
+
 use crate::units::{Bytes, Seconds, TokensPerSecond};
+
+/// Names of the metrics, as tables and claims carry them, with their units.
+pub const METRICS: [(&str, &str); 9] = [
+    ("decode", "tok/s"),
+    ("decode_mlxlm", "tok/s"),
+    ("latency", "s"),
+    ("load", "s"),
+    ("peak_memory", "bytes"),
+    ("prefill", "tok/s"),
+    ("throughput", "tok/s"),
+    ("ttft", "s"),
+    ("warm_latency", "s"),
+];
+
+/// Summarises the measured runs that ended well.
+///
+/// # Errors
+/// None of them did; several models (a paper is about one); a row that says `ok` and lacks a time.
+pub fn summarise(study: &Study, records: &[RunRecord]) -> Result<Summary> {
+    ensure!(
+        study.models.len() == 1,
+        "the study has {} models; a paper is about one\nhint: make a study of each",
+        study.models.len()
+    );
+    let measured: Vec<&RunRecord> = records.iter().filter(|record| record.phase == Phase::Measured).collect();
+    let mut runs = measured
+        .iter()
+        .filter(|record| record.outcome == Outcome::Ok)
+        .map(|record| metrics::of(record))
+        .collect::<Result<Vec<RunMetrics>>>()?;
+    ensure!(!runs.is_empty(), "no run of the study ended well\nhint: the `error` of each row says why");
+    runs.sort_by_key(|run| run.run);
+    let grouped = frame::Grouped::of(&runs, study.statistics.confidence)?;
+    Ok(Summary {
+        planned: Plan::of(study).runs.len() as u32,
+        failed: measured.iter().filter(|record| record.outcome == Outcome::Failed).count() as u32,
+        overall: grouped.by(&[])?.remove(0),
+        by_length: grouped.by(&["max_tokens"])?,
+        by_temperature: grouped.by(&["temperature"])?,
+        by_prompt: in_order_of(grouped.by(&["prompt_id"])?, study),
+        cells: grouped.by(&["prompt_id", "max_tokens", "temperature"])?,
+        runs,
+    })
+}
+
+/// Prompts as the study lists them.
+fn in_order_of(mut groups: Vec<Group>, study: &Study) -> Vec<Group> {
+    groups.sort_by_key(|group| study.prompts.iter().position(|prompt| prompt.id == group.key));
+    groups
+}
 
 /// Everything that tables, figures and claims are made from.
 #[derive(Debug, Clone)]
