@@ -1,7 +1,13 @@
 //! Summary -> numbers and predicates, each with its formula, its rounding and the runs behind it.
 //! The only place where a number becomes text. Knows nothing of templates.
 
+mod build;
+pub mod rounding;
+
 use std::collections::BTreeMap;
+
+use anyhow::Result;
+pub use build::{build, list};
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +24,16 @@ pub struct Claims {
     /// By id: dotted paths such as `by_length.64.latency.mean`.
     pub claims: BTreeMap<String, Claim>,
     pub predicates: BTreeMap<String, Predicate>,
+}
+
+impl Claims {
+    /// `claims.json`'s bytes: the same claims give the same bytes.
+    ///
+    /// # Errors
+    /// None that a value here can cause.
+    pub fn to_json(&self) -> Result<String> {
+        Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
 }
 
 /// The records that the claims rest on.
