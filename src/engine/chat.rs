@@ -26,12 +26,31 @@ pub fn render(template: &str, prompt: &str, bos: Option<&str>, eos: Option<&str>
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
     fn a_template_sees_the_message_and_the_generation_prompt() {
         let template = "{% for m in messages %}<{{ m['role'] }}>{{ m.content.strip() }}{% endfor %}{% if add_generation_prompt %}<a>{% endif %}";
         assert_eq!(render(template, " hi <b> ", None, None).unwrap(), "<user>hi <b><a>");
+    }
+
+    /// SmolLM2's own template, and others with what published ones use, on prompts that look like templates themselves.
+    #[test]
+    fn templates_render_as_transformers_renders_them() {
+        #[derive(serde::Deserialize)]
+        struct Golden {
+            bos: String,
+            eos: String,
+            cases: Vec<BTreeMap<String, String>>,
+        }
+        let golden: Golden = serde_json::from_str(include_str!("../../tests/data/chat_templates.json")).unwrap();
+        assert_eq!(golden.cases.len(), 16);
+        for case in &golden.cases {
+            let text = render(&case["template"], &case["prompt"], Some(&golden.bos), Some(&golden.eos)).unwrap();
+            assert_eq!(text, case["text"], "{}", case["template"]);
+        }
     }
 
     #[test]

@@ -81,7 +81,11 @@ mod tests {
     }
 
     fn survivors(sampling: Sampling) -> Vec<usize> {
-        let kept = filter(&logits(), &sampling).unwrap();
+        survivors_of(&logits(), sampling)
+    }
+
+    fn survivors_of(logits: &Array, sampling: Sampling) -> Vec<usize> {
+        let kept = filter(logits, &sampling).unwrap();
         kept.eval().unwrap();
         kept.as_slice::<f32>().iter().enumerate().filter(|(_, p)| p.is_finite()).map(|(i, _)| i).collect()
     }
@@ -105,6 +109,29 @@ mod tests {
         assert_eq!(survivors(Sampling { top_k: Some(3), ..base }), [1, 2, 3]);
         // Filters see probabilities before temperature: min-p 0.6 keeps the same two at any temperature.
         assert_eq!(survivors(Sampling { min_p: Some(0.6), ..sampling(5.0) }), [1, 3]);
+    }
+
+    #[test]
+    fn filters_keep_what_mlx_lms_keep() {
+        #[derive(serde::Deserialize)]
+        struct Case {
+            logits: Vec<f32>,
+            top_p: Option<f64>,
+            min_p: Option<f64>,
+            top_k: Option<u32>,
+            survivors: Vec<usize>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Golden {
+            cases: Vec<Case>,
+        }
+        let golden: Golden = serde_json::from_str(include_str!("../../tests/data/sampler_filters.json")).unwrap();
+        assert!(golden.cases.len() > 70);
+        for case in golden.cases {
+            let logits = Array::from_slice(&case.logits, &[case.logits.len() as i32]);
+            let sampling = Sampling { temperature: 1.0, top_p: case.top_p, min_p: case.min_p, top_k: case.top_k };
+            assert_eq!(survivors_of(&logits, sampling), case.survivors, "{sampling:?} on {:?}", case.logits);
+        }
     }
 
     #[test]
