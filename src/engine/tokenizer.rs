@@ -20,18 +20,19 @@ impl Tokenizer {
     /// Reads `tokenizer.json`, `tokenizer_config.json` and `chat_template.jinja` of a checkpoint folder.
     ///
     /// # Errors
-    /// A malformed file; more tokens than the model has embeddings (`vocabulary`).
+    /// A malformed file; a token whose id is beyond the model's embeddings (`vocabulary`).
     pub fn open(folder: &Path, vocabulary: usize) -> Result<Self> {
         let file = folder.join("tokenizer.json");
         let inner = tokenizers::Tokenizer::from_file(&file).map_err(|error| {
             anyhow!("{}: {error}\nhint: the file is damaged; fetch the checkpoint again", file.display())
         })?;
-        let size = inner.get_vocab_size(true);
-        ensure!(
-            size <= vocabulary,
-            "{}: {size} tokens, but the model has {vocabulary} embeddings\nhint: the tokenizer belongs to another model",
-            file.display()
-        );
+        if let Some((token, id)) = inner.get_vocab(true).into_iter().max_by_key(|(_, id)| *id) {
+            ensure!(
+                (id as usize) < vocabulary,
+                "{}: token `{token}` has id {id}, but the model has {vocabulary} embeddings\nhint: the tokenizer belongs to another model",
+                file.display()
+            );
+        }
         let config = folder.join("tokenizer_config.json");
         let settings: Value = if config.is_file() {
             let text = std::fs::read_to_string(&config).with_context(|| format!("{}", config.display()))?;

@@ -1,8 +1,9 @@
-//! The model on small checkpoints that this test makes: the same logits as mlx-lm for every kind of checkpoint, and an
-//! error that names the tensor for every kind of damage.
+//! Model and engine on small checkpoints that this test makes: the same logits as mlx-lm for every kind of checkpoint, an
+//! error that names the tensor for every kind of damage, and generation by the rules.
 #![cfg(feature = "mlx")]
 
 mod checkpoint;
+mod generation;
 mod strict;
 mod variants;
 
