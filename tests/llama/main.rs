@@ -1,9 +1,11 @@
 //! Model and engine on small checkpoints that this test makes: the same logits as mlx-lm for every kind of checkpoint, an
 //! error that names the tensor for every kind of damage, and generation by the rules.
 #![cfg(feature = "mlx")]
+#![allow(clippy::unwrap_used)]
 
 mod checkpoint;
 mod generation;
+mod llama32;
 mod strict;
 mod variants;
 
