@@ -60,22 +60,27 @@ impl Engine for Mlx {
     fn load(&mut self) -> Result<u64> {
         let start = Instant::now();
         let checkpoint = Checkpoint::open(&self.folder)?;
+        let tokenizer = Tokenizer::open(&self.folder, checkpoint.config.vocab_size)?;
         // x86 has fast kernels for float32 only; float16 scales cast exactly. GPUs keep the checkpoint's type.
         let dtype = on_cpu()?.then_some(Dtype::Float32);
         raise_wired_limit();
         let stream = Stream::new();
         let model = with_stream(&stream, || Llama::load(&checkpoint, dtype))
             .with_context(|| format!("{}", self.folder.display()))?;
-        let tokenizer = Tokenizer::open(&self.folder, checkpoint.config.vocab_size)?;
+        let load_ns = ns(start);
         self.loaded = Some(Loaded { model, tokenizer, eos: checkpoint.eos, stream });
-        Ok(ns(start))
+        Ok(load_ns)
     }
 
     fn generate(&mut self, request: &Request) -> Result<Generation> {
         let Loaded { model, tokenizer, eos, stream } = self.ready()?;
         memory::reset_peak_memory()?;
         let start = Instant::now();
-        let prompt = if request.chat_template { tokenizer.encode(&tokenizer.chat(&request.prompt)?) } else { tokenizer.encode(&request.prompt) }?;
+        let prompt = if request.chat_template {
+            tokenizer.encode(&tokenizer.chat(&request.prompt)?)
+        } else {
+            tokenizer.encode(&request.prompt)
+        }?;
         let tokenize_ns = ns(start);
 
         let (tokens, token_times_ns, finish) = with_stream(stream, || decode(model, &prompt, request, eos))?;
