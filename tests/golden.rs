@@ -1,16 +1,17 @@
-//! The engine against mlx-lm, on a real model: the same greedy tokens, the same logits. One test, since MLX is used from
-//! one thread at a time; it takes minutes, so it says how far it is.
+//! The engine against mlx-lm, on a real model: the same prompt ids, the same greedy tokens, the same logits. Only one test
+//! uses MLX, which is used from one thread at a time; it takes minutes, so it says how far it is.
 #![cfg(feature = "mlx")]
 #![allow(clippy::unwrap_used)]
 
 use std::{
     collections::BTreeMap,
     io::{self, Write},
+    sync::Mutex,
 };
 
 use offprint::{
-    engine::{Engine, Request, Sampling, mlx::Mlx},
-    model::{self, Source},
+    engine::{Engine, Request, Sampling, mlx::Mlx, tokenizer::Tokenizer},
+    model::{self, Checkpoint, Source},
     record::FinishReason,
 };
 use serde::Deserialize;
@@ -43,12 +44,47 @@ struct Digest {
     values: Option<Vec<f32>>,
 }
 
-#[test]
-fn greedy_tokens_and_logits_equal_mlx_lms() {
+fn golden() -> (Golden, Checkpoint) {
+    // Two tests of one process would import into one scratch folder.
+    static FETCHING: Mutex<()> = Mutex::new(());
+    let _alone = FETCHING.lock().unwrap();
     let golden: Golden = serde_json::from_str(include_str!("data/golden_tokens.json")).unwrap();
-    assert!(golden.prompts.len() >= 20 && golden.tokens >= 128);
     let source: Source = golden.model.parse().unwrap();
     let (checkpoint, _) = model::fetch(&source, &model::cache_dir(), &mut |_| {}).unwrap();
+    (golden, checkpoint)
+}
+
+#[test]
+fn prompts_have_mlx_lms_ids_and_read_back() {
+    let (golden, checkpoint) = golden();
+    let tokenizer = Tokenizer::open(&checkpoint.folder, checkpoint.config.vocab_size).unwrap();
+    for case in &golden.prompts {
+        assert_eq!(tokenizer.encode(&case.prompt).unwrap(), case.prompt_ids, "{:?}", case.prompt);
+    }
+    let more = [
+        "  leading",
+        "trailing  ",
+        "a\r\n\tb",
+        "0123456789",
+        "naïve e\u{301}",
+        "👩‍👩‍👧‍👦 🏳️‍🌈",
+        "한국어 العربية",
+        "\u{0}\u{7f}\u{feff}",
+        "<|im_end|>x",
+    ];
+    for text in golden.prompts.iter().map(|case| case.prompt.as_str()).chain(more) {
+        assert_eq!(tokenizer.decode(&tokenizer.encode(text).unwrap()).unwrap(), text);
+    }
+    // A character cut off in its middle is shown as such, and what is before it is kept.
+    let emoji = tokenizer.encode("ok 🦤").unwrap();
+    let cut = tokenizer.decode(&emoji[..emoji.len() - 1]).unwrap();
+    assert!(cut.starts_with("ok ") && cut.ends_with('\u{fffd}'), "{cut:?}");
+}
+
+#[test]
+fn greedy_tokens_and_logits_equal_mlx_lms() {
+    let (golden, checkpoint) = golden();
+    assert!(golden.prompts.len() >= 20 && golden.tokens >= 128);
     let mut engine = Mlx::new(checkpoint.folder);
     engine.load().unwrap();
 
@@ -87,7 +123,11 @@ fn compare_logits(engine: &Mlx, case: &Case, stride: usize) {
     for (step, digest) in &case.logits {
         let row = &rows[(case.prompt_ids.len() - 1 + step) * width..][..width];
         let near = |found: f64, expected: f64, what: &str| {
-            assert!((found - expected).abs() < 1e-3, "{:?}, step {step}: {what} is {found}, mlx-lm's is {expected}", case.prompt);
+            assert!(
+                (found - expected).abs() < 1e-3,
+                "{:?}, step {step}: {what} is {found}, mlx-lm's is {expected}",
+                case.prompt
+            );
         };
         let max = f64::from(row.iter().copied().fold(f32::MIN, f32::max));
         near(max, digest.max, "the largest logit");

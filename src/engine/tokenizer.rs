@@ -60,7 +60,8 @@ impl Tokenizer {
     /// No token at all (an empty prompt).
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let special = self.bos.as_ref().is_none_or(|bos| !text.starts_with(bos.as_str()));
-        let encoding = self.inner.encode(text, special).map_err(|error| anyhow!("the prompt cannot be tokenised: {error}"))?;
+        let encoding =
+            self.inner.encode(text, special).map_err(|error| anyhow!("the prompt cannot be tokenised: {error}"))?;
         ensure!(!encoding.get_ids().is_empty(), "the prompt has no tokens\nhint: give the study a prompt with text");
         Ok(encoding.get_ids().to_vec())
     }

@@ -27,7 +27,9 @@ enum Kind {
 
 /// SplitMix64 from the FNV-1a hash of the name.
 fn random_words(name: &str, count: usize) -> impl Iterator<Item = u64> {
-    let seed = name.bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    let seed = name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
     (1..=count as u64).map(move |i| {
         let mut z = seed.wrapping_add(i.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -110,9 +112,10 @@ pub fn write(folder: &Path, config: &Value, tensors: &Tensors, shards: usize) {
     fs::write(folder.join("config.json"), config.to_string()).unwrap();
     fs::write(folder.join("tokenizer.json"), tokenizer(config["vocab_size"].as_u64().unwrap()).to_string()).unwrap();
     for shard in 0..shards {
-        let views = tensors.iter().enumerate().filter(|(index, _)| index % shards == shard).map(|(_, (name, tensor))| {
-            (name.as_str(), TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.bytes).unwrap())
-        });
+        let views =
+            tensors.iter().enumerate().filter(|(index, _)| index % shards == shard).map(|(_, (name, tensor))| {
+                (name.as_str(), TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.bytes).unwrap())
+            });
         let file = match shards {
             1 => "model.safetensors".to_owned(),
             _ => format!("model-{:05}-of-{shards:05}.safetensors", shard + 1),

@@ -159,7 +159,10 @@ fn a_tokenizer_of_another_model_is_refused() {
         format!("{:#}", Mlx::new(folder.path().to_owned()).load().unwrap_err())
     };
     let error = refused(&checkpoint::tokenizer(VOCABULARY + 1));
-    assert!(error.contains("tokenizer.json") && error.contains("hint: the tokenizer belongs to another model"), "{error}");
+    assert!(
+        error.contains("tokenizer.json") && error.contains("hint: the tokenizer belongs to another model"),
+        "{error}"
+    );
     // Few tokens, but one whose id has no embedding.
     let mut sparse = checkpoint::tokenizer(10);
     sparse["model"]["vocab"]["far"] = json!(VOCABULARY);

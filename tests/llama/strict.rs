@@ -107,7 +107,10 @@ fn a_quantisation_other_than_the_configured_one_is_named() {
     eight["quantization"]["bits"] = json!(8);
     fs::write(folder.path().join("config.json"), eight.to_string()).unwrap();
     let error = weight_error(&folder);
-    assert!(matches!(&error, WeightError::Misshapen { expected, found, .. } if expected == &[32, 16] && found == &[32, 8]), "{error}");
+    assert!(
+        matches!(&error, WeightError::Misshapen { expected, found, .. } if expected == &[32, 16] && found == &[32, 8]),
+        "{error}"
+    );
 }
 
 #[test]

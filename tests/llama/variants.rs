@@ -73,7 +73,11 @@ fn logits_equal_mlx_lms_for_every_kind_of_checkpoint() {
         for chunk in [golden.ids.len(), 4, 1] {
             let rows = logits(&model, &golden.ids, chunk);
             for (position, expected) in &variant.logits {
-                assert_close(&rows[*position], expected, &format!("{}, steps of {chunk}, position {position}", variant.name));
+                assert_close(
+                    &rows[*position],
+                    expected,
+                    &format!("{}, steps of {chunk}, position {position}", variant.name),
+                );
             }
         }
     }
