@@ -1,10 +1,12 @@
 //! A repository of the Hugging Face hub -> its snapshot in the hub's own cache, through the hf-hub crate, which resumes
-//! broken downloads. Around it: the choice of files, the offline mode, and the check of every weight file's SHA-256.
+//! broken downloads. Around it: the choice of files, the offline mode, and the check of every weight file's SHA-256, also
+//! of those that an earlier fetch left.
 //!
 //! `HF_ENDPOINT`, `HF_HOME`, `HF_TOKEN` (or the token file) and `HF_HUB_OFFLINE` mean what they mean to `huggingface_hub`.
 
 use std::{
     env, fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -26,7 +28,9 @@ use crate::{digest, model::Progress};
 pub fn fetch(repository: &str, revision: &str, tell: &mut dyn FnMut(Progress)) -> Result<(PathBuf, String)> {
     let cache = Cache::from_env();
     if offline() {
-        return cached(&cache, repository, revision);
+        let (snapshot, commit) = cached(&cache, repository, revision)?;
+        check_cached(&snapshot)?;
+        return Ok((snapshot, commit));
     }
     let what = format!("hf:{repository}@{revision}");
     tell(Progress::Step(format!("asking the hub for {what}")));
@@ -34,11 +38,19 @@ pub fn fetch(repository: &str, revision: &str, tell: &mut dyn FnMut(Progress)) -
     let at = |revision: &str| Repo::with_revision(repository.to_owned(), RepoType::Model, revision.to_owned());
     // Every file comes from one commit, even if somebody pushes meanwhile.
     let snapshot = cache.repo(at(&info.sha)).pointer_path(&info.sha);
+    let blobs = cache.repo(at(&info.sha)).blob_path("");
     let repo = api.repo(at(&info.sha));
     for name in info.siblings.iter().map(|file| file.rfilename.as_str()).filter(|name| wanted(name)) {
-        if !snapshot.join(name).exists() {
-            download(&api, &repo, name, tell).map_err(|error| error.context(format!("{what}: {name}")))?;
+        let path = snapshot.join(name);
+        if path.exists() {
+            if cached_digest(&path)?.is_none_or(|(expected, found)| expected == found) {
+                continue;
+            }
+            tell(Progress::Step(format!("{name} was changed in the cache: fetching it again")));
+            fs::remove_file(&path).with_context(|| format!("{}", path.display()))?;
         }
+        download(&api, &repo, &info.sha, name, &blobs, tell)
+            .map_err(|error| error.context(format!("{what}: {name}")))?;
     }
     cache.repo(at(revision)).create_ref(&info.sha)?;
     Ok((snapshot, info.sha))
@@ -60,8 +72,11 @@ pub fn snapshot(repository: &str, revision: &str) -> Option<PathBuf> {
 fn ask(cache: &Cache, repository: &str, revision: &str) -> Result<(Api, RepoInfo)> {
     let what = format!("hf:{repository}@{revision}");
     let token = env::var("HF_TOKEN").ok().filter(|token| !token.is_empty()).or_else(|| cache.token());
-    let api =
-        ApiBuilder::from_env().with_token(token).with_retries(3).build().map_err(|error| explain(error, &what))?;
+    let mut builder = ApiBuilder::from_env().with_token(token).with_retries(3);
+    if let Ok(endpoint) = env::var("HF_ENDPOINT") {
+        builder = builder.with_endpoint(endpoint.trim_end_matches('/').to_owned());
+    }
+    let api = builder.build().map_err(|error| explain(error, &what))?;
     let repo = Repo::with_revision(repository.to_owned(), RepoType::Model, revision.to_owned());
     let info = api.repo(repo).info().map_err(|error| explain(error, &what))?;
     ensure!(
@@ -79,8 +94,10 @@ fn offline() -> bool {
 
 /// The snapshot that an earlier fetch left in the cache.
 fn cached(cache: &Cache, repository: &str, revision: &str) -> Result<(PathBuf, String)> {
-    let repo = Repo::with_revision(repository.to_owned(), RepoType::Model, revision.to_owned());
-    let config = cache.repo(repo).get("config.json").with_context(|| {
+    let repo = cache.repo(Repo::with_revision(repository.to_owned(), RepoType::Model, revision.to_owned()));
+    // A commit names its snapshot itself; a branch or a tag has a file that says which commit it was.
+    let config = Some(repo.pointer_path(revision).join("config.json")).filter(|path| path.exists());
+    let config = config.or_else(|| repo.get("config.json")).with_context(|| {
         format!(
             "hf:{repository}@{revision} is not in {} and HF_HUB_OFFLINE is set\nhint: unset HF_HUB_OFFLINE once to fetch it",
             cache.path().display()
@@ -89,6 +106,35 @@ fn cached(cache: &Cache, repository: &str, revision: &str) -> Result<(PathBuf, S
     let snapshot = config.parent().unwrap_or(&config).to_owned();
     let commit = snapshot.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok((snapshot, commit))
+}
+
+/// Without the network a changed file cannot be replaced, so it is an error.
+fn check_cached(snapshot: &Path) -> Result<()> {
+    for entry in fs::read_dir(snapshot).with_context(|| format!("{}", snapshot.display()))? {
+        let path = entry?.path();
+        if let Some((expected, found)) = cached_digest(&path)? {
+            ensure!(
+                expected == found,
+                "{}: expected SHA-256 {expected}, found {found}\nhint: unset HF_HUB_OFFLINE once to fetch it again",
+                path.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The SHA-256 that a weight file of the cache should have and the one it has: the cache keeps a large file under its
+/// SHA-256. `None`: a small file, or one that was put there by other means.
+fn cached_digest(path: &Path) -> Result<Option<(String, String)>> {
+    let blob = fs::canonicalize(path).with_context(|| format!("{}", path.display()))?;
+    let name = blob.file_name().unwrap_or_default().to_string_lossy();
+    let Some(expected) = sha256_of_etag(&name) else { return Ok(None) };
+    Ok(Some((expected, digest::sha256_file(&blob).with_context(|| format!("{}", blob.display()))?)))
+}
+
+/// The hub's entity tag of a large file is its SHA-256; of a small one it is a git hash.
+fn sha256_of_etag(etag: &str) -> Option<String> {
+    (etag.len() == 64 && etag.chars().all(|c| c.is_ascii_hexdigit())).then(|| etag.to_lowercase())
 }
 
 /// Files of a checkpoint, all at the repository's root.
@@ -106,18 +152,39 @@ fn wanted(name: &str) -> bool {
     plain && (NAMES.contains(&name) || name.ends_with(".safetensors"))
 }
 
-fn download(api: &Api, repo: &ApiRepo, name: &str, tell: &mut dyn FnMut(Progress)) -> Result<()> {
+fn download(
+    api: &Api,
+    repo: &ApiRepo,
+    commit: &str,
+    name: &str,
+    blobs: &Path,
+    tell: &mut dyn FnMut(Progress),
+) -> Result<()> {
     let metadata = api.metadata(&repo.url(name)).map_err(|error| explain(error, name))?;
+    let hint = "hint: is HF_ENDPOINT a hub?";
+    ensure!(
+        metadata.commit_hash() == commit,
+        "expected a file of commit {commit}, found one of `{}`\n{hint}",
+        metadata.commit_hash()
+    );
+    // The tag becomes the name of a file in the cache.
+    let etag = metadata.etag();
+    ensure!(!etag.is_empty() && !etag.contains(".."), "`{etag}` is no entity tag\n{hint}");
+    // What a download of something else left would be resumed for ever.
+    let part = blobs.join(etag).with_extension("part");
+    if fs::metadata(&part).is_ok_and(|part| part.len() > metadata.size() as u64) {
+        fs::remove_file(&part).with_context(|| format!("{}", part.display()))?;
+    }
     let progress = Told { file: name.to_owned(), done: 0, total: 0, tell };
     let path = repo.download_with_progress(name, progress).map_err(|error| explain(error, name))?;
-    verify(&path, metadata.etag(), metadata.size() as u64)
+    verify(&path, etag, metadata.size() as u64)
 }
 
-/// The hub's entity tag of a large file is its SHA-256; of a small one it is a git hash, and JSON is checked by reading it.
-/// A file that fails is removed, so the next fetch starts it anew.
+/// Size and SHA-256; JSON files, which have a git hash only, are checked by reading them. A file that fails is removed,
+/// so the next fetch starts it anew.
 fn verify(path: &Path, etag: &str, size: u64) -> Result<()> {
     let found_size = fs::metadata(path)?.len();
-    let expected = (etag.len() == 64 && etag.chars().all(|c| c.is_ascii_hexdigit())).then(|| etag.to_lowercase());
+    let expected = sha256_of_etag(etag);
     let found = digest::sha256_file(path)?;
     if found_size == size && expected.as_ref().is_none_or(|expected| *expected == found) {
         return Ok(());
@@ -135,25 +202,38 @@ fn verify(path: &Path, etag: &str, size: u64) -> Result<()> {
 
 /// What the hub's refusal means for a person.
 fn explain(error: ApiError, what: &str) -> anyhow::Error {
-    let status = match &error {
-        ApiError::RequestError(request) => match **request {
-            ureq::Error::StatusCode(code) => Some(code),
-            _ => None,
-        },
-        _ => None,
-    };
-    let hint = match status {
-        Some(401 | 403) => {
-            "the repository is private or gated: accept its licence on its page, then set HF_TOKEN (a wrong name gives 401 too)"
-        }
-        Some(404) => "is the name right? `@revision` must be a branch, a tag or a commit",
-        Some(_) => "the hub has a problem: try again later, or set HF_ENDPOINT to a mirror",
-        None => {
-            "is there a network? run again to resume; HF_HUB_OFFLINE=1 uses what is cached; path:FOLDER names a copy"
-        }
-    };
-    anyhow!("{what}: {error}\nhint: {hint}")
+    anyhow!("{what}: {error}\nhint: {}", way_out(&error))
 }
+
+fn way_out(error: &ApiError) -> &'static str {
+    match error {
+        ApiError::TooManyRetries(last) => way_out(last),
+        ApiError::LockAcquisition(_) => "another process is fetching this file: wait for it, then run again",
+        ApiError::IoError(io)
+            if matches!(
+                io.kind(),
+                ErrorKind::StorageFull
+                    | ErrorKind::QuotaExceeded
+                    | ErrorKind::PermissionDenied
+                    | ErrorKind::ReadOnlyFilesystem
+            ) =>
+        {
+            "set HF_HOME to a folder that has room and may be written to; what arrived is kept"
+        }
+        ApiError::RequestError(request) => match **request {
+            ureq::Error::StatusCode(401 | 403) => {
+                "the repository is private or gated: accept its licence on its page, then set HF_TOKEN (a wrong name gives 401 too)"
+            }
+            ureq::Error::StatusCode(404) => "is the name right? `@revision` must be a branch, a tag or a commit",
+            ureq::Error::StatusCode(_) => "the hub has a problem: try again later, or set HF_ENDPOINT to a mirror",
+            _ => NETWORK,
+        },
+        _ => NETWORK,
+    }
+}
+
+const NETWORK: &str =
+    "is there a network? run again to resume; HF_HUB_OFFLINE=1 uses what is cached; path:FOLDER names a copy";
 
 /// hf-hub's progress, told onwards.
 struct Told<'a> {
