@@ -113,6 +113,16 @@ impl Registry {
             let (unit, scale) = if unit == "bytes" { ("MiB", 1.0 / f64::from(1 << 20)) } else { (unit, 1.0) };
             self.metric(&format!("{prefix}{metric}"), unit, scale, formula(metric), which, stats, &group.runs);
         }
+        let runs = format!("runs.{}", prefix.trim_end_matches('.'));
+        self.put(
+            runs.trim_end_matches('.').to_owned(),
+            Value::Integer(group.runs.len() as i64),
+            "",
+            group.runs.len().to_string(),
+            format!("number of {which} that ended well"),
+            "exact",
+            &group.runs,
+        );
         let rate = group.pooled_throughput;
         self.put(
             format!("{prefix}throughput.pooled"),

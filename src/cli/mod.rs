@@ -6,7 +6,9 @@
 pub mod doctor;
 #[cfg(feature = "mlx")]
 pub mod model;
+pub mod paper;
 pub mod progress;
+pub mod report;
 pub mod run;
 pub mod worker;
 
@@ -27,6 +29,10 @@ pub struct Cli {
 enum Verb {
     /// Execute a study: its runs become a folder under results/
     Run(run::RunArgs),
+    /// Write the paper from the records of a run
+    Report(report::ReportArgs),
+    /// Execute a study where its results are missing, then write the paper
+    Paper(paper::PaperArgs),
     /// Fetch, import, list or verify models
     #[cfg(feature = "mlx")]
     Model(model::ModelArgs),
@@ -42,6 +48,8 @@ impl Cli {
     pub fn run(self) -> Result<ExitCode> {
         match self.verb {
             Verb::Run(args) => run::run(args),
+            Verb::Report(args) => report::run(args),
+            Verb::Paper(args) => paper::run(args),
             #[cfg(feature = "mlx")]
             Verb::Model(args) => model::run(args),
             Verb::Doctor(args) => doctor::run(args),

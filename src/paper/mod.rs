@@ -1,1 +1,159 @@
 //! Templates + claims + figures -> Markdown, LaTeX, HTML. The only door for a number into prose. Knows nothing of MLX.
+//!
+//! The prose has one source: the sections are rendered once to Markdown; LaTeX and HTML are made from that Markdown,
+//! parsed. So the formats cannot say different things.
+
+mod html;
+mod latex;
+mod numbering;
+mod prose;
+mod references;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, anyhow};
+pub use prose::{CellLevel, Levels, PromptLevel};
+use pulldown_cmark::{Event, Options, Parser};
+use tera::{Context, Delimiters, Tera};
+
+use crate::{
+    analysis::{Group, Summary},
+    claims::Claims,
+    study::Study,
+};
+use references::References;
+
+/// The paper in its three text formats.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paper {
+    pub markdown: String,
+    pub latex: String,
+    pub html: String,
+}
+
+/// Renders the paper. `figures` are SVG bytes by id.
+///
+/// # Errors
+/// A template that asks for an unknown claim, a reference to nothing, a bibliography entry that is missing or unused.
+pub fn render(claims: &Claims, levels: &Levels, figures: &BTreeMap<String, Vec<u8>>) -> Result<Paper> {
+    let text = prose::sections(claims, levels)?;
+    let body = numbering::number(&text, &References::new()?)?;
+    let (abstract_, rest) = split_abstract(&body);
+    let front = Front::of(claims);
+    Ok(Paper {
+        markdown: skin("paper.md", include_str!("../../templates/skins/paper.md"), &front, prose::escape, [&body, ""])?,
+        latex: skin(
+            "paper.tex",
+            include_str!("../../templates/skins/paper.tex"),
+            &front,
+            latex::escape,
+            [&latex::body(abstract_), &latex::body(rest)],
+        )?,
+        html: skin(
+            "paper.html",
+            include_str!("../../templates/skins/paper.html"),
+            &front,
+            html::escape,
+            [&html::body(&body, figures), ""],
+        )?,
+    })
+}
+
+/// What every skin shows before the text.
+struct Front {
+    title: String,
+    authors: String,
+    keywords: String,
+    date: String,
+    source: String,
+    real: bool,
+    warning: String,
+}
+
+impl Front {
+    fn of(claims: &Claims) -> Self {
+        let text = |id: &str| claims.claims.get(id).map(|claim| claim.text.clone()).unwrap_or_default();
+        let real = claims.predicates.get("measurement.real");
+        Front {
+            title: text("study.title"),
+            authors: text("study.authors"),
+            keywords: text("study.keywords"),
+            date: text("study.date"),
+            source: format!("run {} (runs.jsonl sha256 {})", claims.source.run_id, claims.source.sha256),
+            real: real.is_some_and(|predicate| predicate.holds == Some(true)),
+            warning: real.map(|predicate| predicate.text.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+/// Fills a skin. Its delimiters are `<%`, `<<` and `<#`, which no format uses; values are escaped for the format, the
+/// already written bodies are not.
+fn skin(name: &str, template: &str, front: &Front, escape: fn(&str) -> String, bodies: [&str; 2]) -> Result<String> {
+    let mut tera = Tera::new();
+    let delimiters = Delimiters {
+        block_start: "<%".into(),
+        block_end: "%>".into(),
+        variable_start: "<<".into(),
+        variable_end: ">>".into(),
+        comment_start: "<#".into(),
+        comment_end: "#>".into(),
+    };
+    let failed = |error: tera::Error| anyhow!("templates/skins/{name}: {error}");
+    tera.set_delimiters(delimiters).map_err(failed)?;
+    tera.autoescape_on(Vec::<&str>::new());
+    tera.add_raw_template(name, template).map_err(failed)?;
+    let mut context = Context::new();
+    for (key, value) in [
+        ("title", &front.title),
+        ("authors", &front.authors),
+        ("keywords", &front.keywords),
+        ("date", &front.date),
+        ("source", &front.source),
+        ("warning", &front.warning),
+    ] {
+        context.insert(key, &escape(value));
+    }
+    context.insert("real", &front.real);
+    context.insert("body", bodies[0]);
+    context.insert("rest", bodies[1]);
+    tera.render(name, &context).map_err(failed)
+}
+
+/// The abstract, and what follows it.
+fn split_abstract(body: &str) -> (&str, &str) {
+    let text = body.strip_prefix("## Abstract\n").unwrap_or(body);
+    text.split_once("\n## ").map_or((text, ""), |(first, _)| (first, &text[first.len() + 1..]))
+}
+
+/// The one Markdown dialect of the paper.
+fn parse(markdown: &str) -> impl Iterator<Item = Event<'_>> {
+    Parser::new_ext(markdown, Options::ENABLE_TABLES)
+}
+
+/// The levels of a design, from its claims' own source.
+pub fn levels(study: &Study, summary: &Summary) -> Levels {
+    let keys = |groups: &[Group]| groups.iter().map(|group| group.key.clone()).collect();
+    Levels {
+        lengths: keys(&summary.by_length),
+        temperatures: keys(&summary.by_temperature),
+        prompts: study
+            .prompts
+            .iter()
+            .filter(|prompt| summary.by_prompt.iter().any(|group| group.key == prompt.id))
+            .map(|prompt| PromptLevel { id: prompt.id.clone(), text: prompt.text.clone() })
+            .collect(),
+        cells: summary
+            .cells
+            .iter()
+            .filter_map(|cell| {
+                let run = summary.runs.iter().find(|run| run.run == cell.runs[0])?;
+                Some(CellLevel {
+                    key: cell.key.clone(),
+                    prompt: run.prompt_id.clone(),
+                    length: run.max_tokens.to_string(),
+                    temperature: run.temperature.to_string(),
+                })
+            })
+            .collect(),
+    }
+}

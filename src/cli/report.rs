@@ -1,0 +1,223 @@
+//! `offprint report`: records -> paper. Everything is rendered in memory first, so a failure leaves the old paper whole.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::{
+    analysis::{self, tables},
+    claims::{self, Claims},
+    digest,
+    figures::{self, Labels},
+    paper,
+    store::{self, Run},
+};
+
+#[derive(Debug, clap::Args)]
+pub struct ReportArgs {
+    /// The run folder; else the run that the paper in --out names, else the newest complete run
+    #[arg(long, value_name = "DIR")]
+    run: Option<PathBuf>,
+    /// Where the paper goes
+    #[arg(long, value_name = "DIR", default_value = "paper")]
+    out: PathBuf,
+    /// Where run folders are looked for
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    results: PathBuf,
+    /// Write nothing; exit 1 if the paper in --out is not what the records give
+    #[arg(long)]
+    check: bool,
+}
+
+/// Writes or checks the paper.
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "this verb's answer")]
+pub fn run(args: ReportArgs) -> Result<ExitCode> {
+    let folder = match args.run {
+        Some(folder) => folder,
+        None => choose(&args.out, &args.results)?,
+    };
+    let files = files(&folder)?;
+    if args.check {
+        let differences = differences(&args.out, &files);
+        for difference in &differences {
+            println!("{difference}");
+        }
+        if differences.is_empty() {
+            eprintln!("{} is what {} gives ({} files)", args.out.display(), folder.display(), files.len());
+            return Ok(ExitCode::SUCCESS);
+        }
+        eprintln!("hint: offprint report --run {} writes it anew", folder.display());
+        return Ok(ExitCode::from(1));
+    }
+    write(&args.out, &files)?;
+    println!("{}", args.out.join("paper.md").display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the paper of `folder` into `out`; the PDF too, where a TeX engine is installed.
+///
+/// # Errors
+/// A run folder that is none, prose that does not fit the claims, a folder that cannot be written.
+pub fn write_paper(folder: &Path, out: &Path) -> Result<()> {
+    write(out, &files(folder)?)
+}
+
+/// Every file of a paper but the PDF, whose bytes are the TeX engine's: by its path under the paper's folder.
+fn files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+    let run = Run::open(folder)?;
+    let summary = analysis::summarise(&run.study, &run.records).with_context(|| format!("{}", folder.display()))?;
+    let claims = claims::build(&run, &summary)?;
+    let figures = figures::draw(&summary, &Labels::of(&run.study, &run.environment))?;
+    let by_id = figures.iter().map(|figure| (figure.id.to_owned(), figure.svg.clone())).collect();
+    let paper = paper::render(&claims, &paper::levels(&run.study, &summary), &by_id)?;
+
+    let mut files = BTreeMap::from([
+        ("paper.md".to_owned(), paper.markdown.into_bytes()),
+        ("paper.tex".to_owned(), paper.latex.into_bytes()),
+        ("paper.html".to_owned(), paper.html.into_bytes()),
+        ("claims.json".to_owned(), claims.to_json()?.into_bytes()),
+    ]);
+    for table in tables::of(&summary) {
+        files.insert(format!("tables/{}", table.name), table.csv.into_bytes());
+    }
+    for figure in figures {
+        for (extension, bytes) in [("svg", figure.svg), ("pdf", figure.pdf), ("png", figure.png)] {
+            files.insert(format!("figures/{}.{extension}", figure.id), bytes);
+        }
+    }
+    Ok(files)
+}
+
+/// The run that a paper names, if its folder is here; else the newest complete run of any study.
+fn choose(out: &Path, results: &Path) -> Result<PathBuf> {
+    let mut folders = Vec::new();
+    if results.is_dir() {
+        for study in fs::read_dir(results).with_context(|| format!("{}", results.display()))? {
+            folders.extend(store::folders(results, &study?.file_name().to_string_lossy())?);
+        }
+    }
+    if let Ok(text) = fs::read_to_string(out.join("claims.json")) {
+        let file = out.join("claims.json");
+        let claims: Claims = serde_json::from_str(&text).with_context(|| format!("{}", file.display()))?;
+        let of_paper = folders.iter().find(|folder| {
+            digest::sha256_file(&folder.join("runs.jsonl")).is_ok_and(|digest| digest == claims.source.sha256)
+        });
+        return of_paper.cloned().with_context(|| {
+            format!(
+                "{}: its run {} is not under {}\nhint: name a run folder with --run",
+                file.display(),
+                claims.source.run_id,
+                results.display()
+            )
+        });
+    }
+    folders.sort_by_key(|folder| folder.file_name().map(ToOwned::to_owned));
+    for folder in folders.into_iter().rev() {
+        if Run::open(&folder)?.is_complete() {
+            return Ok(folder);
+        }
+    }
+    bail!("{}: no complete run\nhint: offprint run STUDY makes one", results.display())
+}
+
+/// What in `out` is not as it should be, a line a file.
+fn differences(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, expected) in files {
+        let path = out.join(name);
+        match fs::read(&path) {
+            Err(error) => found.push(format!("{}: {error}", path.display())),
+            Ok(bytes) if bytes != *expected => found.push(format!("{}: {}", path.display(), first_difference(&bytes, expected))),
+            Ok(_) => {}
+        }
+    }
+    found
+}
+
+fn first_difference(found: &[u8], expected: &[u8]) -> String {
+    let (Ok(found), Ok(expected)) = (std::str::from_utf8(found), std::str::from_utf8(expected)) else {
+        return format!("{} bytes, expected {} others", found.len(), expected.len());
+    };
+    let short = |line: Option<&str>| match line {
+        Some(line) => format!("`{}`", line.chars().take(160).collect::<String>()),
+        None => "the end of the file".to_owned(),
+    };
+    let (mut a, mut b) = (found.lines(), expected.lines());
+    for number in 1.. {
+        match (a.next(), b.next()) {
+            (None, None) => break,
+            (a, b) if a != b => return format!("line {number}: found {}, the records give {}", short(a), short(b)),
+            _ => {}
+        }
+    }
+    "differs in its line ends".to_owned()
+}
+
+#[expect(clippy::print_stderr, reason = "what is going on is talk")]
+fn write(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
+    for (name, bytes) in files {
+        let path = out.join(name);
+        let parent = path.parent().unwrap_or(out);
+        fs::create_dir_all(parent).with_context(|| format!("{}", parent.display()))?;
+        // Whole or not at all.
+        let making = path.with_extension("tmp");
+        fs::write(&making, bytes)
+            .and_then(|()| fs::rename(&making, &path))
+            .with_context(|| format!("{}\nhint: is the folder writable, and is there space?", path.display()))?;
+    }
+    match pdf(out) {
+        Ok(engine) => eprintln!("{} (by {engine})", out.join("paper.pdf").display()),
+        Err(error) if error.is::<NoEngine>() => eprintln!("no PDF: {error}"),
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+/// There is no TeX engine.
+#[derive(Debug, thiserror::Error)]
+#[error("neither latexmk nor tectonic is installed; everything else is made")]
+struct NoEngine;
+
+/// Typesets `paper.tex` in `out`, all auxiliary files apart. Returns the engine's name.
+fn pdf(out: &Path) -> Result<&'static str> {
+    let engines: [(&str, &[&str]); 2] = [
+        ("latexmk", &["-pdf", "-interaction=nonstopmode", "-halt-on-error", "-output-directory=.tex", "paper.tex"]),
+        ("tectonic", &["--outdir", ".tex", "paper.tex"]),
+    ];
+    let made = out.join(".tex");
+    fs::create_dir_all(&made).with_context(|| format!("{}", made.display()))?;
+    let result = engines.into_iter().find_map(|(engine, arguments)| {
+        // The document's date is the records', not today's, so the same records give the same PDF.
+        let output = Command::new(engine)
+            .args(arguments)
+            .current_dir(out)
+            .env("SOURCE_DATE_EPOCH", "0")
+            .env("FORCE_SOURCE_DATE", "1")
+            .output();
+        match output {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            other => Some((engine, other)),
+        }
+    });
+    let typeset = (|| {
+        let Some((engine, output)) = result else { return Err(NoEngine.into()) };
+        let output = output.with_context(|| engine.to_owned())?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let errors: Vec<&str> = said.lines().filter(|line| line.starts_with('!')).collect();
+        ensure!(
+            output.status.success(),
+            "{engine} cannot typeset {}: {}\nhint: run it there by hand to see more; all other files are written",
+            out.join("paper.tex").display(),
+            errors.join("; ")
+        );
+        fs::rename(made.join("paper.pdf"), out.join("paper.pdf")).context("paper.pdf")?;
+        Ok(engine)
+    })();
+    let _ = fs::remove_dir_all(&made);
+    typeset
+}

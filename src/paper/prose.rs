@@ -1,0 +1,181 @@
+//! The section templates, filled with claims: Tera in, Markdown out. Every inserted value is escaped for Markdown;
+//! an id that no claim has is an error that names the template and its line.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, anyhow};
+use serde::Serialize;
+use tera::{Context, Error, Kwargs, State, Tera, TeraResult};
+
+use crate::claims::Claims;
+
+/// The sections, in the paper's order.
+const SECTIONS: [(&str, &str); 10] = [
+    ("00-abstract.md", include_str!("../../templates/sections/00-abstract.md")),
+    ("01-introduction.md", include_str!("../../templates/sections/01-introduction.md")),
+    ("02-related-work.md", include_str!("../../templates/sections/02-related-work.md")),
+    ("03-method.md", include_str!("../../templates/sections/03-method.md")),
+    ("04-results.md", include_str!("../../templates/sections/04-results.md")),
+    ("05-discussion.md", include_str!("../../templates/sections/05-discussion.md")),
+    ("06-limitations.md", include_str!("../../templates/sections/06-limitations.md")),
+    ("07-reproducibility.md", include_str!("../../templates/sections/07-reproducibility.md")),
+    ("08-conclusion.md", include_str!("../../templates/sections/08-conclusion.md")),
+    ("10-appendix.md", include_str!("../../templates/sections/10-appendix.md")),
+];
+
+/// What templates may loop over; numbers come from claims alone.
+#[derive(Debug, Clone, Serialize)]
+pub struct Levels {
+    /// Keys, ascending.
+    pub lengths: Vec<String>,
+    pub temperatures: Vec<String>,
+    pub prompts: Vec<PromptLevel>,
+    pub cells: Vec<CellLevel>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct PromptLevel {
+    pub id: String,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct CellLevel {
+    pub key: String,
+    pub prompt: String,
+    pub length: String,
+    pub temperature: String,
+}
+
+/// All sections as one Markdown text.
+///
+/// # Errors
+/// An unknown claim or predicate, or a template that is none; with file and line.
+pub fn sections(claims: &Claims, levels: &Levels) -> Result<String> {
+    fill(claims, levels, &SECTIONS)
+}
+
+fn fill(claims: &Claims, levels: &Levels, sections: &[(&str, &str)]) -> Result<String> {
+    let mut tera = Tera::new();
+    tera.autoescape_on(vec![".md"]);
+    tera.set_escape_fn(|bytes, out| out.write_all(escape(bytes).as_bytes()));
+    register(&mut tera, claims);
+    tera.add_raw_templates(sections.iter().copied()).map_err(|error| anyhow!("{error}"))?;
+    let context = Context::from_serialize(levels).map_err(|error| anyhow!("{error}"))?;
+    let mut text = String::new();
+    for (name, _) in sections {
+        let section = tera.render(name, &context).map_err(|error| anyhow!("{error}"));
+        text += section.with_context(|| format!("templates/sections/{name}"))?.trim_end();
+        text += "\n\n";
+    }
+    Ok(text)
+}
+
+/// The doors for data into prose.
+fn register(tera: &mut Tera, claims: &Claims) {
+    let claims = Arc::new(claims.clone());
+    let known = Arc::clone(&claims);
+    // n(id="latency.mean"): the text of a claim.
+    tera.register_function("n", move |args: Kwargs, _: &State| -> TeraResult<String> {
+        let id: String = args.must_get("id")?;
+        let claim = known.claims.get(&id).ok_or_else(|| unknown(&id, known.claims.keys()))?;
+        Ok(claim.text.clone())
+    });
+    let known = Arc::clone(&claims);
+    // maybe(id=...): the same, or a dash where a design gives no such number (one run has no deviation).
+    tera.register_function("maybe", move |args: Kwargs, _: &State| -> TeraResult<String> {
+        let id: String = args.must_get("id")?;
+        Ok(known.claims.get(&id).map_or_else(|| "–".to_owned(), |claim| claim.text.clone()))
+    });
+    let known = Arc::clone(&claims);
+    // holds(id="complete"): does the predicate hold? Inconclusive is no.
+    tera.register_function("holds", move |args: Kwargs, _: &State| -> TeraResult<bool> {
+        let id: String = args.must_get("id")?;
+        let predicate = known.predicates.get(&id).ok_or_else(|| unknown(&id, known.predicates.keys()))?;
+        Ok(predicate.holds == Some(true))
+    });
+    // says(id="complete"): the sentence that the predicate allows.
+    tera.register_function("says", move |args: Kwargs, _: &State| -> TeraResult<String> {
+        let id: String = args.must_get("id")?;
+        let predicate = claims.predicates.get(&id).ok_or_else(|| unknown(&id, claims.predicates.keys()))?;
+        Ok(predicate.text.clone())
+    });
+}
+
+/// An id that does not exist, with the one that is most like it.
+fn unknown<'a>(id: &str, known: impl Iterator<Item = &'a String>) -> Error {
+    let shared = |other: &&String| {
+        let same_start = other.bytes().zip(id.bytes()).take_while(|(a, b)| a == b).count();
+        let same_end = other.bytes().rev().zip(id.bytes().rev()).take_while(|(a, b)| a == b).count();
+        same_start + same_end
+    };
+    let nearest = known.max_by_key(shared).map_or("none", String::as_str);
+    Error::message(format!("there is no claim or predicate `{id}`; the most similar is `{nearest}`"))
+}
+
+/// Text that somebody else wrote, made harmless in Markdown: every character with a meaning there is escaped, control
+/// characters become U+FFFD, line ends become spaces.
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' | '\t' => out.push(' '),
+            c if c.is_control() => out.push('\u{fffd}'),
+            // `.` and `-` have a meaning at a line's start only, where no value is inserted.
+            c if c.is_ascii_punctuation() && !".,-:;%/()?'\"+=".contains(c) => {
+                out.push('\\');
+                out.push(c);
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::claims::{CLAIMS_SCHEMA, Claim, Source, Value};
+
+    fn claims(text: &str) -> Claims {
+        let claim = Claim {
+            value: Value::Text(text.into()),
+            unit: String::new(),
+            text: text.into(),
+            formula: String::new(),
+            rounding: String::new(),
+            n: 0,
+            runs: vec![],
+        };
+        Claims {
+            schema: CLAIMS_SCHEMA.into(),
+            source: Source { run_id: String::new(), sha256: String::new() },
+            claims: BTreeMap::from([("latency.mean".to_owned(), claim)]),
+            predicates: BTreeMap::new(),
+        }
+    }
+
+    fn levels() -> Levels {
+        Levels { lengths: vec![], temperatures: vec![], prompts: vec![], cells: vec![] }
+    }
+
+    #[test]
+    fn an_unknown_id_names_template_line_and_the_nearest() {
+        let error = fill(&claims("1"), &levels(), &[("x.md", "one\n{{ n(id=\"latency.meen\") }}")]).unwrap_err();
+        let text = format!("{error:#}");
+        assert!(text.contains("templates/sections/x.md") && text.contains("x.md:2"), "{text}");
+        assert!(text.contains("the most similar is `latency.mean`"), "{text}");
+    }
+
+    #[test]
+    fn an_inserted_value_is_plain_text() {
+        let hostile = "<script>*a*|`b`[c](d)$x$\u{1b}[31m\\input{e}@figure:latency #";
+        let text = fill(&claims(hostile), &levels(), &[("x.md", "{{ n(id=\"latency.mean\") }}")]).unwrap();
+        assert_eq!(
+            text.trim_end(),
+            "\\<script\\>\\*a\\*\\|\\`b\\`\\[c\\](d)\\$x\\$\u{fffd}\\[31m\\\\input\\{e\\}\\@figure:latency \\#"
+        );
+    }
+}
