@@ -12,7 +12,7 @@ use crate::{
     analysis::{Group, METRICS, Stats, Summary},
     machine::{CheckpointFacts, Environment, Fact},
     store::Run,
-    study::Study,
+    study::{Isolation, Order, Study},
 };
 
 /// Every claim of a run.
@@ -29,6 +29,7 @@ pub fn build(run: &Run, summary: &Summary) -> Result<Claims> {
         registry.fact("model.id", &model.id, "id of the model in the study");
         if run.environment.checkpoints.is_empty() {
             registry.fact("model.source", &model.source, "source of the model in the study");
+            registry.fact("model.quantization", "no weights", "the engine has no checkpoint");
         }
     }
     Ok(Claims {
@@ -224,7 +225,7 @@ impl Registry {
         let gib = |bytes: u64| format!("{} GiB", significant(bytes as f64 / f64::from(1 << 30), 3));
         let memory = Fact { value: e.memory_bytes.value.map(gib), reason: e.memory_bytes.reason.clone() };
         self.maybe("machine.memory", &memory, said);
-        let virtualized = e.virtualized.value.map(|yes| if yes { "a virtual machine" } else { "no virtual machine" });
+        let virtualized = e.virtualized.value.map(|yes| if yes { "yes" } else { "no" });
         self.maybe("machine.virtualized", &Fact { value: virtualized, reason: e.virtualized.reason.clone() }, said);
         self.maybe("software.git_commit", &e.git_commit, said);
         self.fact("software.offprint", &e.offprint_version, said);
@@ -283,7 +284,41 @@ fn predicates(run: &Run, summary: &Summary) -> BTreeMap<String, Predicate> {
     let (planned, ok) = (summary.planned, summary.runs.len());
     let odd = summary.runs.iter().filter(|run| run.n_gen != run.max_tokens).count();
     let random = run.environment.checkpoints.iter().any(|checkpoint| checkpoint.random_weights);
+    let (settings, execution) = (&run.study.settings, &run.study.execution);
+    let designed = |holds: bool, yes: &str, no: &str| said(holds, "the study says so", yes.to_owned(), no.to_owned());
     BTreeMap::from([
+        (
+            "design.isolated".to_owned(),
+            designed(
+                execution.isolation == Isolation::Process,
+                "Every run takes place in a fresh process, which loads the checkpoint, warms up and then measures once. Replicates are thus independent of each other in everything that a process keeps.",
+                "All runs take place in one process, which loads the checkpoint and warms up once. Replicates share what a process keeps and are not independent of each other in that respect; latency contains no loading.",
+            ),
+        ),
+        (
+            "design.randomised".to_owned(),
+            designed(
+                execution.order == Order::Blocks,
+                "The order is that of randomised complete blocks: each block holds one replicate of every cell, shuffled, so that a slow drift of the machine spreads over all cells alike.",
+                "The order is that of the plan, cell after cell: a slow drift of the machine cannot be told from an effect of the factors.",
+            ),
+        ),
+        (
+            "design.raw_prompts".to_owned(),
+            designed(
+                !settings.chat_template,
+                "They are given to the model as they stand, without a chat template.",
+                "Each is given to the model as a user's message in the checkpoint's own chat template.",
+            ),
+        ),
+        (
+            "design.exact_lengths".to_owned(),
+            designed(
+                !settings.stop_on_eos,
+                "Output length is a factor of the design, so it is enforced: an end-of-sequence token does not end a run.",
+                "Output length is an upper bound: an end-of-sequence token ends a run before it.",
+            ),
+        ),
         (
             "complete".to_owned(),
             said(

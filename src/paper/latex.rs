@@ -57,7 +57,7 @@ impl Writer {
         if let Some(figure) = id.strip_prefix("figure-") {
             self.in_figure = true;
             self.push(&format!(
-                "\\begin{{figure}}[htbp]\n\\centering\n\\includegraphics[width=0.86\\linewidth]{{figures/{figure}.pdf}}\n\\caption*{{"
+                "\\begin{{figure}}[htbp]\n\\centering\n\\includegraphics[width=0.72\\linewidth]{{figures/{figure}.pdf}}\n\\caption*{{"
             ));
         }
         if id.starts_with("table-") {
@@ -166,6 +166,7 @@ pub fn escape(text: &str) -> String {
             '—' => out += "---",
             '×' => out += "\\texttimes{}",
             '·' => out += "\\textperiodcentered{}",
+            '−' => out += "\\textminus{}",
             '±' => out += "\\textpm{}",
             '’' => out += "'",
             '“' => out += "``",
