@@ -1,1 +1,96 @@
 //! Summary -> figures as SVG, PDF and PNG bytes, with an embedded font and no system fonts. Writes no files.
+//!
+//! Each figure is described as a `scene` in data units; one renderer draws scenes with plotters; one exit makes the three formats
+//! from the same outlines. Captions stand in the paper's templates, where their numbers are claims.
+
+mod canvas;
+mod data;
+mod distribution;
+mod effects;
+#[cfg(test)]
+mod fixture;
+mod font;
+mod layout;
+mod length;
+mod marks;
+mod output;
+mod palette;
+mod render;
+mod scale;
+mod scene;
+mod swarm;
+mod temperature;
+#[cfg(test)]
+mod tests;
+
+use anyhow::{Context, Result};
+
+use crate::{analysis::Summary, machine::Environment, study::Study};
+use data::{Data, LATENCY, THROUGHPUT};
+
+/// One figure in three formats that show the same outlines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Figure {
+    /// `latency`, `throughput`, `latency_vs_length`, `temperature`, `distribution`: the file's name, and the name in templates.
+    pub id: &'static str,
+    pub svg: Vec<u8>,
+    /// One page, as large as the figure.
+    pub pdf: Vec<u8>,
+    /// 1200 pixels wide, 300 dots an inch at the figure's size in the SVG and the PDF.
+    pub png: Vec<u8>,
+}
+
+/// What figures say beside the summary's numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Labels {
+    /// Why the records are no measurement; `None` when they are one.
+    pub not_a_measurement: Option<String>,
+    /// Of every interval, e.g. 0.95.
+    pub confidence: f64,
+    /// Effects within this share of the mean count as negligible, e.g. 0.02.
+    pub equivalence_margin: f64,
+}
+
+impl Labels {
+    pub fn of(study: &Study, environment: &Environment) -> Self {
+        let fake = study.models.iter().any(|model| model.engine == "fake");
+        let random = environment.checkpoints.iter().any(|checkpoint| checkpoint.random_weights);
+        Labels {
+            not_a_measurement: match (fake, random) {
+                (true, _) => Some("made by the fake engine".into()),
+                (_, true) => Some("random weights".into()),
+                _ => None,
+            },
+            confidence: study.statistics.confidence,
+            equivalence_margin: study.statistics.equivalence_margin,
+        }
+    }
+}
+
+/// Draws every figure, always in the same order. The same summary and labels give the same bytes.
+///
+/// # Errors
+/// No run ended well, a value is not finite, or a drawing library fails.
+pub fn draw(summary: &Summary, labels: &Labels) -> Result<Vec<Figure>> {
+    let font = font::Font::open()?;
+    scenes(summary, labels)?
+        .into_iter()
+        .map(|(id, scene)| {
+            let source = render::render(&scene, &font).with_context(|| format!("figure `{id}`"))?;
+            let output::Files { svg, pdf, png } =
+                output::files(&source, scene.title).with_context(|| format!("figure `{id}`"))?;
+            Ok(Figure { id, svg, pdf, png })
+        })
+        .collect()
+}
+
+fn scenes(summary: &Summary, labels: &Labels) -> Result<Vec<(&'static str, scene::Scene)>> {
+    let data = Data::new(summary)?;
+    Ok(vec![
+        ("latency", effects::scene(&data, labels, LATENCY, "latency", "Latency of every run, by factor")?),
+        ("throughput", effects::scene(&data, labels, THROUGHPUT, "throughput", "Throughput of every run, by factor")?),
+        ("latency_vs_length", length::scene(&data, labels)?),
+        ("temperature", temperature::scene(&data, labels)?),
+        ("distribution", distribution::scene(&data, labels)?),
+    ])
+}

@@ -1,0 +1,129 @@
+//! A page measured in points, on plotters' SVG backend. Lengths and texts in, SVG source out.
+//! It must not know what a mark means.
+
+use anyhow::{Context, Result, anyhow};
+use plotters::{
+    coord::Shift,
+    drawing::{DrawingArea, IntoDrawingArea},
+    element::{Circle, PathElement, Polygon, Rectangle, Text},
+    prelude::SVGBackend,
+    style::{
+        Color, IntoFont, RGBColor, ShapeStyle, TextStyle,
+        text_anchor::{HPos, Pos, VPos},
+    },
+};
+
+use super::font::{FAMILY, Font};
+
+/// Drawing units in a point. plotters counts in whole units; a twentieth of a point is below what print resolves.
+pub const UNITS: f64 = 20.0;
+
+/// plotters divides a font's size by this when it writes SVG.
+const PLOTTERS_EM: f64 = 1.24;
+
+/// Where a text stands relative to its point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Anchor {
+    Left,
+    Middle,
+    Right,
+}
+
+/// Colour and width (points) of a line.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pen {
+    pub color: RGBColor,
+    pub width: f64,
+}
+
+/// The page. Colours are opaque throughout: transparency would turn each mark into a group of its own in the PDF.
+pub struct Canvas<'a> {
+    area: DrawingArea<SVGBackend<'a>, Shift>,
+    font: &'a Font,
+}
+
+impl<'a> Canvas<'a> {
+    /// A white page of `size` points, written to `buffer` when finished.
+    pub fn new(buffer: &'a mut String, size: (f64, f64), font: &'a Font) -> Result<Self> {
+        let units = (units(size.0) as u32, units(size.1) as u32);
+        let canvas = Canvas { area: SVGBackend::with_string(buffer, units).into_drawing_area(), font };
+        canvas.rectangle((0.0, 0.0), size, RGBColor(255, 255, 255))?;
+        Ok(canvas)
+    }
+
+    pub fn line(&self, points: &[(f64, f64)], pen: Pen) -> Result<()> {
+        let style = ShapeStyle { color: pen.color.to_rgba(), filled: false, stroke_width: units(pen.width) as u32 };
+        let path = points.iter().copied().map(at).collect::<Vec<_>>();
+        self.area.draw(&PathElement::new(path, style)).map_err(drawing)
+    }
+
+    /// Dashes and gaps of `dash` points along a straight line.
+    pub fn dashed(&self, from: (f64, f64), to: (f64, f64), dash: f64, pen: Pen) -> Result<()> {
+        let length = (to.0 - from.0).hypot(to.1 - from.1);
+        let along = |d: f64| (from.0 + (to.0 - from.0) * d / length, from.1 + (to.1 - from.1) * d / length);
+        let mut start = 0.0;
+        while start < length {
+            self.line(&[along(start), along((start + dash).min(length))], pen)?;
+            start += 2.0 * dash;
+        }
+        Ok(())
+    }
+
+    pub fn rectangle(&self, from: (f64, f64), to: (f64, f64), color: RGBColor) -> Result<()> {
+        self.area.draw(&Rectangle::new([at(from), at(to)], color.filled())).map_err(drawing)
+    }
+
+    pub fn polygon(&self, points: &[(f64, f64)], color: RGBColor) -> Result<()> {
+        let path = points.iter().copied().map(at).collect::<Vec<_>>();
+        self.area.draw(&Polygon::new(path, color)).map_err(drawing)
+    }
+
+    pub fn circle(&self, centre: (f64, f64), radius: f64, color: RGBColor) -> Result<()> {
+        self.area.draw(&Circle::new(at(centre), units(radius), color.filled())).map_err(drawing)
+    }
+
+    /// One line of text, vertically centred on `point`, `size` points high; `upright` turns it to read upwards.
+    pub fn text(
+        &self,
+        text: &str,
+        point: (f64, f64),
+        anchor: Anchor,
+        size: f64,
+        color: RGBColor,
+        upright: bool,
+    ) -> Result<()> {
+        let horizontal = match anchor {
+            Anchor::Left => HPos::Left,
+            Anchor::Middle => HPos::Center,
+            Anchor::Right => HPos::Right,
+        };
+        let font = (FAMILY, size * UNITS * PLOTTERS_EM).into_font();
+        let style = TextStyle::from(font).color(&color).pos(Pos::new(horizontal, VPos::Center));
+        // The backend centres on half an x-height; figures and capitals want a little more.
+        let drop = 0.08 * size;
+        let (style, point) = if upright {
+            (style.transform(plotters::style::FontTransform::Rotate270), (point.0 + drop, point.1))
+        } else {
+            (style, (point.0, point.1 + drop))
+        };
+        self.area.draw(&Text::new(self.font.drawable(text), at(point), style)).map_err(drawing)
+    }
+
+    /// Closes the page: the buffer then holds a whole SVG.
+    pub fn finish(self) -> Result<()> {
+        self.area.present().map_err(drawing).context("figure: closing the page")
+    }
+}
+
+fn units(points: f64) -> i32 {
+    (points * UNITS).round() as i32
+}
+
+fn at(point: (f64, f64)) -> (i32, i32) {
+    (units(point.0), units(point.1))
+}
+
+/// plotters' error borrows from the backend's type, which `anyhow` cannot hold.
+fn drawing(error: impl std::fmt::Display) -> anyhow::Error {
+    anyhow!("figure: plotters: {error}")
+}

@@ -1,0 +1,145 @@
+//! Runs and groups as figures want them. A summary in; values by run, levels and ranges out. No statistic is computed here.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::{
+    scale::{Unit, rate_unit, time_unit},
+    scene::{Dot, Key, Sample},
+    swarm::thin,
+};
+use crate::analysis::{Group, RunMetrics, Stats, Summary};
+
+/// More dots than this in one swarm are drawn as that many, evenly by rank.
+pub const MOST_DOTS: usize = 200;
+
+/// One of the summary's metrics.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    /// Its name in [`Group::metrics`].
+    pub key: &'static str,
+    pub of: fn(&RunMetrics) -> f64,
+    pub is_rate: bool,
+}
+
+pub const LATENCY: Metric = Metric { key: "latency", of: |run| run.latency.0, is_rate: false };
+pub const THROUGHPUT: Metric = Metric { key: "throughput", of: |run| run.throughput.0, is_rate: true };
+
+impl Metric {
+    /// A unit in which all runs read well.
+    pub fn unit(&self, data: &Data) -> Unit {
+        let largest = data.runs.values().map(|run| (self.of)(run)).fold(0.0, f64::max);
+        if self.is_rate { rate_unit(largest) } else { time_unit(largest) }
+    }
+
+    /// A run's value as the axis shows it.
+    pub fn shown(&self, run: &RunMetrics, unit: &Unit) -> f64 {
+        (self.of)(run) * unit.factor
+    }
+}
+
+/// A summary, indexed.
+#[derive(Debug)]
+pub struct Data<'a> {
+    pub summary: &'a Summary,
+    pub runs: BTreeMap<u32, &'a RunMetrics>,
+    /// Position in `by_length` of each run.
+    pub length: BTreeMap<u32, usize>,
+    /// Position in `by_prompt` of each run.
+    pub prompt: BTreeMap<u32, usize>,
+}
+
+impl<'a> Data<'a> {
+    /// # Errors
+    /// There is nothing to draw, a group names an unknown run, or a value is not a finite number.
+    pub fn new(summary: &'a Summary) -> Result<Self> {
+        if summary.runs.is_empty() {
+            bail!(
+                "figures: none of the {} planned runs ended well\nhint: the rows of runs.jsonl say why in `error`",
+                summary.planned
+            );
+        }
+        let runs: BTreeMap<u32, &RunMetrics> = summary.runs.iter().map(|run| (run.run, run)).collect();
+        for run in runs.values() {
+            for metric in [LATENCY, THROUGHPUT] {
+                let value = (metric.of)(run);
+                ensure!(
+                    value.is_finite(),
+                    "figures: run {}: {} is {value}, expected a finite number",
+                    run.run,
+                    metric.key
+                );
+            }
+        }
+        let levels = |groups: &[Group]| {
+            groups.iter().enumerate().flat_map(|(i, group)| group.runs.iter().map(move |run| (*run, i))).collect()
+        };
+        let data = Data { summary, length: levels(&summary.by_length), prompt: levels(&summary.by_prompt), runs };
+        for run in data.runs.keys() {
+            ensure!(data.length.contains_key(run), "figures: run {run} belongs to no output length");
+            ensure!(data.prompt.contains_key(run), "figures: run {run} belongs to no prompt");
+        }
+        Ok(data)
+    }
+
+    /// A dot for each run of a group that has a value, coloured by output length; a large group is thinned.
+    pub fn dots(&self, group: &Group, value: impl Fn(&RunMetrics) -> Option<f64>) -> Vec<Dot> {
+        self.dots_by(group, value, &self.length)
+    }
+
+    /// ... coloured by any factor.
+    pub fn dots_by(
+        &self,
+        group: &Group,
+        value: impl Fn(&RunMetrics) -> Option<f64>,
+        level: &BTreeMap<u32, usize>,
+    ) -> Vec<Dot> {
+        let dot = |run| Some(Dot { value: value(self.runs.get(run)?)?, level: *level.get(run)? });
+        thin(group.runs.iter().filter_map(dot).collect(), MOST_DOTS, |dot| dot.value)
+    }
+
+    /// Legend entries for the output lengths.
+    pub fn length_keys(&self) -> Vec<Key> {
+        level_keys(&self.summary.by_length)
+    }
+}
+
+/// Legend entries for the levels of a factor.
+pub fn level_keys(groups: &[Group]) -> Vec<Key> {
+    groups.iter().enumerate().map(|(i, group)| Key::new(Sample::Level(i), group.key.clone())).collect()
+}
+
+/// The legend entry that says so where groups are too large to draw every run.
+pub fn thinning_key<'a>(groups: impl IntoIterator<Item = &'a Group>) -> Option<Key> {
+    let thinned = groups.into_iter().any(|group| group.runs.len() > MOST_DOTS);
+    thinned.then(|| Key::new(Sample::Nothing, format!("{MOST_DOTS} runs a group, evenly by rank")))
+}
+
+/// The legend entry for means.
+pub fn mean_key(confidence: f64) -> Key {
+    Key::new(Sample::Mean, format!("mean, {} % interval", percent(confidence)))
+}
+
+/// 0.95 -> `95`, 0.975 -> `97.5`.
+pub fn percent(share: f64) -> String {
+    let text = format!("{:.2}", share * 100.0);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// A group's statistics of a metric.
+pub fn stats<'a>(group: &'a Group, metric: &str) -> Result<&'a Stats> {
+    group.metrics.get(metric).with_context(|| format!("figures: group `{}` has no `{metric}`", group.key))
+}
+
+/// The range of an axis for runs and their groups' intervals. It begins at zero when the runs spread widely, and an interval
+/// (of a group of two, say) stretches it by no more than the runs' own span: what lies beyond is drawn as an arrow.
+pub fn range(values: impl Iterator<Item = f64>, intervals: impl Iterator<Item = (f64, f64)>) -> (f64, f64) {
+    let grow = |(low, high): (f64, f64), (a, b): (f64, f64)| (low.min(a), high.max(b));
+    let (low, high) = values.map(|v| (v, v)).fold((f64::INFINITY, f64::NEG_INFINITY), grow);
+    let span = if high > low { high - low } else { 0.05 * high.abs() };
+    let span = if span > 0.0 { span } else { 1.0 };
+    let (wide_low, wide_high) = intervals.fold((low - 0.03 * span, high + 0.03 * span), grow);
+    let (low, high) = (wide_low.max(low - span).max(0.0), wide_high.min(high + span));
+    if high - low > 0.4 * high { (0.0, high) } else { (low, high) }
+}

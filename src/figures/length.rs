@@ -1,0 +1,66 @@
+//! `latency_vs_length`: latency of every run against the number of tokens asked for, on a true scale, so that a straight
+//! line looks straight; the dashed line is what the longest length would predict if time were proportional to tokens.
+
+use anyhow::{Context, Result};
+
+use super::{
+    Labels,
+    data::{Data, LATENCY, level_keys, mean_key, range, stats, thinning_key},
+    scene::{Along, Arrange, Axis, Key, Mark, Panel, Sample, Scene, Stroke},
+};
+use crate::analysis::Group;
+
+pub fn scene(data: &Data, labels: &Labels) -> Result<Scene> {
+    let unit = LATENCY.unit(data);
+    let groups = &data.summary.by_length;
+    let tokens = groups.iter().map(tokens).collect::<Result<Vec<f64>>>()?;
+    let longest = tokens.iter().copied().fold(0.0, f64::max);
+    // Narrower than the smallest step between lengths, so that neighbours never mix.
+    let step = tokens.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(longest, f64::min);
+    let lane = (step * 0.8).clamp(0.025 * longest, 0.075 * longest);
+
+    // Dots stand left of their length; the axis begins at zero unless they would stand beyond it.
+    let low = tokens.iter().map(|at| at - 1.3 * lane).fold(0.0, f64::min);
+
+    let mut marks = Vec::new();
+    let mut means = Vec::new();
+    let mut intervals = Vec::new();
+    for (group, at) in groups.iter().zip(&tokens) {
+        let dots = data.dots_by(group, |run| Some(LATENCY.shown(run, &unit)), &data.prompt);
+        marks.push(Mark::Swarm { along: Along::Y, lane: (at - lane * 1.15, at - lane * 0.15), dots });
+        let stats = stats(group, LATENCY.key)?;
+        let interval = stats.interval.map(|(low, high)| (low * unit.factor, high * unit.factor));
+        intervals.extend(interval);
+        means.push((*at, stats.mean * unit.factor));
+        marks.push(Mark::Mean { along: Along::Y, at: *at, reach: lane, mean: stats.mean * unit.factor, interval });
+    }
+    let (_, high) = range(data.runs.values().map(|run| LATENCY.shown(run, &unit)), intervals.into_iter());
+    let mut keys = level_keys(&data.summary.by_prompt);
+    keys.push(mean_key(labels.confidence));
+    keys.extend(thinning_key(groups));
+    if let Some(last) = means.last().copied().filter(|_| means.len() > 1) {
+        marks.insert(0, Mark::Line { points: vec![(0.0, 0.0), last], stroke: Stroke::Dashed });
+        marks.insert(1, Mark::Line { points: means, stroke: Stroke::Thin });
+        keys.push(Key::new(Sample::Line(Stroke::Dashed), "proportional to length"));
+    }
+    Ok(Scene {
+        title: "Latency against output length",
+        arrange: Arrange::Row,
+        height: 150.0,
+        panels: vec![Panel {
+            heading: "",
+            x: Axis::places("output length (tokens)", &tokens, (low, 1.04 * longest)),
+            y: Axis::numbers(format!("latency ({})", unit.name), 0.0, high),
+            weight: 1.0,
+            marks,
+        }],
+        key_title: "prompt:".into(),
+        keys,
+        notice: labels.not_a_measurement.clone(),
+    })
+}
+
+/// The level of a length group, which is its key.
+fn tokens(group: &Group) -> Result<f64> {
+    group.key.parse().with_context(|| format!("figures: output length `{}` is not a number", group.key))
+}
