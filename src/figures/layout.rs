@@ -3,7 +3,7 @@
 
 use super::{
     font::Font,
-    scene::{Arrange, Axis, Key, Panel, Scene},
+    scene::{Arrange, Axis, Key, Panel, Sample, Scene},
 };
 
 /// Width of every figure: one column of a page, points.
@@ -139,6 +139,11 @@ fn legend(scene: &Scene, font: &Font, top: f64) -> (Option<(f64, f64)>, Vec<(f64
         .collect();
     let end = if title.is_none() && keys.is_empty() { top } else { y + ROW / 2.0 };
     (title, keys, end + 6.0)
+}
+
+/// The room for a key's mark.
+pub fn sample_width(key: &Key) -> f64 {
+    if matches!(key.sample, Sample::Nothing) { 0.0 } else { SAMPLE }
 }
 
 /// A key's text, cut to what a legend can hold.

@@ -6,7 +6,7 @@ use anyhow::Result;
 use super::{
     canvas::{Anchor, Canvas, Pen},
     font::Font,
-    layout::{Frame, LABEL_SIZE, Layout, NOTICE, SAMPLE, TICK_LENGTH, TICK_SIZE, WIDTH, key_text, lay_out},
+    layout::{Frame, LABEL_SIZE, Layout, NOTICE, SAMPLE, TICK_LENGTH, TICK_SIZE, WIDTH, key_text, lay_out, sample_width},
     marks,
     palette::{AXIS, GRID, INK, PAPER, WARNING},
     scene::{Axis, Mark, Panel, Scene},
@@ -92,7 +92,7 @@ fn legend(canvas: &Canvas, layout: &Layout, scene: &Scene, font: &Font) -> Resul
     }
     for (key, (x, y)) in scene.keys.iter().zip(&layout.keys) {
         marks::sample(canvas, (x + (SAMPLE - 3.0) / 2.0, *y), key.sample)?;
-        canvas.text(&key_text(key, font), (x + SAMPLE, *y), Anchor::Left, TICK_SIZE, INK, false)?;
+        canvas.text(&key_text(key, font), (x + sample_width(key), *y), Anchor::Left, TICK_SIZE, INK, false)?;
     }
     Ok(())
 }
