@@ -6,7 +6,9 @@ use anyhow::Result;
 use super::{
     canvas::{Anchor, Canvas, Pen},
     font::Font,
-    layout::{Frame, LABEL_SIZE, Layout, NOTICE, SAMPLE, TICK_LENGTH, TICK_SIZE, WIDTH, key_text, lay_out, sample_width},
+    layout::{
+        Frame, LABEL_SIZE, Layout, NOTICE, SAMPLE, TICK_LENGTH, TICK_SIZE, WIDTH, key_text, lay_out, sample_width,
+    },
     marks,
     palette::{AXIS, GRID, INK, PAPER, WARNING},
     scene::{Axis, Mark, Panel, Scene},

@@ -63,7 +63,7 @@ impl Axis {
         let ticks = if at.windows(2).all(|pair| pair[1] - pair[0] >= room) {
             at.into_iter().map(|at| Tick { at, text: number(at, 0) }).collect()
         } else {
-            ticks(range.0, range.1, 6).1.into_iter().filter(|tick| tick.at <= range.1).collect()
+            ticks(range.0, range.1, 6).1.into_iter().filter(|tick| range.0 <= tick.at && tick.at <= range.1).collect()
         };
         Axis { label: label.into(), range, ticks, levels: false, shown: true }
     }

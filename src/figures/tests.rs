@@ -47,10 +47,11 @@ fn attribute<'a>(tag: &'a str, name: &str) -> &'a str {
     tag.split_once(&format!(" {name}=\"")).unwrap().1.split_once('"').unwrap().0
 }
 
-/// Vertical centres of the tick texts `text`, in drawing units.
+/// Vertical centre of the tick text `text`, in drawing units.
 fn y_of_text(source: &str, text: &str) -> f64 {
     let lines: Vec<&str> = source.lines().collect();
-    let line = lines.windows(2).find(|pair| pair[1] == text && pair[0].starts_with("<text")).unwrap()[0];
+    let found = lines.windows(2).find(|pair| pair[1] == text && pair[0].starts_with("<text"));
+    let line = found.unwrap_or_else(|| panic!("no text `{text}`"))[0];
     attribute(line, "y").parse().unwrap()
 }
 
@@ -89,13 +90,24 @@ fn every_run_is_a_dot() {
 fn intervals_stand_at_the_group_s_numbers() {
     let design = Design { spread: 0.2, ..Design::default() };
     let summary = design.summary();
-    for (id, metric, top) in [("latency", "latency", 35.0), ("throughput", "throughput", 12.0)] {
+    for (id, scene) in scenes(&summary, &labels()).unwrap().into_iter().take(2) {
         let source = source(&design, &labels(), id);
-        let (zero, high) = (y_of_text(&source, "0"), y_of_text(&source, &format!("{top:.0}")));
+        let ticks = &scene.panels[0].y.ticks;
+        let (first, last) = (&ticks[0], &ticks[ticks.len() - 1]);
         let lines = polylines(&source);
+        // A text is centred a hair below its tick.
+        let level = |text: f64| {
+            lines
+                .iter()
+                .filter(|line| line[0].1 == line[1].1)
+                .map(|line| line[0].1)
+                .min_by(|a, b| (a - text).abs().total_cmp(&(b - text).abs()))
+        };
+        let (from, to) =
+            (level(y_of_text(&source, &first.text)).unwrap(), level(y_of_text(&source, &last.text)).unwrap());
         for group in summary.by_length.iter().chain(&summary.by_temperature).chain(&summary.by_prompt) {
-            let stats = group.metrics[metric];
-            let y = |value: f64| zero + (high - zero) * value / top;
+            let stats = group.metrics[id];
+            let y = |value: f64| from + (to - from) * (value - first.at) / (last.at - first.at);
             let (low, up) = stats.interval.unwrap();
             let at = |line: &&Vec<(f64, f64)>| {
                 line.len() == 2
