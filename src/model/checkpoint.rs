@@ -16,6 +16,9 @@ use crate::{digest, machine::CheckpointFacts};
 /// Set in `config.json` by whoever makes a checkpoint without meaning; results of it are no measurement.
 pub const RANDOM_WEIGHTS_KEY: &str = "offprint_random_weights";
 
+/// The checksums that an import leaves in its folder.
+const CHECKSUMS: &str = "SHA256SUMS";
+
 /// The Llama fields of `config.json`, under their own names.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Config {
@@ -126,16 +129,26 @@ impl Config {
         );
         let heads = self.num_attention_heads;
         let kv_heads = self.kv_heads();
-        ensure!(heads > 0 && kv_heads > 0 && heads % kv_heads == 0, "{heads} heads cannot share {kv_heads} key-value heads");
+        ensure!(
+            heads > 0 && kv_heads > 0 && heads.is_multiple_of(kv_heads),
+            "{heads} heads cannot share {kv_heads} key-value heads"
+        );
         ensure!(self.hidden_size > 0 && self.vocab_size > 0 && self.num_hidden_layers > 0, "a size is zero");
-        ensure!(self.head_dim() > 0 && self.head_dim() % 2 == 0, "head_dim {} is not even", self.head_dim());
+        ensure!(self.head_dim() > 0 && self.head_dim().is_multiple_of(2), "head_dim {} is not even", self.head_dim());
         if let Some(quantization) = &self.quantization {
             if let Some(mode) = quantization.mode.as_deref().filter(|mode| *mode != "affine") {
-                bail!("quantization.mode: expected `affine`, found `{mode}`\nhint: choose a checkpoint of the affine kind");
+                bail!(
+                    "quantization.mode: expected `affine`, found `{mode}`\nhint: choose a checkpoint of the affine kind"
+                );
             }
-            let overrides = quantization.rest.keys().map(|path| self.quantization_of(path)).collect::<Result<Vec<_>>>()?;
+            let overrides =
+                quantization.rest.keys().map(|path| self.quantization_of(path)).collect::<Result<Vec<_>>>()?;
             for affine in overrides.into_iter().flatten().chain([quantization.default]) {
-                ensure!([32, 64, 128].contains(&affine.group_size), "group_size {}: 32, 64 and 128 are known", affine.group_size);
+                ensure!(
+                    [32, 64, 128].contains(&affine.group_size),
+                    "group_size {}: 32, 64 and 128 are known",
+                    affine.group_size
+                );
                 ensure!([2, 3, 4, 6, 8].contains(&affine.bits), "bits {}: 2, 3, 4, 6 and 8 are known", affine.bits);
             }
         }
@@ -206,19 +219,20 @@ impl Checkpoint {
     /// What identifies these weights, every file's SHA-256 included. `model` is the study's id, `source` as resolved.
     ///
     /// # Errors
-    /// A file that cannot be read.
+    /// A file that cannot be read, or that is not the one that the folder's own checksums were made of.
     pub fn facts(&self, model: &str, source: &str) -> Result<CheckpointFacts> {
         let mut files = BTreeMap::new();
         let mut weight_bytes = 0;
-        let mut entries: Vec<PathBuf> = fs::read_dir(&self.folder)?.map(|e| Ok(e?.path())).collect::<std::io::Result<_>>()?;
+        let mut entries: Vec<PathBuf> =
+            fs::read_dir(&self.folder)?.map(|e| Ok(e?.path())).collect::<std::io::Result<_>>()?;
         entries.sort();
         for path in entries.iter().filter(|path| path.is_file()) {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            files.insert(name, digest::sha256_file(path).with_context(|| format!("{}", path.display()))?);
+            files.insert(file_name(path), digest::sha256_file(path).with_context(|| format!("{}", path.display()))?);
             if self.shards.contains(path) {
                 weight_bytes += fs::metadata(path)?.len();
             }
         }
+        self.check(&files)?;
         Ok(CheckpointFacts {
             model: model.to_owned(),
             source: source.to_owned(),
@@ -233,6 +247,25 @@ impl Checkpoint {
         })
     }
 
+    /// Compares `files` with the folder's checksums, if it has any: an imported checkpoint does.
+    fn check(&self, files: &BTreeMap<String, String>) -> Result<()> {
+        let sums = self.folder.join(CHECKSUMS);
+        if !sums.is_file() {
+            return Ok(());
+        }
+        let text = fs::read_to_string(&sums).with_context(|| format!("{}", sums.display()))?;
+        for line in text.lines() {
+            let Some((expected, name)) = line.split_once("  ") else { bail!("{}: `{line}`", sums.display()) };
+            let found = files.get(name).map_or("no file", String::as_str);
+            ensure!(
+                found == expected,
+                "{}: expected SHA-256 {expected}, found {found}\nhint: the file was changed; remove the folder and fetch it again",
+                self.folder.join(name).display()
+            );
+        }
+        Ok(())
+    }
+
     /// Weights of the model, counted from its configuration (a tied head is counted once).
     fn parameters(&self) -> u64 {
         let c = &self.config;
@@ -241,6 +274,28 @@ impl Checkpoint {
         let heads = if c.tie_word_embeddings { 1 } else { 2 };
         (layer * c.num_hidden_layers + heads * c.vocab_size * c.hidden_size + c.hidden_size) as u64
     }
+}
+
+/// Writes the checksums of the files in `folder`, in the form of `sha256sum`.
+///
+/// # Errors
+/// A file that cannot be read or written.
+pub(super) fn write_checksums(folder: &Path) -> Result<()> {
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+    paths.retain(|path| path.is_file() && !path.ends_with(CHECKSUMS));
+    paths.sort();
+    let mut text = String::new();
+    for path in &paths {
+        let digest = digest::sha256_file(path).with_context(|| format!("{}", path.display()))?;
+        text += &format!("{digest}  {}\n", file_name(path));
+    }
+    let sums = folder.join(CHECKSUMS);
+    fs::write(&sums, text).with_context(|| format!("{}", sums.display()))
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// The shards that the index names, or the one file, or every `*.safetensors`.

@@ -223,6 +223,8 @@ impl<'a> Reader<'a> {
         ensure!((1..=4).contains(&n_dims), "tensor `{name}` has {n_dims} dimensions");
         let mut shape = (0..n_dims).map(|_| self.u64()).collect::<Result<Vec<_>>>()?;
         shape.reverse();
+        // Rows of no columns would cost nothing to claim and for ever to walk.
+        ensure!(!shape.contains(&0), "tensor `{name}` has a dimension of 0");
         let storage = Storage::from_code(self.u32()?).with_context(|| format!("tensor `{name}`"))?;
         let offset = self.u64()?;
         let (values, bytes) = storage.block();

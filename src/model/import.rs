@@ -12,6 +12,7 @@ use half::f16;
 use serde_json::{Map, Value, json};
 
 use crate::model::{
+    checkpoint,
     gguf::{Header, Storage, TensorInfo, Value as Meta},
     vocabulary,
 };
@@ -19,26 +20,36 @@ use crate::model::{
 /// Both block formats of GGUF have 32 weights a block.
 const GROUP: usize = 32;
 
-/// Writes `model.safetensors`, `config.json`, `generation_config.json`, `tokenizer.json` and `tokenizer_config.json`
-/// into `folder`, which must exist.
+/// Writes `model.safetensors`, `config.json`, `generation_config.json`, `tokenizer.json`, `tokenizer_config.json` and the
+/// checksums of these files, as `sha256sum` has them, into `folder`, which must exist.
 ///
 /// # Errors
 /// Not a Llama-like GGUF file, a tensor without a place in the model, a full disk.
 pub fn import(gguf: &Path, folder: &Path) -> Result<()> {
-    let file = File::open(gguf).with_context(|| format!("{}", gguf.display()))?;
+    let hint = "hint: a whole GGUF file of a Llama-like model in F32, F16, Q4_1 and Q8_0 is what can be imported";
+    import_llama(gguf, folder).with_context(|| format!("{}\n{hint}", gguf.display()))
+}
+
+fn import_llama(gguf: &Path, folder: &Path) -> Result<()> {
+    let file = File::open(gguf)?;
     // SAFETY: the file is ours alone while it is imported; were it changed, the checksums of the result would differ.
-    let bytes = unsafe { memmap2::Mmap::map(&file) }.with_context(|| format!("{}", gguf.display()))?;
-    let header = Header::parse(&bytes).with_context(|| format!("{}", gguf.display()))?;
+    let bytes = unsafe { memmap2::Mmap::map(&file) }?;
+    let header = Header::parse(&bytes)?;
     let architecture = header.text("general.architecture")?;
     ensure!(architecture == "llama", "general.architecture: expected `llama`, found `{architecture}`");
+    if let Ok(scaling) = header.text("llama.rope.scaling.type") {
+        ensure!(scaling == "none", "llama.rope.scaling.type: expected `none`, found `{scaling}`");
+    }
 
-    let heads = header.integer("llama.attention.head_count")? as u64;
-    let kv_heads = header.integer("llama.attention.head_count_kv").map_or(heads, |n| n as u64);
-    let tensors = header
-        .tensors
-        .iter()
-        .map(|tensor| Placed::of(tensor, heads, kv_heads))
-        .collect::<Result<Vec<_>>>()?;
+    let positive = |key: &str| -> Result<u64> {
+        let n = header.integer(key)?;
+        u64::try_from(n).ok().filter(|n| *n > 0).with_context(|| format!("metadata key `{key}`: {n} is not positive"))
+    };
+    let heads = positive("llama.attention.head_count")?;
+    let kv_key = "llama.attention.head_count_kv";
+    let kv_heads = if header.metadata.contains_key(kv_key) { positive(kv_key)? } else { heads };
+    let tensors =
+        header.tensors.iter().map(|tensor| Placed::of(tensor, heads, kv_heads)).collect::<Result<Vec<_>>>()?;
 
     write_safetensors(&bytes, &tensors, &folder.join("model.safetensors"))?;
     let write = |name: &str, value: &Value| -> Result<()> {
@@ -46,12 +57,16 @@ pub fn import(gguf: &Path, folder: &Path) -> Result<()> {
         fs::write(&path, serde_json::to_string_pretty(value)? + "\n").with_context(|| format!("{}", path.display()))
     };
     write("config.json", &config(&header, &tensors)?)?;
-    write("generation_config.json", &json!({
-        "bos_token_id": header.integer("tokenizer.ggml.bos_token_id").ok(),
-        "eos_token_id": header.integer("tokenizer.ggml.eos_token_id").ok(),
-    }))?;
+    write(
+        "generation_config.json",
+        &json!({
+            "bos_token_id": header.integer("tokenizer.ggml.bos_token_id").ok(),
+            "eos_token_id": header.integer("tokenizer.ggml.eos_token_id").ok(),
+        }),
+    )?;
     write("tokenizer.json", &vocabulary::tokenizer_json(&header)?)?;
-    write("tokenizer_config.json", &vocabulary::tokenizer_config(&header)?)
+    write("tokenizer_config.json", &vocabulary::tokenizer_config(&header)?)?;
+    checkpoint::write_checksums(folder)
 }
 
 /// A tensor with its name in the checkpoint and, for q and k, the heads whose rows are permuted.
@@ -90,10 +105,20 @@ impl<'a> Placed<'a> {
                 (format!("model.layers.{layer}.{place}"), permuted)
             }
         };
+        let placed = Placed { info, module, permuted_heads };
+        let rank = if path.ends_with("_norm") { 1 } else { 2 };
+        ensure!(
+            info.shape.len() == rank,
+            "tensor `{}`: expected {rank} dimensions, found {}",
+            info.name,
+            info.shape.len()
+        );
+        ensure!(rank == 2 || placed.bits().is_none(), "tensor `{}`: a norm cannot be quantised", info.name);
         if let Some(heads) = permuted_heads {
-            ensure!(info.shape[0] % (2 * heads) == 0, "tensor `{}`: {} rows for {heads} heads", info.name, info.shape[0]);
+            let even = heads.checked_mul(2).is_some_and(|halves| info.shape[0].is_multiple_of(halves));
+            ensure!(even, "tensor `{}`: {} rows for {heads} heads", info.name, info.shape[0]);
         }
-        Ok(Placed { info, module, permuted_heads })
+        Ok(placed)
     }
 
     /// Bits of MLX's affine format; `None`: the tensor is not quantised.
@@ -189,7 +214,8 @@ fn write_safetensors(file: &[u8], tensors: &[Placed<'_>], to: &Path) -> Result<(
             let width = if dtype.ends_with("16") { 2 } else { 4 };
             let end = offset + shape.iter().product::<u64>() * width;
             let name = format!("{}.{suffix}", tensor.module);
-            directory.insert(name, json!({"dtype": dtype, "shape": shape, "data_offsets": [offset, end]}));
+            let entry = json!({"dtype": dtype, "shape": shape, "data_offsets": [offset, end]});
+            ensure!(directory.insert(name.clone(), entry).is_none(), "`{name}` is there twice");
             offset = end;
         }
     }
@@ -209,13 +235,17 @@ fn write_safetensors(file: &[u8], tensors: &[Placed<'_>], to: &Path) -> Result<(
 
 /// `config.json`: the model's sizes, and how each module is quantised where it differs from most.
 fn config(header: &Header, tensors: &[Placed<'_>]) -> Result<Value> {
-    let embedding = tensors.iter().find(|t| t.module == "model.embed_tokens").context("tensor `token_embd.weight`: missing")?;
+    let embedding =
+        tensors.iter().find(|t| t.module == "model.embed_tokens").context("tensor `token_embd.weight`: missing")?;
     let mut quantization = json!({"group_size": GROUP, "bits": 4});
-    for tensor in tensors.iter().filter(|t| t.bits() == Some(8)) {
-        quantization[&tensor.module] = json!({"group_size": GROUP, "bits": 8});
+    for tensor in tensors.iter().filter(|t| t.info.shape.len() == 2 && t.bits() != Some(4)) {
+        quantization[&tensor.module] = match tensor.bits() {
+            Some(bits) => json!({"group_size": GROUP, "bits": bits}),
+            None => json!(false),
+        };
     }
-    for tensor in tensors.iter().filter(|t| t.bits().is_none() && t.info.shape.len() == 2) {
-        quantization[&tensor.module] = json!(false);
+    if tensors.iter().all(|t| t.bits().is_none()) {
+        quantization = Value::Null;
     }
     let heads = header.integer("llama.attention.head_count")?;
     let hidden = header.integer("llama.embedding_length")?;
@@ -274,7 +304,8 @@ mod tests {
 
     #[test]
     fn the_permutation_is_undone() {
-        let info = TensorInfo { name: "blk.0.attn_q.weight".into(), shape: vec![8, 32], storage: Storage::Q4_1, bytes: 0..0 };
+        let info =
+            TensorInfo { name: "blk.0.attn_q.weight".into(), shape: vec![8, 32], storage: Storage::Q4_1, bytes: 0..0 };
         let placed = Placed::of(&info, 2, 1).unwrap();
         // llama.cpp stores head rows [0, 2, 1, 3] of (half, i) = [(0,0), (0,1), (1,0), (1,1)].
         assert_eq!((0..8).map(|row| placed.source_row(row)).collect::<Vec<_>>(), [0, 2, 1, 3, 4, 6, 5, 7]);

@@ -79,20 +79,31 @@ fn package_folder(cache: &Path, name: &str, version: &str) -> PathBuf {
 }
 
 /// Imports the GGUF file that `obtain` puts into a scratch folder. `folder` appears under its name only when whole,
-/// so an import killed half-way leaves nothing to trust.
+/// so an import killed half-way leaves nothing to trust. One import at a time: another process waits for its result.
 fn imported(folder: &Path, obtain: impl FnOnce(&Path) -> Result<PathBuf>) -> Result<()> {
-    let scratch = folder.with_extension(format!("{}.tmp", std::process::id()));
+    let beside = |ending: &str| {
+        let mut path = folder.as_os_str().to_owned();
+        path.push(ending);
+        PathBuf::from(path)
+    };
+    let writable = |path: &Path| format!("{}\nhint: set OFFPRINT_CACHE to a writable folder", path.display());
+    let (lock, scratch) = (beside(".lock"), beside(".tmp"));
+    let cache = folder.parent().unwrap_or(folder);
+    fs::create_dir_all(cache).with_context(|| writable(cache))?;
+    let alone = fs::File::create(&lock).with_context(|| writable(&lock))?;
+    alone.lock().with_context(|| writable(&lock))?;
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if scratch.exists() {
+        fs::remove_dir_all(&scratch).with_context(|| writable(&scratch))?;
+    }
     let made = (|| {
         let done = scratch.join("checkpoint");
-        fs::create_dir_all(&done)
-            .with_context(|| format!("{}\nhint: set OFFPRINT_CACHE to a writable folder", done.display()))?;
+        fs::create_dir_all(&done).with_context(|| writable(&done))?;
         let gguf = obtain(&scratch)?;
         import::import(&gguf, &done)?;
-        match fs::rename(&done, folder) {
-            // Another process was faster; its folder is as good as ours.
-            Err(_) if folder.is_dir() => Ok(()),
-            result => result.with_context(|| format!("{}", folder.display())),
-        }
+        fs::rename(&done, folder).with_context(|| writable(folder))
     })();
     let _ = fs::remove_dir_all(&scratch);
     made
