@@ -68,8 +68,9 @@ fn relative(data: &Data, reference: &Group, metric: Metric) -> BTreeMap<u32, f64
     for run in reference.runs.iter().filter_map(|run| data.runs.get(run)) {
         base.entry(block(run)).or_default().push((metric.of)(run));
     }
+    let base: BTreeMap<Block, f64> = base.iter().map(|(block, values)| (*block, mean(values))).collect();
     let difference = |run: &RunMetrics| {
-        let base = mean(base.get(&block(run))?);
+        let base = *base.get(&block(run))?;
         (base > 0.0).then(|| 100.0 * ((metric.of)(run) / base - 1.0))
     };
     data.runs.values().filter_map(|run| Some((run.run, difference(run)?))).collect()
