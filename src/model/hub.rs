@@ -19,7 +19,10 @@ use hf_hub::{
     },
 };
 
-use crate::{digest, model::Progress};
+use crate::{
+    digest,
+    model::{Progress, Source},
+};
 
 /// Fetches what a checkpoint needs of `repository` at `revision`. Returns the snapshot's folder and its commit.
 ///
@@ -69,6 +72,35 @@ pub fn snapshot(repository: &str, revision: &str) -> Option<PathBuf> {
     cached(&Cache::from_env(), repository, revision).ok().map(|(folder, _)| folder)
 }
 
+/// Every branch or tag in the cache, with the snapshot it stood for when it was fetched.
+pub fn snapshots() -> Vec<(Source, PathBuf)> {
+    let cache = Cache::from_env();
+    let mut found = Vec::new();
+    for folder in entries(cache.path()) {
+        let Some((organisation, name)) = folder.strip_prefix("models--").and_then(|rest| rest.split_once("--")) else {
+            continue;
+        };
+        let repository = format!("{organisation}/{name}");
+        for revision in entries(&cache.path().join(&folder).join("refs")) {
+            // The client also writes one for each commit.
+            let commit = revision.len() == 40 && revision.chars().all(|c| c.is_ascii_hexdigit());
+            if let Some(snapshot) = snapshot(&repository, &revision).filter(|_| !commit) {
+                found.push((Source::Hub { repository: repository.clone(), revision }, snapshot));
+            }
+        }
+    }
+    found
+}
+
+/// Names in a folder, sorted; none if there is no folder.
+fn entries(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).map(|entries| entries.flatten().collect()).unwrap_or_else(|_| Vec::new());
+    let mut names: Vec<String> =
+        entries.into_iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
 fn ask(cache: &Cache, repository: &str, revision: &str) -> Result<(Api, RepoInfo)> {
     let what = format!("hf:{repository}@{revision}");
     let token = env::var("HF_TOKEN").ok().filter(|token| !token.is_empty()).or_else(|| cache.token());
@@ -108,14 +140,17 @@ fn cached(cache: &Cache, repository: &str, revision: &str) -> Result<(PathBuf, S
     Ok((snapshot, commit))
 }
 
-/// Without the network a changed file cannot be replaced, so it is an error.
-fn check_cached(snapshot: &Path) -> Result<()> {
+/// Compares a snapshot's weight files with their names in the cache. A folder of other origin passes.
+///
+/// # Errors
+/// A file that was changed.
+pub fn check_cached(snapshot: &Path) -> Result<()> {
     for entry in fs::read_dir(snapshot).with_context(|| format!("{}", snapshot.display()))? {
         let path = entry?.path();
         if let Some((expected, found)) = cached_digest(&path)? {
             ensure!(
                 expected == found,
-                "{}: expected SHA-256 {expected}, found {found}\nhint: unset HF_HUB_OFFLINE once to fetch it again",
+                "{}: expected SHA-256 {expected}, found {found}\nhint: the file was changed in the cache; fetch it again, without HF_HUB_OFFLINE",
                 path.display()
             );
         }

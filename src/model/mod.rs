@@ -74,6 +74,19 @@ pub fn present(source: &Source, cache: &Path) -> Option<PathBuf> {
     .filter(|folder| folder.is_dir())
 }
 
+/// The checkpoints on this machine, by source: imported packages, and what the hub's cache holds.
+///
+/// # Errors
+/// A list of packages that cannot be read.
+pub fn list(cache: &Path) -> Result<Vec<(Source, PathBuf)>> {
+    let packages = pypi::packages()?.into_iter().map(|package| {
+        let folder = package_folder(cache, &package.package, &package.version);
+        (Source::Package { name: package.package, version: package.version }, folder)
+    });
+    let found = packages.chain(hub::snapshots());
+    Ok(found.filter(|(_, folder)| Config::read(&folder.join("config.json")).is_ok()).collect())
+}
+
 fn package_folder(cache: &Path, name: &str, version: &str) -> PathBuf {
     cache.join(format!("{name}-{version}"))
 }

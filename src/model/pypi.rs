@@ -12,11 +12,12 @@ use serde::Deserialize;
 /// The packages this build knows, with their checksums.
 const PACKAGES: &str = include_str!("../../config/model-packages.yaml");
 
+/// One entry of `config/model-packages.yaml`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Package {
-    package: String,
-    version: String,
+pub struct Package {
+    pub package: String,
+    pub version: String,
     sha256: String,
     /// Path inside the wheel.
     gguf: String,
@@ -24,12 +25,20 @@ struct Package {
     _licence: String,
 }
 
+/// The packages this build knows.
+///
+/// # Errors
+/// A malformed `config/model-packages.yaml` at the time of the build.
+pub fn packages() -> Result<Vec<Package>> {
+    serde_yaml::from_str(PACKAGES).context("config/model-packages.yaml")
+}
+
 /// Downloads into `folder` and returns the GGUF file's path there.
 ///
 /// # Errors
 /// A package without a pinned checksum, no Python with pip, no network, a wheel of another checksum.
 pub fn obtain(name: &str, version: &str, folder: &Path) -> Result<PathBuf> {
-    let packages: Vec<Package> = serde_yaml::from_str(PACKAGES).context("config/model-packages.yaml")?;
+    let packages = packages()?;
     let Some(package) = packages.iter().find(|p| p.package == name && p.version == version) else {
         let known: Vec<String> = packages.iter().map(|p| format!("pypi:{}=={}", p.package, p.version)).collect();
         bail!(

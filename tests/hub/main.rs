@@ -54,8 +54,14 @@ impl Here {
     }
 
     fn fetch_with(&self, source: &str, variables: &[(&str, &str)]) -> Said {
+        self.model(&["fetch", source], variables)
+    }
+
+    fn model(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Said {
         let output = Command::new(env!("CARGO_BIN_EXE_offprint"))
-            .args(["model", "fetch", source])
+            .arg("model")
+            .args(arguments)
+            .env("OFFPRINT_CACHE", self.home.path())
             .env_remove("HF_TOKEN")
             .env_remove("HF_HUB_OFFLINE")
             .env("HF_HOME", self.home.path())
@@ -271,4 +277,26 @@ fn offline_mode_asks_nobody() {
     here.hub.requests();
     here.assert_whole(&here.fetch_with("hf:org/model", &offline));
     assert_eq!(here.hub.requests(), []);
+}
+
+#[test]
+fn what_is_here_is_listed_and_verified() {
+    let here = Here::new();
+    assert_eq!(here.model(&["list"], &[]).out, "");
+    here.fetch();
+    here.fetch_with(&format!("hf:org/model@{COMMIT}"), &[]);
+    let folder = here.snapshot().display().to_string();
+    assert_eq!(here.model(&["list"], &[]).out, format!("hf:org/model@main\t{folder}\n"));
+
+    let said = here.model(&["verify", &folder], &[]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let digest = offprint::digest::sha256_hex(&here.files[WEIGHTS]);
+    assert!(said.out.contains(&format!("{digest}  {WEIGHTS}\n")), "{}", said.out);
+
+    let mut content = here.files[WEIGHTS].clone();
+    *content.last_mut().unwrap() ^= 1;
+    fs::write(here.snapshot().join(WEIGHTS), content).unwrap();
+    let said = here.model(&["verify", &folder], &[]);
+    assert_eq!((said.code, said.out.as_str()), (Some(1), ""));
+    assert!(said.err.contains(WEIGHTS) && said.err.contains(&digest), "{}", said.err);
 }

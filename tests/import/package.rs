@@ -79,3 +79,27 @@ fn an_import_killed_half_way_leaves_nothing_to_trust() {
     let output = fetch(SOURCE, &cache, folder.path()).output().unwrap();
     assert_refused(&output, &cache, &["No matching distribution"]);
 }
+
+#[test]
+fn a_file_is_imported_by_the_command_line_into_an_empty_folder_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let gguf = folder.path().join("small.gguf");
+    fs::write(&gguf, crate::gguf::Gguf::small().bytes()).unwrap();
+    let done = folder.path().join("models/small");
+    let model = |verb: &str, paths: &[&Path]| {
+        Command::new(env!("CARGO_BIN_EXE_offprint")).args(["model", verb]).args(paths).output().unwrap()
+    };
+    let output = model("import", &[&gguf, &done]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{}\n", done.display()));
+    let again = model("import", &[&gguf, &done]);
+    assert_eq!(again.status.code(), Some(2));
+    assert!(String::from_utf8(again.stderr).unwrap().contains("the folder is not empty\nhint: "));
+
+    assert_eq!(model("verify", &[&done]).status.code(), Some(0));
+    let tokenizer = done.join("tokenizer.json");
+    fs::write(&tokenizer, fs::read_to_string(&tokenizer).unwrap() + " ").unwrap();
+    let output = model("verify", &[&done]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("tokenizer.json: expected SHA-256"));
+}
