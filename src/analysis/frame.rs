@@ -45,7 +45,8 @@ impl<'a> Grouped<'a> {
         Ok(Grouped { runs, frame: frame(runs)?, confidence })
     }
 
-    /// One group a combination of levels that occurs, ascending by level; no factor makes one group of all runs.
+    /// One group a combination of levels that occurs: lengths or temperatures ascending, all else in plan order; no factor
+    /// makes one group of all runs.
     pub fn by(&self, factors: &[&str]) -> Result<Vec<Group>> {
         if factors.is_empty() {
             return Ok(vec![self.group("overall".to_owned(), (0..self.runs.len() as IdxSize).collect())?]);
@@ -64,17 +65,11 @@ impl<'a> Grouped<'a> {
                 self.group(levels.collect::<Vec<_>>().join("."), rows)
             })
             .collect::<Result<Vec<Group>>>()?;
-        groups.sort_by(|a, b| {
-            let first = |group: &Group| self.runs.iter().find(|run| run.run == group.runs[0]);
-            let place = |group: &Group| first(group).map(|run| (run.prompt_id.clone(), run.max_tokens, run.temperature));
-            match factors {
-                ["max_tokens"] | ["temperature"] => {
-                    let number = |group: &Group| group.key.parse::<f64>().unwrap_or(f64::NAN);
-                    number(a).total_cmp(&number(b))
-                }
-                _ => place(a).partial_cmp(&place(b)).unwrap_or(std::cmp::Ordering::Equal),
-            }
-        });
+        // Run numbers follow the plan; only a failed run could put the levels of a number out of order.
+        match factors {
+            ["max_tokens"] | ["temperature"] => groups.sort_by(|a, b| number(a).total_cmp(&number(b))),
+            _ => groups.sort_by_key(|group| group.runs[0]),
+        }
         Ok(groups)
     }
 
@@ -98,6 +93,11 @@ impl<'a> Grouped<'a> {
             pooled_throughput: tokens / time,
         })
     }
+}
+
+/// The level of a factor that has numbers.
+fn number(group: &Group) -> f64 {
+    group.key.parse().unwrap_or(f64::NAN)
 }
 
 /// A run's level of a factor, as claim ids write it.

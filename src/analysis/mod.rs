@@ -1,11 +1,22 @@
 //! Records -> `Summary`. Pure; formats nothing. Standard deviations have ddof = 1.
 
+pub mod drift;
 mod frame;
+pub mod gaps;
+mod inference;
+pub mod line;
 mod metrics;
+pub mod observation;
+pub mod outliers;
+pub mod pairs;
+pub mod parts;
 pub mod stats;
 pub mod tables;
+pub mod tails;
+pub mod variance;
 
 use anyhow::{Result, ensure};
+pub use inference::{FITTED, Inference, TESTED, Tests, Times, infer};
 
 use crate::{
     record::{Outcome, Phase, RunRecord},
@@ -52,16 +63,10 @@ pub fn summarise(study: &Study, records: &[RunRecord]) -> Result<Summary> {
         overall: grouped.by(&[])?.remove(0),
         by_length: grouped.by(&["max_tokens"])?,
         by_temperature: grouped.by(&["temperature"])?,
-        by_prompt: in_order_of(grouped.by(&["prompt_id"])?, study),
+        by_prompt: grouped.by(&["prompt_id"])?,
         cells: grouped.by(&["prompt_id", "max_tokens", "temperature"])?,
         runs,
     })
-}
-
-/// Prompts as the study lists them.
-fn in_order_of(mut groups: Vec<Group>, study: &Study) -> Vec<Group> {
-    groups.sort_by_key(|group| study.prompts.iter().position(|prompt| prompt.id == group.key));
-    groups
 }
 
 /// Everything that tables, figures and claims are made from.
