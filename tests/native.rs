@@ -1,5 +1,7 @@
 //! The build script's way to the MLX library: what it says when a wheel cannot be had. Its own source, real pip.
 
+// The tests need only half of it, and it speaks to Cargo by printing.
+#[allow(dead_code, clippy::print_stdout)]
 #[path = "../native/mlx-sys/build/wheel.rs"]
 mod wheel;
 
@@ -8,6 +10,7 @@ use std::{fs, path::Path, process::Command};
 use wheel::{Wheels, mlx_package};
 
 // What `build/main.rs` gives the module.
+#[derive(Debug)]
 pub struct Failure {
     pub problem: String,
     pub hint: String,
@@ -23,6 +26,7 @@ pub fn variable(name: &str) -> Outcome<String> {
     std::env::var(name).map_err(|_| failure(name, "set it"))
 }
 
+#[allow(clippy::unwrap_used)]
 /// Makes a wheel of one file in `folder`; returns its SHA-256.
 fn make_wheel(folder: &Path) -> String {
     let script = "import sys, zipfile\n\
@@ -45,6 +49,7 @@ fn wheels(folder: &Path, sha256: &str) -> Wheels {
     }
 }
 
+#[allow(clippy::unwrap_used)]
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("given")).unwrap();

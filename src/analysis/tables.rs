@@ -27,7 +27,9 @@ fn grouped(factor: &str, groups: &[Group]) -> String {
     let mut csv = format!("{factor},metric,unit,n,mean,sd,min,max,median,cv,se,ci_low,ci_high\n");
     for group in groups {
         for (metric, unit) in METRICS {
-            let Some(Stats { n, mean, sd, min, max, median, cv, se, interval }) = group.metrics.get(metric) else { continue };
+            let Some(Stats { n, mean, sd, min, max, median, cv, se, interval }) = group.metrics.get(metric) else {
+                continue;
+            };
             let numbers = [Some(*mean), *sd, Some(*min), Some(*max), Some(*median), *cv, *se]
                 .into_iter()
                 .chain([interval.map(|i| i.0), interval.map(|i| i.1)])
@@ -40,7 +42,8 @@ fn grouped(factor: &str, groups: &[Group]) -> String {
 
 fn runs(runs: &[RunMetrics]) -> String {
     let names: Vec<String> = METRICS.iter().map(|(name, unit)| format!("{name} ({unit})")).collect();
-    let mut csv = format!("run,order,block,prompt_id,max_tokens,temperature,repeat,n_prompt,n_gen,{}\n", names.join(","));
+    let mut csv =
+        format!("run,order,block,prompt_id,max_tokens,temperature,repeat,n_prompt,n_gen,{}\n", names.join(","));
     for run in runs {
         let values = METRICS.iter().map(|(name, _)| number(metrics::value(run, name)));
         csv += &format!(

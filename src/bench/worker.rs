@@ -72,14 +72,16 @@ impl Worker {
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut process, 0);
         let mut child = process.spawn().map_err(failed)?;
-        let (Some(requests), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        let (Some(requests), Some(stdout), Some(stderr)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
             return Err(Lost::Failed("the worker has no pipes".into()));
         };
         let (send, answers) = channel();
         thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if send.send(line).is_err() {
+            // Lossily: a worker that babbles is to be quoted, not to be lost.
+            for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
+                if send.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
                     break;
                 }
             }
@@ -145,6 +147,12 @@ impl Worker {
 
     /// How the process ended, and the end of what it said.
     fn obituary(&mut self) -> String {
+        // A process that only closed its output would be waited for in vain.
+        let patience = Instant::now() + Duration::from_secs(1);
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < patience {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let _ = self.child.kill();
         let ended = self.child.wait().map_or_else(|error| error.to_string(), describe);
         let said = self.complaints.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
         let said = said.trim();

@@ -56,7 +56,17 @@ struct Registry {
 }
 
 impl Registry {
-    fn put(&mut self, id: String, value: Value, unit: &str, text: String, formula: String, rounding: &str, runs: &[u32]) {
+    #[expect(clippy::too_many_arguments, reason = "the fields of a claim, once")]
+    fn put(
+        &mut self,
+        id: String,
+        value: Value,
+        unit: &str,
+        text: String,
+        formula: String,
+        rounding: &str,
+        runs: &[u32],
+    ) {
         let claim = Claim {
             value,
             unit: unit.to_owned(),
@@ -205,7 +215,8 @@ impl Registry {
     }
 
     fn machine(&mut self, run: &Run) {
-        let Environment { chip, machine_model, arch, physical_cores, logical_cores, os, kernel, gpu, .. } = &run.environment;
+        let Environment { chip, machine_model, arch, physical_cores, logical_cores, os, kernel, gpu, .. } =
+            &run.environment;
         let e = &run.environment;
         let said = "what the machine says of itself, in environment.json";
         self.maybe("machine.chip", chip, said);
@@ -240,7 +251,15 @@ impl Registry {
         let dates: Vec<&str> = run.records.iter().filter_map(|row| row.started_at.split('T').next()).collect();
         let (from, to) = (dates.iter().min().copied().unwrap_or(""), dates.iter().max().copied().unwrap_or(""));
         let when = if from == to { from.to_owned() } else { format!("{from} to {to}") };
-        self.put("study.date".into(), Value::Text(when.clone()), "", when, "UTC dates of the rows".into(), "exact", &all);
+        self.put(
+            "study.date".into(),
+            Value::Text(when.clone()),
+            "",
+            when,
+            "UTC dates of the rows".into(),
+            "exact",
+            &all,
+        );
     }
 
     fn model(&mut self, checkpoint: &CheckpointFacts) {
@@ -249,10 +268,30 @@ impl Registry {
         self.fact("model.quantization", checkpoint.quantization.as_deref().unwrap_or("none"), from);
         let millions = checkpoint.parameters as f64 / 1e6;
         let text = format!("{} million", significant(millions, 4));
-        self.put("model.parameters".into(), Value::Integer(checkpoint.parameters as i64), "", text, from.into(), "four significant digits", &[]);
+        self.put(
+            "model.parameters".into(),
+            Value::Integer(checkpoint.parameters as i64),
+            "",
+            text,
+            from.into(),
+            "four significant digits",
+            &[],
+        );
         let mib = checkpoint.weight_bytes as f64 / f64::from(1 << 20);
-        self.put("model.weights_size".into(), Value::Number(mib), "MiB", significant(mib, 4), from.into(), "four significant digits", &[]);
-        let digests = checkpoint.files.iter().filter(|(name, _)| name.ends_with(".safetensors")).map(|(_, digest)| digest.clone());
+        self.put(
+            "model.weights_size".into(),
+            Value::Number(mib),
+            "MiB",
+            significant(mib, 4),
+            from.into(),
+            "four significant digits",
+            &[],
+        );
+        let digests = checkpoint
+            .files
+            .iter()
+            .filter(|(name, _)| name.ends_with(".safetensors"))
+            .map(|(_, digest)| digest.clone());
         self.fact("model.sha256", &list(&digests.collect::<Vec<_>>()), from);
     }
 }

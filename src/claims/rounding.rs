@@ -28,7 +28,11 @@ pub fn text(x: f64, Decimals(decimals): Decimals) -> String {
     if decimals >= 0 {
         let text = format!("{x:.*}", decimals as usize);
         // A rounded zero has no sign.
-        return if text.trim_start_matches('-').chars().all(|c| "0.".contains(c)) { text.replace('-', "") } else { text };
+        return if text.trim_start_matches('-').chars().all(|c| "0.".contains(c)) {
+            text.replace('-', "")
+        } else {
+            text
+        };
     }
     let unit = 10f64.powi(-decimals);
     format!("{:.0}", (x / unit).round() * unit)

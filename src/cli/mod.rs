@@ -3,6 +3,20 @@
 //! A verb returns its exit code: 0 fine, 1 the check said no. An `Err` is exit code 2: it could not run. A message names
 //! file and key, says what was expected and found, and ends with the way out on a line that begins with `hint:`.
 
+/// A line of data on stdout. A reader that has gone away (`| head`) ends nothing: a measurement may be under way.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($text)*)));
+    }};
+}
+
+/// A line of talk on stderr, likewise.
+macro_rules! tell {
+    ($($text:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{}\n", format_args!($($text)*)));
+    }};
+}
+
 pub mod doctor;
 #[cfg(feature = "mlx")]
 pub mod model;
@@ -59,7 +73,6 @@ impl Cli {
 }
 
 /// Says why a verb could not run: the causes from the outside in, hints last.
-#[expect(clippy::print_stderr, reason = "this is where errors are told")]
 pub fn complain(error: &anyhow::Error) {
     let (mut causes, mut hints) = (Vec::new(), Vec::new());
     for cause in error.chain() {
@@ -70,10 +83,10 @@ pub fn complain(error: &anyhow::Error) {
             }
         }
     }
-    eprintln!("error: {}", causes.join("\n  "));
+    tell!("error: {}", causes.join("\n  "));
     hints.dedup();
     // The innermost hint knows most of what went wrong.
     if let Some(hint) = hints.last() {
-        eprintln!("hint: {hint}");
+        tell!("hint: {hint}");
     }
 }

@@ -29,25 +29,24 @@ enum ModelVerb {
 }
 
 /// Runs one of the verbs; exit code 1 when `verify` finds a checkpoint that is not whole.
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "this verb's answer")]
 pub fn run(args: ModelArgs) -> Result<ExitCode> {
     match args.verb {
         ModelVerb::Fetch { source } => {
             let source: Source = source.parse()?;
             let (checkpoint, resolved) = model::fetch(&source, &model::cache_dir(), &mut tell_fetch())?;
-            eprintln!("{resolved}");
-            println!("{}", checkpoint.folder.display());
+            tell!("{resolved}");
+            say!("{}", checkpoint.folder.display());
         }
         ModelVerb::Import { gguf, folder } => {
             fs::create_dir_all(&folder).with_context(|| format!("{}", folder.display()))?;
             let empty = fs::read_dir(&folder).with_context(|| format!("{}", folder.display()))?.next().is_none();
             ensure!(empty, "{}: the folder is not empty\nhint: name a new one", folder.display());
             import::import(&gguf, &folder)?;
-            println!("{}", Checkpoint::open(&folder)?.folder.display());
+            say!("{}", Checkpoint::open(&folder)?.folder.display());
         }
         ModelVerb::List => {
             for (source, folder) in model::list(&model::cache_dir())? {
-                println!("{source}\t{}", folder.display());
+                say!("{source}\t{}", folder.display());
             }
         }
         ModelVerb::Verify { folder } => {
@@ -58,7 +57,7 @@ pub fn run(args: ModelArgs) -> Result<ExitCode> {
             match checked {
                 Ok(facts) => {
                     for (name, digest) in facts.files {
-                        println!("{digest}  {name}");
+                        say!("{digest}  {name}");
                     }
                 }
                 Err(error) => {

@@ -12,6 +12,7 @@ use crate::{
     bench::Ended,
     cli::{report, run},
     digest,
+    record::Outcome,
     store::Run,
 };
 
@@ -36,18 +37,19 @@ pub struct PaperArgs {
 }
 
 /// Exit code 1 when a run failed (the paper is written and says so) or the execution was stopped (it is not).
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "this verb's answer")]
 pub fn run(args: PaperArgs) -> Result<ExitCode> {
     let text = fs::read(&args.study)
         .with_context(|| format!("{}\nhint: is the path right? studies are in config/", args.study.display()))?;
     let marker = Path::new(HERE).join(digest::sha256_hex(&text));
-    let earlier = if args.fresh { None } else { fs::read_to_string(&marker).ok().map(|folder| PathBuf::from(folder.trim())) };
+    let earlier =
+        if args.fresh { None } else { fs::read_to_string(&marker).ok().map(|folder| PathBuf::from(folder.trim())) };
     let earlier = earlier.filter(|folder| folder.is_dir());
-    let complete = earlier.as_deref().is_some_and(|folder| Run::open(folder).is_ok_and(|run| run.is_complete()));
+    let of_earlier = earlier.as_deref().and_then(|folder| Run::open(folder).ok()).filter(Run::is_complete);
     let (folder, failed) = match earlier {
-        Some(folder) if complete => {
-            eprintln!("{}: run here already; --fresh (make paper FRESH=1) runs it again", folder.display());
-            (folder, 0)
+        Some(folder) if of_earlier.is_some() => {
+            tell!("{}: run here already; --fresh (make paper FRESH=1) runs it again", folder.display());
+            let records = of_earlier.iter().flat_map(|run| &run.records);
+            (folder, records.filter(|record| record.outcome == Outcome::Failed).count())
         }
         unfinished => {
             let execution = run::execute(&args.study, &args.results, unfinished.as_deref(), &mut |folder| {
@@ -62,6 +64,6 @@ pub fn run(args: PaperArgs) -> Result<ExitCode> {
         }
     };
     report::write_paper(&folder, &args.out)?;
-    println!("{}", args.out.join("paper.md").display());
+    say!("{}", args.out.join("paper.md").display());
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

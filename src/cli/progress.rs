@@ -67,12 +67,12 @@ impl<'a> RunProgress<'a> {
         }
     }
 
-    #[expect(clippy::print_stderr, reason = "progress is talk")]
     fn ends(&mut self, record: &RunRecord) {
         self.ended += 1;
         self.tokens_done += u64::from(record.max_tokens);
         self.tokens_left = self.tokens_left.saturating_sub(u64::from(record.max_tokens));
-        let line = format!("run {} ({}/{}): {}{}", record.run, self.ended, self.total, outcome(record), self.time_left());
+        let line =
+            format!("run {} ({}/{}): {}{}", record.run, self.ended, self.total, outcome(record), self.time_left());
         match &self.bar {
             Some(bar) => {
                 bar.set_position(self.ended as u64);
@@ -80,7 +80,7 @@ impl<'a> RunProgress<'a> {
                     bar.println(line);
                 }
             }
-            None => eprintln!("{line}"),
+            None => tell!("{line}"),
         }
     }
 

@@ -35,7 +35,6 @@ pub struct ReportArgs {
 }
 
 /// Writes or checks the paper.
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "this verb's answer")]
 pub fn run(args: ReportArgs) -> Result<ExitCode> {
     let folder = match args.run {
         Some(folder) => folder,
@@ -45,17 +44,17 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
     if args.check {
         let differences = differences(&args.out, &files);
         for difference in &differences {
-            println!("{difference}");
+            say!("{difference}");
         }
         if differences.is_empty() {
-            eprintln!("{} is what {} gives ({} files)", args.out.display(), folder.display(), files.len());
+            tell!("{} is what {} gives ({} files)", args.out.display(), folder.display(), files.len());
             return Ok(ExitCode::SUCCESS);
         }
-        eprintln!("hint: offprint report --run {} writes it anew", folder.display());
+        tell!("hint: offprint report --run {} writes it anew", folder.display());
         return Ok(ExitCode::from(1));
     }
     write(&args.out, &files)?;
-    println!("{}", args.out.join("paper.md").display());
+    say!("{}", args.out.join("paper.md").display());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -132,7 +131,9 @@ fn differences(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
         let path = out.join(name);
         match fs::read(&path) {
             Err(error) => found.push(format!("{}: {error}", path.display())),
-            Ok(bytes) if bytes != *expected => found.push(format!("{}: {}", path.display(), first_difference(&bytes, expected))),
+            Ok(bytes) if bytes != *expected => {
+                found.push(format!("{}: {}", path.display(), first_difference(&bytes, expected)))
+            }
             Ok(_) => {}
         }
     }
@@ -158,7 +159,6 @@ fn first_difference(found: &[u8], expected: &[u8]) -> String {
     "differs in its line ends".to_owned()
 }
 
-#[expect(clippy::print_stderr, reason = "what is going on is talk")]
 fn write(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
     for (name, bytes) in files {
         let path = out.join(name);
@@ -171,8 +171,8 @@ fn write(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
             .with_context(|| format!("{}\nhint: is the folder writable, and is there space?", path.display()))?;
     }
     match pdf(out) {
-        Ok(engine) => eprintln!("{} (by {engine})", out.join("paper.pdf").display()),
-        Err(error) if error.is::<NoEngine>() => eprintln!("no PDF: {error}"),
+        Ok(engine) => tell!("{} (by {engine})", out.join("paper.pdf").display()),
+        Err(error) if error.is::<NoEngine>() => tell!("no PDF: {error}"),
         Err(error) => return Err(error),
     }
     Ok(())

@@ -46,7 +46,6 @@ pub struct Execution {
 }
 
 /// Prints the run folder; exit code 1 when a run failed or the execution was stopped.
-#[expect(clippy::print_stdout, reason = "the run folder is this verb's answer")]
 pub fn run(args: RunArgs) -> Result<ExitCode> {
     if args.dry_run {
         print_plan(&Study::from_file(&args.study)?);
@@ -54,7 +53,7 @@ pub fn run(args: RunArgs) -> Result<ExitCode> {
     }
     let unfinished = if args.resume { Some(unfinished(&args.study, &args.results)?) } else { None };
     let execution = execute(&args.study, &args.results, unfinished.as_deref(), &mut |_| Ok(()))?;
-    println!("{}", execution.folder.display());
+    say!("{}", execution.folder.display());
     Ok(if execution.failed == 0 && execution.ended == Ended::Complete { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
@@ -63,14 +62,13 @@ pub fn run(args: RunArgs) -> Result<ExitCode> {
 ///
 /// # Errors
 /// A study that is none, a model that cannot be had, a folder that cannot be written, another machine's unfinished run.
-#[expect(clippy::print_stderr, reason = "what is going on is talk")]
 pub fn execute(
     study_file: &Path,
     results: &Path,
     unfinished: Option<&Path>,
     begun: &mut dyn FnMut(&Path) -> Result<()>,
 ) -> Result<Execution> {
-    let study = Study::from_file(study_file)?;
+    let (study, text) = read(study_file)?;
     let plan = Plan::of(&study);
     let (places, checkpoints) = models(&study)?;
     let environment = machine::capture(checkpoints);
@@ -81,14 +79,11 @@ pub fn execute(
             let measured = run.records.iter().filter(|record| record.phase == Phase::Measured);
             (journal, measured.map(|record| record.run).collect::<BTreeSet<u32>>())
         }
-        None => {
-            let text = fs::read(study_file).with_context(|| format!("{}", study_file.display()))?;
-            (Journal::create(results, &study.name, &text, &environment)?, BTreeSet::new())
-        }
+        None => (Journal::create(results, &study.name, text.as_bytes(), &environment)?, BTreeSet::new()),
     };
     begun(journal.folder())?;
     let todo: Vec<_> = plan.execution().into_iter().filter(|run| !done.contains(&run.run)).collect();
-    eprintln!("{}: {} of {} runs to do", journal.folder().display(), todo.len(), plan.runs.len());
+    tell!("{}: {} of {} runs to do", journal.folder().display(), todo.len(), plan.runs.len());
 
     let stop = stop_on_signal()?;
     let mut progress = RunProgress::new(&study, plan.runs.len(), &todo);
@@ -102,12 +97,25 @@ pub fn execute(
     let records = Run::open(&folder)?.records;
     let failed = records.iter().filter(|record| record.outcome == Outcome::Failed).count();
     if ended == Ended::Stopped {
-        eprintln!("stopped; all finished runs are in {}\nhint: run again with --resume to go on", folder.display());
+        tell!("stopped; all finished runs are in {}\nhint: run again with --resume to go on", folder.display());
     }
     if failed > 0 {
-        eprintln!("{failed} of {} runs failed; their rows in {} say why", plan.runs.len(), folder.display());
+        tell!("{failed} of {} runs failed; their rows in {} say why", plan.runs.len(), folder.display());
     }
     Ok(Execution { folder, failed, ended })
+}
+
+/// A study with its text, read once: what is stored is what is executed, even if the file changes meanwhile.
+fn read(file: &Path) -> Result<(Study, String)> {
+    let study = Study::from_file(file)?;
+    let text = fs::read_to_string(file).with_context(|| format!("{}", file.display()))?;
+    // `from_file` names every fault; the text read here must be the same study.
+    ensure!(
+        Study::from_str(&file.display().to_string(), &text)? == study,
+        "{}: it changed while it was read\nhint: run again",
+        file.display()
+    );
+    Ok((study, text))
 }
 
 /// The newest run folder of this very study that lacks rows.
@@ -127,11 +135,7 @@ fn unfinished(study_file: &Path, results: &Path) -> Result<PathBuf> {
         );
         return Ok(folder);
     }
-    bail!(
-        "{}: no unfinished run of `{}`\nhint: run without --resume to begin one",
-        results.display(),
-        study.name
-    )
+    bail!("{}: no unfinished run of `{}`\nhint: run without --resume to begin one", results.display(), study.name)
 }
 
 /// Rows of two machines or builds must not be mixed in one run.
@@ -148,7 +152,7 @@ fn same_conditions(run: &Run, now: &Environment) -> Result<()> {
     let changed: Vec<&str> = facts.iter().filter(|(_, same)| !same).map(|(name, _)| *name).collect();
     ensure!(
         changed.is_empty(),
-        "{}: it was begun under other conditions: {}\nhint: go on where it was begun, or run without --resume",
+        "{}: it was begun under other conditions: {}\nhint: go on where it was begun; to begin anew, run without --resume (make paper FRESH=1)",
         run.folder.display(),
         changed.join(", ")
     );
@@ -185,7 +189,6 @@ fn checkpoint(id: &str, _: &str) -> Result<(String, CheckpointFacts)> {
 
 /// Shows a download: a bar on a terminal, a line a step elsewhere.
 #[cfg(feature = "mlx")]
-#[expect(clippy::print_stderr, reason = "progress is talk")]
 pub fn tell_fetch() -> impl FnMut(crate::model::Progress) {
     use crate::model::Progress;
     use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -194,7 +197,7 @@ pub fn tell_fetch() -> impl FnMut(crate::model::Progress) {
         bar.set_style(style);
     }
     move |progress| match progress {
-        Progress::Step(step) => eprintln!("{step}"),
+        Progress::Step(step) => tell!("{step}"),
         Progress::Bytes { file, done, total } => {
             bar.set_length(total);
             bar.set_position(done);
@@ -219,12 +222,11 @@ fn stop_on_signal() -> Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-#[expect(clippy::print_stdout, reason = "the plan is this verb's answer")]
 fn print_plan(study: &Study) {
     let plan = Plan::of(study);
-    println!("{:>5} {:>5} {:>5} {:>16}  cell", "order", "run", "block", "seed");
+    say!("{:>5} {:>5} {:>5} {:>16}  cell", "order", "run", "block", "seed");
     for run in plan.execution() {
-        println!("{:>5} {:>5} {:>5} {:>16}  {}", run.order, run.run, run.block, run.seed, cell(study, run));
+        say!("{:>5} {:>5} {:>5} {:>16}  {}", run.order, run.run, run.block, run.seed, cell(study, run));
     }
-    println!("{} runs of {} cells", plan.runs.len(), study.cells());
+    say!("{} runs of {} cells", plan.runs.len(), study.cells());
 }

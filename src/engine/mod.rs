@@ -26,7 +26,9 @@ pub fn open(name: &str, place: &str) -> Result<Box<dyn Engine>> {
         #[cfg(feature = "mlx")]
         "mlx" => Ok(Box::new(mlx::Mlx::new(place.into()))),
         #[cfg(not(feature = "mlx"))]
-        "mlx" => bail!("this build of offprint has no MLX\nhint: build it with the feature `mlx`, which is the default"),
+        "mlx" => {
+            bail!("this build of offprint has no MLX\nhint: build it with the feature `mlx`, which is the default")
+        }
         _ => bail!("there is no engine `{name}`\nhint: mlx or fake"),
     }
 }

@@ -120,8 +120,11 @@ pub fn lay_out(scene: &Scene, font: &Font) -> Layout {
     Layout { size: (WIDTH, end + MARGIN), legend_title, keys, frames }
 }
 
+/// Across and down, points.
+type Point = (f64, f64);
+
 /// Flows the title and the keys into rows from the left; returns where the plot may begin.
-fn legend(scene: &Scene, font: &Font, top: f64) -> (Option<(f64, f64)>, Vec<(f64, f64)>, f64) {
+fn legend(scene: &Scene, font: &Font, top: f64) -> (Option<Point>, Vec<Point>, f64) {
     let (mut x, mut y) = (MARGIN, top + ROW / 2.0);
     let mut place = |width: f64, gap: f64| {
         if x > MARGIN && x + width > WIDTH - MARGIN {

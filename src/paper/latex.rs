@@ -106,7 +106,9 @@ impl Writer {
         // A left-aligned last column of a narrow table holds prose and may break lines.
         self.prose = columns.len() <= 3 && columns.last() == Some(&Alignment::Left);
         let mut letters: Vec<&str> = columns.iter().map(|c| if *c == Alignment::Right { "r" } else { "l" }).collect();
-        if self.prose && let Some(last) = letters.last_mut() {
+        if self.prose
+            && let Some(last) = letters.last_mut()
+        {
             *last = "X";
         }
         let begin = if self.prose { "tabularx}{\\linewidth" } else { "tabular" };

@@ -30,7 +30,9 @@ pub fn number(text: &str, references: &References) -> Result<String> {
         } else if let Some((caption, id)) = figure(line) {
             let caption = inline(caption, &numbers, &mut spoken_of, &mut cited)?;
             let number = numbers[&format!("figure:{id}")];
-            out += &format!("![Figure {number}](figures/{id}.svg)\n\n<a id=\"figure-{id}\"></a>**Figure {number}.** {caption}\n");
+            out += &format!(
+                "![Figure {number}](figures/{id}.svg)\n\n<a id=\"figure-{id}\"></a>**Figure {number}.** {caption}\n"
+            );
         } else {
             out += &inline(line, &numbers, &mut spoken_of, &mut cited)?;
             out.push('\n');
@@ -101,9 +103,9 @@ fn inline(
         if before.ends_with('\\') {
             out += &rest[..=at];
             rest = &rest[at + 1..];
-        } else if before.ends_with('[') {
+        } else if let Some(before) = before.strip_suffix('[') {
             let Some((inside, tail)) = after.split_once(']') else { bail!("`{line}`: a citation lacks its `]`") };
-            out += &before[..before.len() - 1];
+            out += before;
             out += &citation(inside, cited);
             rest = tail;
         } else {
@@ -143,15 +145,15 @@ mod tests {
     fn resolve(text: &str) -> Result<String> {
         let numbers = labels(text)?;
         let (mut spoken_of, mut cited) = (BTreeMap::new(), vec![]);
-        text.lines().map(|line| inline(line, &numbers, &mut spoken_of, &mut cited)).collect::<Result<Vec<_>>>().map(|l| l.join("\n"))
+        text.lines()
+            .map(|line| inline(line, &numbers, &mut spoken_of, &mut cited))
+            .collect::<Result<Vec<_>>>()
+            .map(|l| l.join("\n"))
     }
 
     #[test]
     fn citations_count_from_their_first_appearance() {
-        assert_eq!(
-            resolve("x [@b; @a], y [@a]").unwrap(),
-            "x \\[[1](#ref-b), [2](#ref-a)\\], y \\[[2](#ref-a)\\]"
-        );
+        assert_eq!(resolve("x [@b; @a], y [@a]").unwrap(), "x \\[[1](#ref-b), [2](#ref-a)\\], y \\[[2](#ref-a)\\]");
     }
 
     #[test]

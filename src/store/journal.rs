@@ -84,7 +84,8 @@ impl Journal {
 
     fn open(folder: PathBuf, length: u64) -> Result<Self> {
         let path = folder.join(RUNS);
-        let mut runs = OpenOptions::new().read(true).write(true).open(&path).with_context(|| format!("{}", path.display()))?;
+        let mut runs =
+            OpenOptions::new().read(true).write(true).open(&path).with_context(|| format!("{}", path.display()))?;
         match runs.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

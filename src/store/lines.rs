@@ -36,7 +36,13 @@ pub struct Torn {
 impl Records {
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).with_context(|| format!("{}", path.display()))?;
-        Ok(Records { path: path.to_owned(), reader: std::io::Read::take(BufReader::new(file), 0), line: 0, whole: 0, torn: None })
+        Ok(Records {
+            path: path.to_owned(),
+            reader: std::io::Read::take(BufReader::new(file), 0),
+            line: 0,
+            whole: 0,
+            torn: None,
+        })
     }
 
     /// After the last row: was there a torn line?
@@ -67,7 +73,9 @@ impl Records {
         }
         self.whole += bytes.len() as u64;
         parse(&bytes).map(Some).map_err(|error| {
-            error.context(format!("{place}: this row cannot be read\nhint: only a cut last line is forgiven; restore the file"))
+            error.context(format!(
+                "{place}: this row cannot be read\nhint: only a cut last line is forgiven; restore the file"
+            ))
         })
     }
 }
@@ -94,7 +102,9 @@ fn parse(line: &[u8]) -> Result<RunRecord> {
         result => {
             let Schema { schema } = serde_json::from_slice(line)?;
             if schema != RUN_SCHEMA {
-                bail!("expected schema `{RUN_SCHEMA}`, found `{schema}`\nhint: read it with the version of offprint that wrote it");
+                bail!(
+                    "expected schema `{RUN_SCHEMA}`, found `{schema}`\nhint: read it with the version of offprint that wrote it"
+                );
             }
             Err(result.err().map_or_else(|| anyhow!("not a row"), anyhow::Error::from))
         }

@@ -118,7 +118,9 @@ pub fn folders(results: &Path, study: &str) -> Result<Vec<PathBuf>> {
     }
     let entries = fs::read_dir(&parent).with_context(|| format!("{}", parent.display()))?;
     let mut folders: Vec<PathBuf> = entries.map(|e| Ok(e?.path())).collect::<std::io::Result<_>>()?;
-    folders.retain(|folder| folder.join(RUNS).is_file());
+    // A dot begins the name of a folder that is still being made.
+    let made = |folder: &PathBuf| !name(folder).starts_with('.') && folder.join(RUNS).is_file();
+    folders.retain(made);
     folders.sort();
     Ok(folders)
 }

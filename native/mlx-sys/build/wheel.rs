@@ -14,7 +14,9 @@ pub fn mlx_package(os: &str, cuda: bool) -> Outcome<&'static str> {
         ("linux", false) => Ok("mlx-cpu"),
         ("linux", true) => Ok("mlx-cuda-13"),
         ("macos", false) => Ok("mlx-metal"),
-        ("macos", true) => Err(failure("feature `cuda` was asked for on macOS", "build without it: MLX uses Metal there")),
+        ("macos", true) => {
+            Err(failure("feature `cuda` was asked for on macOS", "build without it: MLX uses Metal there"))
+        }
         _ => Err(failure(
             format!("there is no official MLX library for `{os}`"),
             "build the verifier, which needs none: cargo build --no-default-features",
