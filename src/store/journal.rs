@@ -65,20 +65,22 @@ impl Journal {
     }
 
     /// Opens an unfinished folder to go on. Rows after the last measured one (a run in flight when it was killed) and a
-    /// torn line are dropped. Returns the folder's content, too.
+    /// torn line are dropped; a folder that is refused stays as it is. Returns the folder's content, too.
     ///
     /// # Errors
     /// As [`Run::open`]; another runner at work in the folder.
     pub fn resume(folder: &Path) -> Result<(Self, Run)> {
+        // Looked at first, so that a folder that is none of ours is said to be none.
+        Run::open(folder)?;
+        // Read again under the lock: the runner that held it until now may have gone on writing meanwhile.
+        let mut journal = Self::open(folder.to_owned(), 0)?;
         let mut records = Records::open(&folder.join(RUNS))?;
-        let mut length = 0;
         while let Some(record) = records.next().transpose()? {
             if record.phase == Phase::Measured {
-                length = records.whole_bytes();
+                journal.length = records.whole_bytes();
             }
         }
-        let journal = Self::open(folder.to_owned(), length)?;
-        journal.runs.set_len(length).with_context(|| format!("{}", folder.join(RUNS).display()))?;
+        journal.cut().with_context(|| format!("{}", folder.join(RUNS).display()))?;
         Ok((journal, Run::open(folder)?))
     }
 
@@ -95,6 +97,12 @@ impl Journal {
         }
         runs.seek(SeekFrom::Start(length))?;
         Ok(Journal { folder, runs, length })
+    }
+
+    /// Back to what is whole.
+    fn cut(&mut self) -> std::io::Result<()> {
+        self.runs.set_len(self.length)?;
+        self.runs.seek(SeekFrom::Start(self.length)).map(|_| ())
     }
 
     /// The run folder.
@@ -114,8 +122,8 @@ impl Journal {
         }
         let written = self.runs.write_all(&bytes).and_then(|()| self.runs.sync_data());
         if let Err(error) = written {
-            let _ = self.runs.set_len(self.length);
-            let _ = self.runs.seek(SeekFrom::Start(self.length));
+            // If even this fails, the line stays torn, which is forgiven on reading.
+            let _ = self.cut();
             let path = self.folder.join(RUNS);
             return Err(error).with_context(|| {
                 format!("{}: the last run could not be saved; all earlier ones are\nhint: make space, then run again with --resume", path.display())

@@ -72,6 +72,7 @@ impl Records {
             return Ok(None);
         }
         self.whole += bytes.len() as u64;
+        bytes.pop();
         parse(&bytes).map(Some).map_err(|error| {
             error.context(format!(
                 "{place}: this row cannot be read\nhint: only a cut last line is forgiven; restore the file"
@@ -100,13 +101,18 @@ fn parse(line: &[u8]) -> Result<RunRecord> {
     match serde_json::from_slice::<RunRecord>(line) {
         Ok(record) if record.schema == RUN_SCHEMA => Ok(record),
         result => {
-            let Schema { schema } = serde_json::from_slice(line)?;
+            let Schema { schema } = serde_json::from_slice(line).map_err(syntax)?;
             if schema != RUN_SCHEMA {
                 bail!(
                     "expected schema `{RUN_SCHEMA}`, found `{schema}`\nhint: read it with the version of offprint that wrote it"
                 );
             }
-            Err(result.err().map_or_else(|| anyhow!("not a row"), anyhow::Error::from))
+            Err(result.err().map_or_else(|| anyhow!("not a row"), syntax))
         }
     }
+}
+
+/// The parser's message; the line that it counts is its own, always the first.
+fn syntax(error: serde_json::Error) -> anyhow::Error {
+    anyhow!(error.to_string().replace(" at line 1 column ", " at column "))
 }
