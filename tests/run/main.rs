@@ -1,0 +1,13 @@
+//! `offprint run` through the real binary, on the fake engine: what an execution leaves behind, and what is left when it
+//! is killed, stopped, starved of disk, or given a folder that is not as it should be.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used)]
+
+mod complete;
+mod damaged;
+mod disk;
+mod here;
+mod killed;
+mod misfortune;
+mod session;
+mod stopped;

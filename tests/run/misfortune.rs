@@ -1,0 +1,81 @@
+//! Runs that fail: each is a row that says why, the execution goes on, and the exit code is 1.
+
+use offprint::record::{Outcome, Phase, RunRecord};
+
+use crate::here::{Here, RUNS, measured, rows};
+
+/// Executes a study whose runs of 16 tokens fail, and returns their rows after looking at everything else.
+fn failures(source: &str, extra: &str) -> Vec<RunRecord> {
+    let here = Here::with(source, extra);
+    let said = here.run();
+    assert_eq!((said.code, here.plain(&said.out).as_str()), (Some(1), "results/test/RUN\n"), "{}", said.err);
+    assert!(
+        here.plain(&said.err).ends_with("12 of 24 runs failed; their rows in results/test/RUN say why\n"),
+        "{}",
+        said.err
+    );
+    let all = rows(&here.only());
+    assert_eq!(measured(&all), (1..=RUNS as u32).collect::<Vec<_>>(), "each run has one row, in order");
+    for row in &all {
+        let fails = row.phase == Phase::Measured && row.max_tokens == 16;
+        assert_eq!((row.outcome == Outcome::Failed, row.error.is_some()), (fails, fails), "{row:?}");
+    }
+    // Nothing is left to do: a failed run was executed.
+    assert_eq!(here.resume().code, Some(2));
+    here.nobody_is_left();
+    let failed: Vec<RunRecord> = all.into_iter().filter(|row| row.outcome == Outcome::Failed).collect();
+    for row in &failed {
+        assert_eq!(
+            (row.n_gen, row.ttft_ns, row.e2e_ns, row.load_ns),
+            (None, None, None, None),
+            "missing is null, never 0"
+        );
+        assert_eq!((&row.token_times_ns, &row.output_sha256, &row.output_text), (&None, &None, &None));
+        assert_eq!(row.backend, "none", "the engine had said what it runs on");
+        assert!(said.err.contains(&format!("run {} (", row.run)), "{}", said.err);
+    }
+    failed
+}
+
+fn reasons(failed: &[RunRecord]) -> Vec<&str> {
+    let mut reasons: Vec<&str> = failed.iter().filter_map(|row| row.error.as_deref()).collect();
+    reasons.sort_unstable();
+    reasons.dedup();
+    reasons
+}
+
+#[test]
+fn an_engine_that_refuses_costs_its_runs() {
+    let failed = failures("fake:fail=16", "");
+    assert_eq!((failed.len(), reasons(&failed)), (12, vec!["the fake engine was told to fail at 16 tokens"]));
+}
+
+#[test]
+fn a_worker_that_dies_costs_its_runs() {
+    let failed = failures("fake:exit=16", "");
+    assert_eq!((failed.len(), reasons(&failed)), (12, vec!["the worker was ended by signal 6"]));
+}
+
+#[test]
+fn a_worker_that_hangs_costs_its_runs() {
+    let failed = failures("fake:hang=16", "execution: {timeout_s: 0.3}\n");
+    assert_eq!((failed.len(), reasons(&failed)), (12, vec!["the run took longer than execution.timeout_s allows"]));
+}
+
+/// In a session the crash takes the process with it: the next run has a new one.
+#[test]
+fn a_session_goes_on_in_a_new_worker() {
+    let failed = failures("fake:exit=16", "execution: {isolation: session}\n");
+    assert_eq!((failed.len(), reasons(&failed)), (12, vec!["the worker was ended by signal 6"]));
+}
+
+#[test]
+fn an_engine_that_does_not_load_fails_every_run() {
+    let here = Here::with("fake:crash=16", "");
+    let said = here.run();
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    let rows = rows(&here.only());
+    assert_eq!(measured(&rows).len(), RUNS);
+    assert!(rows.iter().all(|row| row.error.as_deref().is_some_and(|error| error.contains("`crash=16` is no option"))));
+    assert!(rows.iter().all(|row| row.backend == "unknown"));
+}

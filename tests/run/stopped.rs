@@ -1,0 +1,52 @@
+//! Ctrl-C and SIGTERM: a clean stop, whatever the runner is waiting for.
+
+use std::time::{Duration, Instant};
+
+use crate::here::{Here, RUNS, lasting, measured, rows};
+
+#[test]
+fn a_signal_stops_cleanly_and_resume_completes() {
+    let undisturbed = Here::with("fake:pace=4", "");
+    assert_eq!(undisturbed.run().code, Some(0));
+    for signal in ["INT", "TERM"] {
+        let here = Here::with("fake:pace=4", "");
+        let mut running = here.start(&["run", "study.yaml"]);
+        running.until("(3/24)");
+        running.signal(signal);
+        let (code, said) = running.end();
+        assert_eq!(code, Some(1), "{said:?}");
+        let last: Vec<String> = said[said.len() - 2..].iter().map(|line| here.plain(line)).collect();
+        assert_eq!(
+            last,
+            ["stopped; all finished runs are in results/test/RUN", "hint: run again with --resume to go on"]
+        );
+        here.nobody_is_left();
+        let done = measured(&rows(&here.only())).len();
+        assert!((3..RUNS).contains(&done), "{done}");
+        assert_eq!(rows(&here.only()).len(), 2 * done, "no row of the run that was given up");
+
+        let said = here.resume();
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        assert!(said.err.contains(&format!("{} of 24 runs to do", RUNS - done)), "{}", said.err);
+        assert_eq!(lasting(&here.only()), lasting(&undisturbed.only()));
+    }
+}
+
+/// A worker that never answers and a pause of an hour must not keep anybody from stopping.
+#[test]
+fn a_stop_waits_for_nothing() {
+    for (source, extra) in [("fake:hang=8;hang=16", ""), ("fake", "execution: {cooldown_s: 3600}\n")] {
+        let here = Here::with(source, extra);
+        let mut running = here.start(&["run", "study.yaml"]);
+        running.until("runs to do");
+        // The handler is in place a moment later.
+        std::thread::sleep(Duration::from_millis(500));
+        let begin = Instant::now();
+        running.signal("INT");
+        let (code, said) = running.end();
+        assert_eq!(code, Some(1), "{said:?}");
+        assert!(begin.elapsed() < Duration::from_secs(5), "{source}: {:?}", begin.elapsed());
+        assert!(rows(&here.only()).iter().all(|row| row.max_tokens < 16), "{source}");
+        here.nobody_is_left();
+    }
+}
