@@ -87,3 +87,55 @@ pub struct RunRecord {
     pub thermal: Option<String>,
     pub energy_j: Option<f64>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_is_in_the_format_document() {
+        let document = include_str!("../docs/FORMAT.md");
+        let rows = document.split("\n## ").find(|section| section.starts_with("`runs.jsonl`")).unwrap();
+        let record = RunRecord {
+            schema: RUN_SCHEMA.to_owned(),
+            run: 1,
+            order: 1,
+            block: 1,
+            phase: Phase::Measured,
+            model: "tiny".to_owned(),
+            engine: "fake".to_owned(),
+            backend: "none".to_owned(),
+            prompt_id: "1".to_owned(),
+            prompt_sha256: String::new(),
+            max_tokens: 1,
+            temperature: 0.0,
+            repeat: 1,
+            seed: 1,
+            started_at: String::new(),
+            outcome: Outcome::Failed,
+            error: None,
+            n_prompt: None,
+            n_gen: None,
+            finish_reason: None,
+            load_ns: None,
+            tokenize_ns: None,
+            ttft_ns: None,
+            token_times_ns: None,
+            e2e_ns: None,
+            peak_memory_bytes: None,
+            output_sha256: None,
+            output_text: None,
+            thermal: None,
+            energy_j: None,
+        };
+        let row = serde_json::to_value(record).unwrap();
+        let fields: Vec<&String> = row.as_object().unwrap().keys().collect();
+        for field in &fields {
+            assert!(rows.contains(&format!("\n| `{field}` |")), "docs/FORMAT.md lacks {field}");
+        }
+        let documented = rows.lines().filter(|line| line.starts_with("| `") && line.matches('|').count() == 4);
+        let documented: Vec<&str> = documented.filter_map(|line| line.split('`').nth(1)).collect();
+        let gone: Vec<&&str> = documented.iter().filter(|name| !fields.iter().any(|field| field == *name)).collect();
+        assert!(gone.iter().all(|name| matches!(**name, "process" | "session")), "docs/FORMAT.md has {gone:?}");
+    }
+}
