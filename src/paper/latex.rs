@@ -2,6 +2,9 @@
 
 use pulldown_cmark::{Alignment, CodeBlockKind, Event, Tag, TagEnd};
 
+/// Longer than any word of prose, in characters.
+const LONG_WORD: usize = 28;
+
 /// The body. Figures are taken from `figures/ID.pdf`.
 pub fn body(markdown: &str) -> String {
     let mut writer = Writer::default();
@@ -34,7 +37,7 @@ impl Writer {
             Event::Start(tag) => self.start(tag),
             Event::End(tag) => self.end(tag),
             Event::Text(text) if self.in_code_block => self.out += &text,
-            Event::Text(text) => self.push(&escape(&text)),
+            Event::Text(text) => self.push(&words(&text)),
             Event::Code(code) => self.push(&format!("\\texttt{{{}}}", breakable(&escape(&code)))),
             Event::Html(html) | Event::InlineHtml(html) => self.anchor(&html),
             Event::SoftBreak => self.push("\n"),
@@ -81,7 +84,7 @@ impl Writer {
             Tag::BlockQuote(_) => self.push("\\begin{quote}\n"),
             Tag::CodeBlock(CodeBlockKind::Fenced(_) | CodeBlockKind::Indented) => {
                 self.in_code_block = true;
-                self.push("\\begin{verbatim}\n");
+                self.push("{\\footnotesize\n\\begin{verbatim}\n");
             }
             Tag::Link { dest_url, .. } => match dest_url.strip_prefix('#') {
                 Some(target) => self.push(&format!("\\hyperlink{{{target}}}{{")),
@@ -111,7 +114,8 @@ impl Writer {
         {
             *last = "X";
         }
-        let begin = if self.prose { "tabularx}{\\linewidth" } else { "tabular" };
+        // No design may push a table over the margin: what is too wide is scaled to the line.
+        let begin = if self.prose { "tabularx}{\\linewidth" } else { "adjustbox}{max width=\\linewidth}\n\\begin{tabular" };
         let size = if columns.len() > 7 { "footnotesize" } else { "small" };
         self.out += &format!(
             "\n\\begin{{table}}[htbp]\n\\centering\n\\caption*{{{caption}}}\n\\{size}\n\\begin{{{begin}}}{{{}}}\n\\toprule\n",
@@ -134,12 +138,12 @@ impl Writer {
             TagEnd::BlockQuote(_) => self.push("\\end{quote}\n\n"),
             TagEnd::CodeBlock => {
                 self.in_code_block = false;
-                self.push("\\end{verbatim}\n\n");
+                self.push("\\end{verbatim}\n}\n\n");
             }
             TagEnd::TableHead => self.push(" \\\\\n\\midrule\n"),
             TagEnd::TableRow => self.push(" \\\\\n"),
             TagEnd::Table => {
-                let environment = if self.prose { "tabularx" } else { "tabular" };
+                let environment = if self.prose { "tabularx" } else { "tabular}\n\\end{adjustbox" };
                 self.push(&format!("\\bottomrule\n\\end{{{environment}}}\n\\end{{table}}\n\n"));
             }
             _ => {}
@@ -164,6 +168,8 @@ pub fn escape(text: &str) -> String {
             '|' => out += "\\textbar{}",
             '"' => out += "\\textquotedbl{}",
             '`' => out += "\\textasciigrave{}",
+            // After a row's end or an item they would be arguments.
+            '[' | ']' | '*' => out += &format!("{{{c}}}"),
             '–' => out += "--",
             '—' => out += "---",
             '×' => out += "\\texttimes{}",
@@ -175,7 +181,9 @@ pub fn escape(text: &str) -> String {
             '”' => out += "''",
             '…' => out += "\\ldots{}",
             '\u{a0}' => out += "~",
-            ' '..='~' | '\n' => out.push(c),
+            // A line end could leave a comment or begin a paragraph.
+            '\n' => out.push(' '),
+            ' '..='~' => out.push(c),
             // Latin letters of Western Europe, which T1 fonts have.
             'À'..='ÿ' => out.push(c),
             c => out += &format!("\\texttt{{U+{:04X}}}", c as u32),
@@ -184,9 +192,24 @@ pub fn escape(text: &str) -> String {
     out
 }
 
-/// Long code may break after these.
+/// Text whose long words, such as digests and addresses, may break anywhere: they have no syllables.
+fn words(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for piece in text.split_inclusive(' ') {
+        let letters: Vec<char> = piece.chars().collect();
+        if letters.len() <= LONG_WORD {
+            out += &escape(piece);
+            continue;
+        }
+        let parts: Vec<String> = letters.chunks(4).map(|part| escape(&part.iter().collect::<String>())).collect();
+        out += &parts.join("\\allowbreak{}");
+    }
+    out
+}
+
+/// Long code may break after these; two hyphens stay two.
 fn breakable(code: &str) -> String {
-    code.replace('/', "/\\allowbreak{}").replace("\\_", "\\_\\allowbreak{}").replace('=', "=\\allowbreak{}")
+    code.replace("--", "-{}-").replace('/', "/\\allowbreak{}").replace("\\_", "\\_\\allowbreak{}").replace('=', "=\\allowbreak{}")
 }
 
 /// A link's target: only what a URL consists of.
@@ -208,10 +231,35 @@ mod tests {
     }
 
     #[test]
+    fn a_bracket_or_a_star_is_no_argument() {
+        assert_eq!(escape("[1em]*"), "{[}1em{]}{*}");
+        let latex = body("| a | b | c | d |\n|---|---|---|---|\n| \\[1em] | \\* | 3 | 4 |\n");
+        assert!(latex.contains("\n{[}1em{]} & {*} & 3 & 4"), "{latex}");
+    }
+
+    #[test]
+    fn a_line_end_leaves_no_comment() {
+        assert_eq!(escape("run\n\\input{x}"), "run \\textbackslash{}input\\{x\\}");
+    }
+
+    #[test]
+    fn long_words_break_and_short_ones_do_not() {
+        let digest = "6bb066ed863f86bc6069dfe62946774f";
+        assert_eq!(words(digest).replace("\\allowbreak{}", ""), digest);
+        assert!(words(digest).contains("\\allowbreak{}"));
+        assert_eq!(words("an ordinary sentence about reproducibility"), "an ordinary sentence about reproducibility");
+    }
+
+    #[test]
+    fn two_hyphens_in_code_stay_two() {
+        assert_eq!(body("`a --check`").trim(), "\\texttt{a -{}-check}");
+    }
+
+    #[test]
     fn a_table_has_its_caption_and_alignment() {
         let text = "<a id=\"table-x\"></a>**Table 1.** Of it.\n\n| a | b | c | d |\n|---|--:|--:|--:|\n| x\\|y | 1 | 2 | 3 |\n";
         let latex = body(text);
         assert!(latex.contains("\\caption*{\\hypertarget{table-x}{}\\textbf{Table 1.} Of it.}"), "{latex}");
-        assert!(latex.contains("\\begin{tabular}{lrrr}\n\\toprule\na & b & c & d \\\\\n\\midrule\nx\\textbar{}y & 1 & 2 & 3 \\\\\n\\bottomrule"), "{latex}");
+        assert!(latex.contains("\\begin{adjustbox}{max width=\\linewidth}\n\\begin{tabular}{lrrr}\n\\toprule\na & b & c & d \\\\\n\\midrule\nx\\textbar{}y & 1 & 2 & 3 \\\\\n\\bottomrule"), "{latex}");
     }
 }
