@@ -193,7 +193,7 @@ pub fn escape(text: &str) -> String {
 }
 
 /// Text whose long words, such as digests and addresses, may break anywhere: they have no syllables.
-fn words(text: &str) -> String {
+pub fn words(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for piece in text.split_inclusive(' ') {
         let letters: Vec<char> = piece.chars().collect();

@@ -46,7 +46,7 @@ pub fn render(claims: &Claims, levels: &Levels, figures: &BTreeMap<String, Vec<u
             "paper.tex",
             include_str!("../../templates/skins/paper.tex"),
             &front,
-            latex::escape,
+            latex::words,
             [&latex::body(abstract_), &latex::body(rest)],
         )?,
         html: skin(
