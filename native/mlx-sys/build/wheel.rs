@@ -51,10 +51,8 @@ impl Wheels {
         let pins_file = crate_dir.join("wheels.txt");
         let pins = fs::read_to_string(&pins_file)
             .map_err(|error| failure(format!("cannot read {}: {error}", pins_file.display()), "restore it from git"))?;
-        let cache = match env::var_os("OFFPRINT_CACHE") {
-            Some(folder) => PathBuf::from(folder),
-            None => crate_dir.join("../../.cache"),
-        };
+        // Relative to the checkout, as it is for the program; this script itself works in another folder.
+        let cache = crate_dir.join("../..").join(env::var_os("OFFPRINT_CACHE").unwrap_or_else(|| ".cache".into()));
         Ok(Wheels {
             python: env::var("PYTHON").unwrap_or_else(|_| "python3".into()),
             pins,
@@ -140,7 +138,7 @@ fn explain(what: &str, said: &str) -> Failure {
     } else if has("No matching distribution") || has("Could not find a version") || has("ConnectionError") {
         failure(
             format!("{what} could not be downloaded: {said}"),
-            "is there a network? if not, put the wheel into a folder and set OFFPRINT_WHEEL_DIR to it; \
+            "is there a network? (the official library needs glibc 2.35 on Linux, Apple silicon on macOS.) if not, put the wheel into a folder and set OFFPRINT_WHEEL_DIR to it; \
              `cargo build --no-default-features` builds the verifier, which needs no wheel",
         )
     } else {
