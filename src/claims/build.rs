@@ -9,7 +9,7 @@ use super::{
     rounding::{Decimals, significant, text},
 };
 use crate::{
-    analysis::{Group, METRICS, Stats, Summary},
+    analysis::{self, Group, METRICS, Stats, Summary},
     machine::{CheckpointFacts, Environment, Fact},
     store::Run,
     study::{Isolation, Order, Study},
@@ -19,6 +19,8 @@ use crate::{
 pub fn build(run: &Run, summary: &Summary) -> Result<Claims> {
     let mut registry = Registry { claims: BTreeMap::new(), all: summary.runs.iter().map(|run| run.run).collect() };
     registry.groups(summary);
+    let inference = analysis::infer(&run.study, summary, &run.records)?;
+    registry.inference(&run.study, &inference);
     registry.study(&run.study, summary);
     registry.machine(run);
     for checkpoint in &run.environment.checkpoints {
@@ -32,11 +34,13 @@ pub fn build(run: &Run, summary: &Summary) -> Result<Claims> {
             registry.fact("model.quantization", "no weights", "the engine has no checkpoint");
         }
     }
+    let mut predicates = predicates(run, summary);
+    predicates.extend(super::judgements::of(&run.study, &inference));
     Ok(Claims {
         schema: CLAIMS_SCHEMA.to_owned(),
         source: Source { run_id: run.run_id.clone(), sha256: run.runs_sha256.clone() },
         claims: registry.claims,
-        predicates: predicates(run, summary),
+        predicates,
     })
 }
 
@@ -49,15 +53,15 @@ pub fn list(items: &[String]) -> String {
     }
 }
 
-struct Registry {
+pub(super) struct Registry {
     claims: BTreeMap<String, Claim>,
     /// All runs that a summary rests on.
-    all: Vec<u32>,
+    pub(super) all: Vec<u32>,
 }
 
 impl Registry {
-    #[expect(clippy::too_many_arguments, reason = "the fields of a claim, once")]
-    fn put(
+    #[expect(clippy::too_many_arguments, reason = "the fields of a claim")]
+    pub(super) fn put(
         &mut self,
         id: String,
         value: Value,
@@ -94,7 +98,7 @@ impl Registry {
         self.fact(id, &value, formula);
     }
 
-    fn count(&mut self, id: &str, n: u64, formula: &str) {
+    pub(super) fn count(&mut self, id: &str, n: u64, formula: &str) {
         self.put(id.to_owned(), Value::Integer(n as i64), "", n.to_string(), formula.to_owned(), "exact", &[]);
     }
 
@@ -297,7 +301,7 @@ impl Registry {
 }
 
 /// What a metric is, as a formula of the record's fields.
-fn formula(metric: &str) -> &'static str {
+pub(super) fn formula(metric: &str) -> &'static str {
     match metric {
         "decode" => "(n_gen - 1) / (t_last - t_first)",
         "decode_mlxlm" => "n_gen / (t_last - t_first)",

@@ -2,6 +2,8 @@
 //! The only place where a number becomes text. Knows nothing of templates.
 
 mod build;
+mod inference;
+mod judgements;
 pub mod rounding;
 
 use std::collections::BTreeMap;

@@ -115,7 +115,8 @@ impl Writer {
             *last = "X";
         }
         // No design may push a table over the margin: what is too wide is scaled to the line.
-        let begin = if self.prose { "tabularx}{\\linewidth" } else { "adjustbox}{max width=\\linewidth}\n\\begin{tabular" };
+        let begin =
+            if self.prose { "tabularx}{\\linewidth" } else { "adjustbox}{max width=\\linewidth}\n\\begin{tabular" };
         let size = if columns.len() > 7 { "footnotesize" } else { "small" };
         self.out += &format!(
             "\n\\begin{{table}}[htbp]\n\\centering\n\\caption*{{{caption}}}\n\\{size}\n\\begin{{{begin}}}{{{}}}\n\\toprule\n",
@@ -209,7 +210,10 @@ pub fn words(text: &str) -> String {
 
 /// Long code may break after these; two hyphens stay two.
 fn breakable(code: &str) -> String {
-    code.replace("--", "-{}-").replace('/', "/\\allowbreak{}").replace("\\_", "\\_\\allowbreak{}").replace('=', "=\\allowbreak{}")
+    code.replace("--", "-{}-")
+        .replace('/', "/\\allowbreak{}")
+        .replace("\\_", "\\_\\allowbreak{}")
+        .replace('=', "=\\allowbreak{}")
 }
 
 /// A link's target: only what a URL consists of.
