@@ -206,6 +206,10 @@ impl Registry {
         self.count("study.runs.failed", summary.failed.into(), "measured runs that failed");
         self.count("study.warmup_runs", settings.warmup_runs.into(), "warm-up generations before a measurement");
         self.count("study.seed", study.execution.seed, "seed in the study");
+        let share = |part: f64| significant(100.0 * part, 6).trim_end_matches('0').trim_end_matches('.').to_owned();
+        let margin = share(study.statistics.equivalence_margin);
+        self.fact("study.margin", &margin, "equivalence_margin of the study, per cent");
+        self.fact("study.stable_cv", &study.statistics.stable_cv.to_string(), "stable_cv of the study");
         let confidence = study.statistics.confidence * 100.0;
         self.put(
             "study.confidence".to_owned(),

@@ -42,6 +42,11 @@ fn said(holds: Option<bool>, test: &str, text: String) -> Predicate {
     Predicate { holds, test: test.to_owned(), statistic: None, p: None, margin: None, text }
 }
 
+/// Per cent without idle zeros: `90`, `97.5`.
+fn percentage(share: f64) -> String {
+    significant(100.0 * share, 6).trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 fn percent_of(share: f64) -> String {
     format!("{} %", significant(100.0 * share, 2))
 }
@@ -117,7 +122,7 @@ fn rises(study: &Study, throughput: &Tests) -> Predicate {
                 "from {} to {} tokens by {} tok/s",
                 name(step.levels[0]),
                 name(step.levels[1]),
-                significant(step.difference, 3)
+                significant(step.difference, 2)
             )
         })
         .collect();
@@ -158,7 +163,7 @@ fn negligible(
         let [first, second] = pair.levels.map(|level| names.get(level).cloned().unwrap_or_default());
         let share = |x: f64| significant(100.0 * x / tests.variance.mean, 2);
         let interval = pair.interval.map_or(String::new(), |(low, high)| {
-            format!(" ({} % interval {} to {} %)", significant(100.0 * (1.0 - 2.0 * alpha), 4), share(low), share(high))
+            format!(" ({} % interval {} to {} %)", percentage(1.0 - 2.0 * alpha), share(low), share(high))
         });
         found.push(format!(
             "{metric} at {second} differs from that at {first} by {} {}, {} % of the mean{interval}",
@@ -256,7 +261,7 @@ fn no_drift(study: &Study, latency: &Tests) -> Predicate {
     let p = drift.p.map(|p| format!(" (p {})", p_value(p))).unwrap_or_default();
     let interval = format!(
         "{} % interval {} to {} %",
-        significant(100.0 * (1.0 - 2.0 * alpha), 4),
+        percentage(1.0 - 2.0 * alpha),
         significant(100.0 * low, 2),
         significant(100.0 * high, 2)
     );

@@ -73,7 +73,7 @@ fn files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     let claims = claims::build(&run, &summary)?;
     let figures = figures::draw(&summary, &Labels::of(&run.study, &run.environment))?;
     let by_id = figures.iter().map(|figure| (figure.id.to_owned(), figure.svg.clone())).collect();
-    let paper = paper::render(&claims, &paper::levels(&run.study, &summary), &by_id)?;
+    let paper = paper::render(&claims, &paper::levels(&run.study, &summary, &claims), &by_id)?;
 
     let mut files = BTreeMap::from([
         ("paper.md".to_owned(), paper.markdown.into_bytes()),

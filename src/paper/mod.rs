@@ -12,7 +12,7 @@ mod references;
 use std::collections::BTreeMap;
 
 use anyhow::{Result, anyhow};
-pub use prose::{CellLevel, Levels, PromptLevel};
+pub use prose::{CellLevel, Levels, PromptLevel, Term};
 use pulldown_cmark::{Event, Options, Parser};
 use tera::{Context, Delimiters, Tera};
 
@@ -131,7 +131,7 @@ fn parse(markdown: &str) -> impl Iterator<Item = Event<'_>> {
 }
 
 /// The levels of a design, from its claims' own source.
-pub fn levels(study: &Study, summary: &Summary) -> Levels {
+pub fn levels(study: &Study, summary: &Summary, claims: &Claims) -> Levels {
     let keys = |groups: &[Group]| groups.iter().map(|group| group.key.clone()).collect();
     Levels {
         lengths: keys(&summary.by_length),
@@ -155,5 +155,21 @@ pub fn levels(study: &Study, summary: &Summary) -> Levels {
                 })
             })
             .collect(),
+        terms: terms(claims),
     }
+}
+
+/// The terms that the claims on latency's variance name: factors first, then ever longer interactions.
+fn terms(claims: &Claims) -> Vec<Term> {
+    let own = |id: &String| id.strip_prefix("variance.latency.").map(str::to_owned);
+    let mut keys: Vec<String> =
+        claims.claims.keys().filter_map(own).filter(|key| !key.contains('.') && key != "residual").collect();
+    let order = ["length", "temperature", "prompt"];
+    let place = |key: &String| {
+        let factors: Vec<usize> =
+            key.split('_').filter_map(|part| order.iter().position(|name| *name == part)).collect();
+        (factors.len(), factors)
+    };
+    keys.sort_by_key(place);
+    keys.into_iter().map(|key| Term { name: key.replace('_', " × "), key }).collect()
 }

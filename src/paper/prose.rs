@@ -31,6 +31,16 @@ pub struct Levels {
     pub temperatures: Vec<String>,
     pub prompts: Vec<PromptLevel>,
     pub cells: Vec<CellLevel>,
+    /// Of the analysis of variance: the factors that have several levels, and their interactions.
+    pub terms: Vec<Term>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Term {
+    /// As in claim ids: `length_prompt`.
+    pub key: String,
+    /// For people: `length × prompt`.
+    pub name: String,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -158,7 +168,7 @@ mod tests {
     }
 
     fn levels() -> Levels {
-        Levels { lengths: vec![], temperatures: vec![], prompts: vec![], cells: vec![] }
+        Levels { lengths: vec![], temperatures: vec![], prompts: vec![], cells: vec![], terms: vec![] }
     }
 
     #[test]
