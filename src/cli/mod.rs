@@ -18,6 +18,7 @@ macro_rules! tell {
 }
 
 pub mod doctor;
+pub mod explain;
 #[cfg(feature = "mlx")]
 pub mod model;
 pub mod paper;
@@ -47,6 +48,8 @@ enum Verb {
     Report(report::ReportArgs),
     /// Execute a study where its results are missing, then write the paper
     Paper(paper::PaperArgs),
+    /// Where a number of the paper comes from: formula, runs, raw values
+    Explain(explain::ExplainArgs),
     /// Fetch, import, list or verify models
     #[cfg(feature = "mlx")]
     Model(model::ModelArgs),
@@ -64,6 +67,7 @@ impl Cli {
             Verb::Run(args) => run::run(args),
             Verb::Report(args) => report::run(args),
             Verb::Paper(args) => paper::run(args),
+            Verb::Explain(args) => explain::run(args),
             #[cfg(feature = "mlx")]
             Verb::Model(args) => model::run(args),
             Verb::Doctor(args) => doctor::run(args),

@@ -93,7 +93,7 @@ fn files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
 }
 
 /// The run that a paper names, if its folder is here; else the newest complete run of any study.
-fn choose(out: &Path, results: &Path) -> Result<PathBuf> {
+pub fn choose(out: &Path, results: &Path) -> Result<PathBuf> {
     let mut folders = Vec::new();
     if results.is_dir() {
         for study in fs::read_dir(results).with_context(|| format!("{}", results.display()))? {

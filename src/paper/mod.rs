@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use anyhow::{Result, anyhow};
 pub use prose::{CellLevel, Levels, PromptLevel, Term};
 use pulldown_cmark::{Event, Options, Parser};
+use serde::Serialize;
 use tera::{Context, Delimiters, Tera};
 
 use crate::{
@@ -36,12 +37,11 @@ pub struct Paper {
 /// # Errors
 /// A template that asks for an unknown claim, a reference to nothing, a bibliography entry that is missing or unused.
 pub fn render(claims: &Claims, levels: &Levels, figures: &BTreeMap<String, Vec<u8>>) -> Result<Paper> {
-    let text = prose::sections(claims, levels)?;
-    let body = numbering::number(&text, &References::new()?)?;
+    let body = body(claims, levels)?;
     let (abstract_, rest) = split_abstract(&body);
     let front = Front::of(claims);
     Ok(Paper {
-        markdown: skin("paper.md", include_str!("../../templates/skins/paper.md"), &front, prose::escape, [&body, ""])?,
+        markdown: markdown(&front, &body)?,
         latex: skin(
             "paper.tex",
             include_str!("../../templates/skins/paper.tex"),
@@ -57,6 +57,57 @@ pub fn render(claims: &Claims, levels: &Levels, figures: &BTreeMap<String, Vec<u
             [&html::body(&body, figures), ""],
         )?,
     })
+}
+
+/// The numbered Markdown, without front matter.
+fn body(claims: &Claims, levels: &Levels) -> Result<String> {
+    numbering::number(&prose::sections(claims, levels)?, &References::new()?)
+}
+
+fn markdown(front: &Front, body: &str) -> Result<String> {
+    skin("paper.md", include_str!("../../templates/skins/paper.md"), front, prose::escape, [body, ""])
+}
+
+/// A line of `paper.md` in which a claim stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// From 1.
+    pub line: usize,
+    pub text: String,
+}
+
+/// Where each claim stands in `paper.md`, by id. Claims that stand there only inside a predicate's sentence are not found.
+///
+/// # Errors
+/// As [`render`].
+pub fn places(claims: &Claims, levels: &Levels) -> Result<BTreeMap<String, Vec<Place>>> {
+    // Each claim's text is marked with its position between two private-use characters, which nothing else contains.
+    const MARKS: [char; 2] = ['\u{e000}', '\u{e001}'];
+    let mut marked = claims.clone();
+    for (position, claim) in marked.claims.values_mut().enumerate() {
+        claim.text = format!("{}{position}{}{}", MARKS[0], MARKS[1], claim.text);
+    }
+    let text = markdown(&Front::of(claims), &body(&marked, levels)?)?;
+    let ids: Vec<&String> = claims.claims.keys().collect();
+    let mut found: BTreeMap<String, Vec<Place>> = BTreeMap::new();
+    for (index, line) in text.lines().enumerate() {
+        let mut pieces = line.split(MARKS[0]);
+        let mut plain = pieces.next().unwrap_or_default().to_owned();
+        let mut here: Vec<&String> = Vec::new();
+        for piece in pieces {
+            let (position, rest) = piece.split_once(MARKS[1]).unwrap_or(("", piece));
+            here.extend(position.parse::<usize>().ok().and_then(|position| ids.get(position).copied()));
+            plain += rest;
+        }
+        for id in here {
+            let places = found.entry(id.clone()).or_default();
+            let place = Place { line: index + 1, text: plain.clone() };
+            if places.last() != Some(&place) {
+                places.push(place);
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// What every skin shows before the text.

@@ -1,0 +1,196 @@
+//! `offprint explain ID_OR_NUMBER`: where a number of the paper stands, what it is, and what it was computed from, down
+//! to the nanoseconds in the rows.
+
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::{
+    analysis::{self, METRICS},
+    claims::{self, Claim},
+    cli::report,
+    paper::{self, Place},
+    record::{Phase, RunRecord},
+    store::Run,
+};
+
+#[derive(Debug, clap::Args)]
+pub struct ExplainArgs {
+    /// A claim's id, `latency.mean`, or a number as the paper prints it, `8.61`
+    #[arg(allow_hyphen_values = true)]
+    what: String,
+    /// The run folder; else as `report` chooses it
+    #[arg(long, value_name = "DIR")]
+    run: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// All about one claim.
+#[derive(Debug, Serialize)]
+struct Explanation<'a> {
+    id: &'a str,
+    #[serde(flatten)]
+    claim: &'a Claim,
+    /// Lines of `paper.md`.
+    places: &'a [Place],
+    /// What the rows of its runs say.
+    rows: Vec<Row>,
+    /// A command that computes the value from `runs.jsonl` alone.
+    recompute: Option<String>,
+}
+
+/// The fields of a row that formulas use.
+#[derive(Debug, Serialize)]
+struct Row {
+    run: u32,
+    n_prompt: Option<u32>,
+    n_gen: Option<u32>,
+    load_ns: Option<u64>,
+    ttft_ns: Option<u64>,
+    t_last_ns: Option<u64>,
+    e2e_ns: Option<u64>,
+    peak_memory_bytes: Option<u64>,
+}
+
+impl Row {
+    fn of(record: &RunRecord) -> Self {
+        Row {
+            run: record.run,
+            n_prompt: record.n_prompt,
+            n_gen: record.n_gen,
+            load_ns: record.load_ns,
+            ttft_ns: record.ttft_ns,
+            t_last_ns: record.token_times_ns.as_ref().and_then(|times| times.last().copied()),
+            e2e_ns: record.e2e_ns,
+            peak_memory_bytes: record.peak_memory_bytes,
+        }
+    }
+}
+
+/// Prints every claim that `what` names; exit code 1 when there is none.
+pub fn run(args: ExplainArgs) -> Result<ExitCode> {
+    let folder = match args.run {
+        Some(folder) => folder,
+        None => report::choose(&PathBuf::from("paper"), &PathBuf::from("results"))?,
+    };
+    let run = Run::open(&folder)?;
+    let summary = analysis::summarise(&run.study, &run.records)?;
+    let claims = claims::build(&run, &summary)?;
+    let places = paper::places(&claims, &paper::levels(&run.study, &summary, &claims))?;
+    let found: Vec<&String> = match claims.claims.get_key_value(&args.what) {
+        Some((id, _)) => vec![id],
+        None => claims.claims.iter().filter(|(_, claim)| claim.text == args.what).map(|(id, _)| id).collect(),
+    };
+    if found.is_empty() {
+        tell!("no claim of {} is `{}` or prints so", folder.display(), args.what);
+        tell!("hint: did you mean {}?", nearest(&args.what, claims.claims.keys()).join(", "));
+        return Ok(ExitCode::from(1));
+    }
+    let rows: BTreeMap<u32, &RunRecord> = run
+        .records
+        .iter()
+        .filter(|record| record.phase == Phase::Measured)
+        .map(|record| (record.run, record))
+        .collect();
+    let explanations: Vec<Explanation<'_>> = found
+        .into_iter()
+        .map(|id| {
+            let claim = &claims.claims[id];
+            Explanation {
+                id,
+                claim,
+                places: places.get(id).map_or(&[], Vec::as_slice),
+                rows: claim.runs.iter().filter_map(|run| rows.get(run)).map(|record| Row::of(record)).collect(),
+                recompute: recompute(id, claim, &folder.join("runs.jsonl").display().to_string()),
+            }
+        })
+        .collect();
+    if args.json {
+        say!("{}", serde_json::to_string_pretty(&explanations)?);
+    } else {
+        explanations.iter().for_each(show);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(Explanation { id, claim, places, rows, recompute }: &Explanation<'_>) {
+    say!("{id} = {} {}", claim.text, claim.unit);
+    say!("  value     {}", serde_json::to_string(&claim.value).unwrap_or_default());
+    say!("  formula   {}", claim.formula);
+    say!("  rounding  {}", claim.rounding);
+    for Place { line, text } in *places {
+        let start: String = text.chars().take(100).collect();
+        say!("  stands    paper.md:{line}: {start}{}", if start.len() < text.len() { " …" } else { "" });
+    }
+    if let Some(recompute) = recompute {
+        say!("  again     {recompute}");
+    }
+    if !rows.is_empty() {
+        say!("  rows      run  n_prompt  n_gen  load_ns  ttft_ns  t_last_ns  e2e_ns  peak_memory_bytes");
+    }
+    fn or_dash(value: Option<impl ToString>) -> String {
+        value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+    }
+    for row in rows {
+        let fields = [
+            row.run.to_string(),
+            or_dash(row.n_prompt),
+            or_dash(row.n_gen),
+            or_dash(row.load_ns),
+            or_dash(row.ttft_ns),
+            or_dash(row.t_last_ns),
+            or_dash(row.e2e_ns),
+            or_dash(row.peak_memory_bytes),
+        ];
+        say!("            {}", fields.join("  "));
+    }
+    say!("");
+}
+
+/// A jq command for a statistic of a metric: `[factor.level.]metric.statistic`.
+fn recompute(id: &str, claim: &Claim, file: &str) -> Option<String> {
+    let (rest, statistic) = id.rsplit_once('.')?;
+    let metric = METRICS.iter().map(|(name, _)| *name).find(|name| rest.rsplit('.').next() == Some(name))?;
+    let value = match metric {
+        "decode" => "((.n_gen - 1) / (.token_times_ns[-1] - .token_times_ns[0]) * 1e9)",
+        "decode_mlxlm" => "(.n_gen / (.token_times_ns[-1] - .token_times_ns[0]) * 1e9)",
+        "latency" => "((.load_ns + .e2e_ns) / 1e9)",
+        "load" => "(.load_ns / 1e9)",
+        "peak_memory" => "(.peak_memory_bytes / 1048576)",
+        "prefill" => "(.n_prompt / .ttft_ns * 1e9)",
+        "throughput" => "(.n_gen / (.load_ns + .e2e_ns) * 1e9)",
+        "ttft" => "(.ttft_ns / 1e9)",
+        _ => "(.e2e_ns / 1e9)",
+    };
+    let variance = "(add / length) as $m | (map((. - $m) * (. - $m)) | add) / (length - 1)";
+    let reduce = match statistic {
+        "mean" => "add / length".to_owned(),
+        "min" | "max" => statistic.to_owned(),
+        "sd" => format!("{variance} | sqrt"),
+        "se" => format!("length as $n | {variance} / $n | sqrt"),
+        "cv" => format!("(add / length) as $mean | ({variance} | sqrt) / $mean"),
+        _ => return None,
+    };
+    let runs: Vec<String> = claim.runs.iter().map(u32::to_string).collect();
+    Some(format!(
+        "jq -s 'map(select(.phase == \"measured\" and .outcome == \"ok\" and (.run | IN({}))) | {value}) | {reduce}' {file}",
+        runs.join(",")
+    ))
+}
+
+/// The five ids that share most with `what`.
+fn nearest<'a>(what: &str, ids: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let parts: Vec<&str> = what.split('.').collect();
+    let mut ranked: Vec<(usize, &String)> = ids
+        .map(|id| {
+            let shared = id.split('.').filter(|part| parts.contains(part)).count() * 100;
+            let start = id.bytes().zip(what.bytes()).take_while(|(a, b)| a == b).count();
+            (shared + start, id)
+        })
+        .collect();
+    ranked.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.len().cmp(&b.1.len())));
+    ranked.into_iter().take(5).map(|(_, id)| id.clone()).collect()
+}
