@@ -1,5 +1,7 @@
 //! `offprint explain` through the binary: a number leads to its formula and its rows, and the rows give the number.
 
+#![allow(clippy::unwrap_used)] // a test may: it fails where it should
+
 use std::process::{Command, Output};
 
 use serde_json::Value;
