@@ -23,6 +23,7 @@ pub mod analysis; // records -> Summary
 pub mod claims; // Summary -> numbers and predicates
 pub mod figures; // Summary -> SVG, PDF, PNG
 pub mod paper; // templates + claims + figures -> md, tex, html
+pub mod lint; // somebody's paper -> contradictions among its numbers
 
 // the door
 pub mod cli; // one file per verb; the only place that prints

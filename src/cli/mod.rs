@@ -19,6 +19,7 @@ macro_rules! tell {
 
 pub mod doctor;
 pub mod explain;
+pub mod lint;
 #[cfg(feature = "mlx")]
 pub mod model;
 pub mod paper;
@@ -50,6 +51,8 @@ enum Verb {
     Paper(paper::PaperArgs),
     /// Where a number of the paper comes from: formula, runs, raw values
     Explain(explain::ExplainArgs),
+    /// Check any paper's numbers against each other
+    Lint(lint::LintArgs),
     /// Fetch, import, list or verify models
     #[cfg(feature = "mlx")]
     Model(model::ModelArgs),
@@ -68,6 +71,7 @@ impl Cli {
             Verb::Report(args) => report::run(args),
             Verb::Paper(args) => paper::run(args),
             Verb::Explain(args) => explain::run(args),
+            Verb::Lint(args) => lint::run(args),
             #[cfg(feature = "mlx")]
             Verb::Model(args) => model::run(args),
             Verb::Doctor(args) => doctor::run(args),

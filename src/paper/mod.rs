@@ -6,6 +6,7 @@
 mod html;
 mod latex;
 mod numbering;
+mod proofread;
 mod prose;
 mod references;
 

@@ -1,12 +1,13 @@
 //! The section templates, filled with claims: Tera in, Markdown out. Every inserted value is escaped for Markdown;
 //! an id that no claim has is an error that names the template and its line.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use anyhow::{Context as _, Result, anyhow};
 use serde::Serialize;
 use tera::{Context, Error, Kwargs, State, Tera, TeraResult};
 
+use super::proofread::{self, Rules};
 use crate::claims::Claims;
 
 /// The sections, in the paper's order.
@@ -35,6 +36,15 @@ pub struct Levels {
     pub terms: Vec<Term>,
 }
 
+impl Levels {
+    /// The keys of every factor, as they stand in claim ids.
+    fn keys(&self) -> BTreeSet<String> {
+        let terms = self.terms.iter().map(|term| &term.key);
+        let prompts = self.prompts.iter().map(|prompt| &prompt.id);
+        self.lengths.iter().chain(&self.temperatures).chain(prompts).chain(terms).cloned().collect()
+    }
+}
+
 #[derive(Debug, Clone, Serialize)]
 pub struct Term {
     /// As in claim ids: `length_prompt`.
@@ -60,8 +70,9 @@ pub struct CellLevel {
 /// All sections as one Markdown text.
 ///
 /// # Errors
-/// An unknown claim or predicate, or a template that is none; with file and line.
+/// A section that breaks the rules of prose, an unknown claim or predicate, or a template that is none; with file and line.
 pub fn sections(claims: &Claims, levels: &Levels) -> Result<String> {
+    proofread::check(&SECTIONS, claims, &levels.keys(), &Rules::read()?)?;
     fill(claims, levels, &SECTIONS)
 }
 
@@ -114,13 +125,17 @@ fn register(tera: &mut Tera, claims: &Claims) {
 
 /// An id that does not exist, with the one that is most like it.
 fn unknown<'a>(id: &str, known: impl Iterator<Item = &'a String>) -> Error {
+    Error::message(format!("there is no claim or predicate `{id}`; the most similar is `{}`", nearest(id, known)))
+}
+
+/// The id that shares most of its start and end with `id`.
+pub(super) fn nearest<'a>(id: &str, known: impl Iterator<Item = &'a String>) -> &'a str {
     let shared = |other: &&String| {
         let same_start = other.bytes().zip(id.bytes()).take_while(|(a, b)| a == b).count();
         let same_end = other.bytes().rev().zip(id.bytes().rev()).take_while(|(a, b)| a == b).count();
         same_start + same_end
     };
-    let nearest = known.max_by_key(shared).map_or("none", String::as_str);
-    Error::message(format!("there is no claim or predicate `{id}`; the most similar is `{nearest}`"))
+    known.max_by_key(shared).map_or("none", String::as_str)
 }
 
 /// Text that somebody else wrote, made harmless in Markdown: every character with a meaning there is escaped, control

@@ -1,0 +1,117 @@
+//! Rates and times against the counts that they must give.
+
+use super::{Finding, Paper};
+use crate::lint::{
+    Sure,
+    number::{Interval, Stated, show},
+    quantity::{Quantity, Stat, Unit},
+    tables::Reading,
+};
+
+/// A mean of rates times a mean of times exceeds the count by the scatter's square: 5 % stands for a CV of 22 %.
+const SCATTER: f64 = 0.05;
+
+pub fn check(paper: &Paper<'_>, findings: &mut Vec<Finding>) {
+    let defined = defined(paper);
+    for table in paper.tables {
+        for row in 0..table.source.rows.len() {
+            let cells: Vec<&Reading> = table.row(row).filter(|r| matches!(r.stat, Stat::Value | Stat::Mean)).collect();
+            let tokens = table
+                .level(row)
+                .filter(|_| counts_tokens(&table.factor.quantity))
+                .or_else(|| Some(cells.iter().find(|r| counts_tokens(&r.quantity))?.value));
+            let (Some(tokens), Some(rate), Some(time)) = (tokens, unique(&cells, is_rate), unique(&cells, is_time))
+            else {
+                continue;
+            };
+            let product = Interval::of(rate.value).times(Interval::of(time.value));
+            if product.low > tokens.high() * (1.0 + SCATTER) {
+                let value = rate.value.value * time.value.value;
+                findings.push(Finding {
+                    line: rate.line,
+                    rule: "rate-time",
+                    sure: if defined { Sure::Error } else { Sure::Warning },
+                    stated: format!("{} tokens in {} s at {} tok/s", show(tokens.value), time.text, rate.text),
+                    follows: format!("{} × {} = {} tokens", time.text, rate.text, show(value)),
+                    why: format!(
+                        "a rate times its time is a count, and at most {} tokens were asked for",
+                        show(tokens.value)
+                    ),
+                });
+            }
+        }
+    }
+    pooled(paper, findings);
+}
+
+/// Does the paper divide tokens by the same time that it calls latency?
+fn defined(paper: &Paper<'_>) -> bool {
+    let over = ["divided by", "/ latency", "per second of latency", "over latency", "over the latency"];
+    paper.document.paragraphs.iter().any(|paragraph| {
+        let text = paragraph.text.to_lowercase();
+        text.contains("throughput")
+            && over.iter().any(|words| text.contains(words))
+            && (text.contains("latency") || text.contains("total time"))
+    })
+}
+
+/// The mean throughput over lengths against all tokens divided by all time: they differ, so a paper says which it means.
+fn pooled(paper: &Paper<'_>, findings: &mut Vec<Finding>) {
+    let says = [
+        "mean of rates",
+        "mean of the rates",
+        "per-run rate",
+        "pooled",
+        "total tokens",
+        "all tokens divided",
+        "harmonic",
+        "mean of per-run",
+        "averaged over runs",
+        "average of rates",
+        "rate of each run",
+    ];
+    if paper.mentions(&says) || !defined(paper) {
+        return;
+    }
+    let by_length = paper.tables.iter().find(|table| table.one_way && counts_tokens(&table.factor.quantity));
+    let Some(table) = by_length else { return };
+    let counts: Option<Vec<Stated>> = (0..table.source.rows.len()).map(|row| table.level(row)).collect();
+    let Some(counts) = counts.filter(|counts| counts.len() > 1) else { return };
+    let tokens = counts.iter().map(|count| count.value).sum::<f64>() / counts.len() as f64;
+    let means: Vec<&Reading> =
+        paper.tables.iter().flat_map(|table| &table.readings).filter(|r| r.overall && r.stat == Stat::Mean).collect();
+    let (Some(rate), Some(time)) = (unique(&means, is_rate), unique(&means, is_time)) else { return };
+    let follows = Interval { low: tokens, high: tokens }.over(Interval::of(time.value));
+    let stated = Interval::of(rate.value);
+    if follows.low > stated.high * (1.0 + SCATTER) || follows.high < stated.low * (1.0 - SCATTER) {
+        findings.push(Finding {
+            line: rate.line,
+            rule: "pooled-rate",
+            sure: Sure::Warning,
+            stated: format!("mean {}", rate.quote()),
+            follows: format!("{} tokens on average / {} s = {} tok/s", show(tokens), time.text, show(tokens / time.value.value)),
+            why: "all tokens divided by all time is another number than the mean of rates, and the text does not say which is meant".into(),
+        });
+    }
+}
+
+/// The only reading of its kind.
+fn unique<'a>(readings: &[&'a Reading], kind: fn(&Quantity) -> bool) -> Option<&'a Reading> {
+    let mut found = readings.iter().copied().filter(|reading| kind(&reading.quantity));
+    let first = found.next()?;
+    found.next().is_none().then_some(first)
+}
+
+/// A rate without an adjective: decode, prefill and peak rates belong to other times.
+fn is_rate(quantity: &Quantity) -> bool {
+    quantity.unit == Unit::TokensPerSecond && quantity.is(&["throughput", "speed", "rate"])
+}
+
+fn is_time(quantity: &Quantity) -> bool {
+    quantity.unit == Unit::Seconds && quantity.is(&["latency", "time", "duration"])
+}
+
+fn counts_tokens(quantity: &Quantity) -> bool {
+    let input = |word: &String| ["prompt", "input", "context"].contains(&word.as_str());
+    (quantity.unit == Unit::Tokens || quantity.is(&["token"])) && !quantity.words.iter().any(input)
+}

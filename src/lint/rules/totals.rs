@@ -1,0 +1,127 @@
+//! Parts and wholes in tables: shares that make 100 %, rows of totals, rows of averages.
+
+use super::{Finding, Paper};
+use crate::lint::{
+    Sure,
+    number::{Interval, Stated, show},
+    quantity::{Stat, Unit},
+    tables::{Reading, Table},
+};
+
+pub fn check(paper: &Paper<'_>, findings: &mut Vec<Finding>) {
+    for table in paper.tables {
+        shares(table, findings);
+        totals(table, findings);
+        averages(table, findings);
+    }
+}
+
+fn is_total(label: &str) -> bool {
+    ["total", "sum", "totals"].contains(&label.trim().to_lowercase().as_str())
+}
+
+/// A column of shares sums to the whole. Its rows may be a choice of parts, so it may be less; not more.
+fn shares(table: &Table<'_>, findings: &mut Vec<Finding>) {
+    for column in table.columns() {
+        let parts: Vec<&Reading> = table
+            .levels(column)
+            .into_iter()
+            .filter(|r| r.stat == Stat::Share && !is_total(table.label(r.row)))
+            .collect();
+        if parts.len() < 2 || parts.len() + table.overall_rows() + 1 < table.source.rows.len() {
+            continue;
+        }
+        let percent =
+            parts.iter().any(|r| r.quantity.unit == Unit::Percent || r.text.contains('%') || r.value.value > 1.5);
+        let whole = if percent { 100.0 } else { 1.0 };
+        let sum = sum(&parts);
+        let has_total = table.source.rows.iter().any(|row| row.cells.first().is_some_and(|label| is_total(label)));
+        if sum.low > whole * (1.0 + 1e-9) || (has_total && sum.high < whole * (1.0 - 1e-9)) {
+            let value: f64 = parts.iter().map(|r| r.value.value).sum();
+            findings.push(Finding {
+                line: parts[0].line,
+                rule: "shares",
+                sure: Sure::Error,
+                stated: format!("{} shares", parts.len()),
+                follows: format!("they sum to {}, not {whole}", show(value)),
+                why: "parts of one whole; each was given the rounding of its last digit".into(),
+            });
+        }
+    }
+}
+
+/// A last row of totals. Whether rows are meant to be summed shows in the columns where they do.
+fn totals(table: &Table<'_>, findings: &mut Vec<Finding>) {
+    let Some(total) = (0..table.source.rows.len()).rfind(|row| is_total(table.label(*row))) else { return };
+    let mut columns: Vec<(bool, &Reading, f64)> = Vec::new();
+    for column in table.columns() {
+        let readings: Vec<&Reading> = table.readings.iter().filter(|r| r.column == column).collect();
+        let Some(whole) = readings.iter().copied().find(|r| r.row == total) else { continue };
+        let parts: Vec<&Reading> = readings.iter().copied().filter(|r| r.row < total).collect();
+        // Means, rates and percentages do not add up; a column with holes is not understood.
+        let adds = matches!(whole.stat, Stat::Value | Stat::Count)
+            && !matches!(whole.quantity.unit, Unit::Percent | Unit::TokensPerSecond);
+        if !adds || parts.len() < 2 || parts.len() != total || parts.iter().any(|r| r.text.contains('%')) {
+            continue;
+        }
+        columns.push((sum(&parts).meets(interval(whole)), whole, parts.iter().map(|r| r.value.value).sum()));
+    }
+    let known = columns.iter().any(|(fits, ..)| *fits);
+    for (_, whole, value) in columns.iter().filter(|(fits, ..)| !fits) {
+        findings.push(Finding {
+            line: whole.line,
+            rule: "total",
+            sure: if known { Sure::Error } else { Sure::Warning },
+            stated: format!("total {}", whole.text),
+            follows: format!("the rows above sum to {}", show(*value)),
+            why: if known {
+                "other columns of the same row are sums of theirs"
+            } else {
+                "a total is taken to be the sum of its rows"
+            }
+            .into(),
+        });
+    }
+}
+
+/// A last row of averages: if it is the plain mean in other columns, it is so in all.
+fn averages(table: &Table<'_>, findings: &mut Vec<Finding>) {
+    let mut columns: Vec<(bool, &Reading, f64)> = Vec::new();
+    for column in table.columns() {
+        let levels = table.levels(column);
+        let Some(mean) = table.readings.iter().find(|r| r.column == column && r.overall) else { continue };
+        let rows = table.source.rows.len() - table.overall_rows();
+        if !table.one_way || levels.len() != rows || rows < 2 || !matches!(mean.stat, Stat::Value | Stat::Mean) {
+            continue;
+        }
+        let n = levels.len() as f64;
+        let (sum, value) = (sum(&levels), levels.iter().map(|r| r.value.value).sum::<f64>() / n);
+        columns.push((Interval { low: sum.low / n, high: sum.high / n }.meets(Interval::of(mean.value)), mean, value));
+    }
+    let [fits, fails] = [true, false].map(|fit| columns.iter().filter(|(fits, ..)| *fits == fit).count());
+    if fits > fails {
+        for (_, mean, value) in columns.iter().filter(|(fits, ..)| !fits) {
+            findings.push(Finding {
+                line: mean.line,
+                rule: "average",
+                sure: Sure::Error,
+                stated: format!("average {}", mean.text),
+                follows: format!("the mean of the rows above is {}", show(*value)),
+                why: "other columns of the same row are plain means of theirs".into(),
+            });
+        }
+    }
+}
+
+fn sum(readings: &[&Reading]) -> Interval {
+    readings
+        .iter()
+        .map(|r| interval(r))
+        .fold(Interval { low: 0.0, high: 0.0 }, |a, b| Interval { low: a.low + b.low, high: a.high + b.high })
+}
+
+/// Counts are exact; other whole numbers may have lost their decimals.
+fn interval(reading: &Reading) -> Interval {
+    let half = if reading.stat == Stat::Count { 0.0 } else { reading.value.half };
+    Interval::of(Stated { half, ..reading.value })
+}

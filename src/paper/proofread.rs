@@ -1,0 +1,434 @@
+//! The sections' source, before it is filled -> faults: a digit typed by hand, a claim that does not exist or that nothing
+//! uses, a judgement outside of a predicate. Each fault has its place and the way out.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use anyhow::{Context as _, Result, bail};
+use serde::Deserialize;
+
+use super::prose::nearest;
+use crate::{
+    analysis::METRICS,
+    claims::{Claims, Value},
+};
+
+const RULES: &str = include_str!("../../templates/prose.yaml");
+
+/// `templates/prose.yaml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rules {
+    /// Sections that speak of data.
+    pub results: BTreeSet<String>,
+    /// Words that judge, with the predicates that may.
+    pub judgements: BTreeMap<String, Vec<String>>,
+    /// Families of claims that no section needs; `**` is anything.
+    pub published: Vec<String>,
+}
+
+impl Rules {
+    pub fn read() -> Result<Self> {
+        serde_yaml::from_str(RULES).context("templates/prose.yaml")
+    }
+}
+
+/// What is wrong at a place of a section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub file: String,
+    /// From 1, in characters.
+    pub line: usize,
+    pub column: usize,
+    pub what: String,
+    pub hint: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Fault { file, line, column, what, hint } = self;
+        write!(out, "templates/sections/{file}:{line}:{column}: {what}\n    {hint}")
+    }
+}
+
+/// Refuses sections with faults, and claims that none of them uses. `levels` are the keys of the design's factors.
+///
+/// # Errors
+/// All faults, in order.
+pub(super) fn check(
+    sections: &[(&str, &str)],
+    claims: &Claims,
+    levels: &BTreeSet<String>,
+    rules: &Rules,
+) -> Result<()> {
+    let faults = sections.iter().flat_map(|(file, text)| faults(file, text, claims, rules));
+    let mut list: Vec<String> = faults.map(|fault| fault.to_string()).collect();
+    list.extend(unused(sections, claims, levels, rules).iter().map(|family| {
+        format!("claims.json: no section uses `{family}`\n    print it with {{{{ n(id=...) }}}}, stop computing it, or list it under `published`")
+    }));
+    if list.is_empty() {
+        return Ok(());
+    }
+    bail!("the sections break the rules of prose\n{}\nhint: the rules are in templates/prose.yaml", list.join("\n"))
+}
+
+/// Reads one section.
+pub(super) fn faults(file: &str, text: &str, claims: &Claims, rules: &Rules) -> Vec<Fault> {
+    let results = rules.results.contains(file);
+    let mut found = Vec::new();
+    // For each open `if`: does it ask a predicate?
+    let mut asks: Vec<bool> = Vec::new();
+    for piece in pieces(text) {
+        match piece.kind {
+            Kind::Tag => {
+                let code = piece.text.trim_matches(['{', '}', '%', '-']).trim();
+                match code.split_whitespace().next() {
+                    Some("if") => asks.push(code.contains("holds(")),
+                    Some("endif") => drop(asks.pop()),
+                    _ => {}
+                }
+                unknown(file, text, &piece, claims, &mut found);
+            }
+            Kind::Print => unknown(file, text, &piece, claims, &mut found),
+            Kind::Words if results => {
+                digits(file, text, &piece, claims, &mut found);
+                if !asks.contains(&true) {
+                    judgements(file, text, &piece, rules, &mut found);
+                }
+            }
+            Kind::Words | Kind::Literal => {}
+        }
+    }
+    found
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// `{% ... %}`
+    Tag,
+    /// `{{ ... }}`
+    Print,
+    /// Code, formulas, references, comments: not prose.
+    Literal,
+    Words,
+}
+
+#[derive(Debug)]
+struct Piece<'a> {
+    kind: Kind,
+    text: &'a str,
+    start: usize,
+}
+
+/// Opening and closing marks of what is not prose. The first that fits counts, so longer ones stand first.
+const MARKS: [(&str, &str, Kind); 11] = [
+    ("{%", "%}", Kind::Tag),
+    ("{{", "}}", Kind::Print),
+    ("{#", "#}", Kind::Literal),
+    ("```", "```", Kind::Literal),
+    ("`", "`", Kind::Literal),
+    ("$", "$", Kind::Literal),
+    ("[@", "]", Kind::Literal),
+    ("[table:", "]", Kind::Literal),
+    ("](", ")", Kind::Literal),
+    ("“", "”", Kind::Literal),
+    ("\"", "\"", Kind::Literal),
+];
+
+/// A template as a sequence of code, literals and words.
+fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let (mut found, mut at, mut words) = (Vec::new(), 0, 0);
+    while at < text.len() {
+        let rest = &text[at..];
+        let mark = MARKS.iter().find(|(open, ..)| rest.starts_with(open));
+        let end =
+            mark.and_then(|(open, close, _)| Some(at + open.len() + rest[open.len()..].find(close)? + close.len()));
+        let (Some((_, _, kind)), Some(end)) = (mark, end) else {
+            at += rest.chars().next().map_or(1, char::len_utf8);
+            continue;
+        };
+        if words < at {
+            found.push(Piece { kind: Kind::Words, text: &text[words..at], start: words });
+        }
+        found.push(Piece { kind: *kind, text: &text[at..end], start: at });
+        (at, words) = (end, end);
+    }
+    if words < text.len() {
+        found.push(Piece { kind: Kind::Words, text: &text[words..], start: words });
+    }
+    found
+}
+
+fn fault(file: &str, text: &str, at: usize, what: String, hint: String) -> Fault {
+    let before = &text[..at];
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    Fault {
+        file: file.to_owned(),
+        line: before.matches('\n').count() + 1,
+        column: text[line_start..at].chars().count() + 1,
+        what,
+        hint,
+    }
+}
+
+/// Words with their place, split where Markdown and typography split them.
+fn words<'a>(piece: &Piece<'a>) -> impl Iterator<Item = (usize, &'a str)> {
+    let (start, text) = (piece.start, piece.text);
+    let base = text.as_ptr() as usize;
+    text.split(|c: char| c.is_whitespace() || "|(),;:*!?–—".contains(c))
+        .filter(|word| !word.is_empty())
+        .map(move |word| (start + word.as_ptr() as usize - base, word))
+}
+
+/// A number is a word of digits; with a letter beside them it is a name (`SHA-256`, `M4`), and so is `@table:x1`.
+fn digits(file: &str, text: &str, piece: &Piece<'_>, claims: &Claims, found: &mut Vec<Fault>) {
+    for (at, word) in words(piece) {
+        let name = word.chars().any(char::is_alphabetic) || word.starts_with('@');
+        // A list's own numbers.
+        let item = word.ends_with('.') && text[..at].rsplit('\n').next().is_some_and(|line| line.trim().is_empty());
+        if name || item || !word.contains(|c: char| c.is_ascii_digit()) {
+            continue;
+        }
+        let number = word.trim_end_matches(['.', '%']);
+        let fits =
+            claims.claims.iter().find(|(_, claim)| claim.text == number && !matches!(claim.value, Value::Text(_)));
+        let hint = match fits {
+            Some((id, _)) => format!("{{{{ n(id=\"{id}\") }}}} prints this number today, and the right one tomorrow"),
+            None => "no claim has this value: let a claim compute it, or leave it out".to_owned(),
+        };
+        found.push(fault(file, text, at, format!("the number `{number}` is typed by hand"), hint));
+    }
+}
+
+fn judgements(file: &str, text: &str, piece: &Piece<'_>, rules: &Rules, found: &mut Vec<Fault>) {
+    for (at, word) in words(piece) {
+        let plain = word.trim_end_matches('.').to_lowercase();
+        let Some(predicates) = rules.judgements.get(&plain) else { continue };
+        let hint = match predicates.first() {
+            Some(id) => format!(
+                "{{{{ says(id=\"{id}\") }}}} says what the data allow; or ask it: {{% if holds(id=\"{id}\") %}}"
+            ),
+            None => "no predicate can justify it: write what was measured instead".to_owned(),
+        };
+        found.push(fault(file, text, at, format!("`{plain}` judges data outside of a predicate"), hint));
+    }
+}
+
+/// Ids that are written out in full. Those put together from pieces are looked up when the section is filled.
+fn unknown(file: &str, text: &str, piece: &Piece<'_>, claims: &Claims, found: &mut Vec<Fault>) {
+    for (call, needed) in [("n(id=\"", true), ("maybe(id=\"", false), ("holds(id=\"", true), ("says(id=\"", true)] {
+        for (at, _) in piece.text.match_indices(call) {
+            // `holds(` ends in no other call's name, but `n(` is the end of many.
+            if piece.text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') || !needed {
+                continue;
+            }
+            let rest = &piece.text[at + call.len()..];
+            let Some((id, after)) = rest.split_once('"') else { continue };
+            let predicate = call.starts_with(['h', 's']);
+            let known: Vec<&String> =
+                if predicate { claims.predicates.keys().collect() } else { claims.claims.keys().collect() };
+            if after.trim_start().starts_with(')') && !known.iter().any(|known| *known == id) {
+                let kind = if predicate { "predicate" } else { "claim" };
+                let hint = format!("the most similar is `{}`", nearest(id, known.into_iter()));
+                found.push(fault(file, text, piece.start + at, format!("there is no {kind} `{id}`"), hint));
+            }
+        }
+    }
+}
+
+/// Claims that no section asks for, by family: what differs in a level or in the metric only is one family, and one use is
+/// enough for it. Families that are published for other readers are listed in the rules.
+pub(super) fn unused(
+    sections: &[(&str, &str)],
+    claims: &Claims,
+    levels: &BTreeSet<String>,
+    rules: &Rules,
+) -> Vec<String> {
+    let used: Vec<Vec<String>> = sections.iter().flat_map(|(_, text)| asked(text)).collect();
+    let mut families: BTreeMap<String, bool> = BTreeMap::new();
+    for id in claims.claims.keys() {
+        let here = used.iter().any(|pattern| matches(pattern, id));
+        *families.entry(family(id, levels)).or_default() |= here;
+    }
+    let published = |family: &String| rules.published.iter().any(|pattern| matches(&globs(pattern), family));
+    families.into_iter().filter(|(family, used)| !used && !published(family)).map(|(family, _)| family).collect()
+}
+
+/// The ids that a section asks for, as pieces between which anything may stand: `g ~ ".mean"` is `["", ".mean"]`.
+fn asked(text: &str) -> Vec<Vec<String>> {
+    let code = pieces(text).into_iter().filter(|piece| matches!(piece.kind, Kind::Print | Kind::Tag));
+    let calls = code.flat_map(|piece| piece.text.split("(id=").skip(1).filter_map(|rest| rest.split(')').next()));
+    calls
+        .map(|expression| {
+            let mut parts = vec![String::new()];
+            for part in expression.split('~').map(str::trim) {
+                match part.strip_prefix('"').and_then(|part| part.strip_suffix('"')) {
+                    Some(literal) => parts.last_mut().into_iter().for_each(|last| last.push_str(literal)),
+                    None => parts.push(String::new()),
+                }
+            }
+            parts
+        })
+        .collect()
+}
+
+fn globs(pattern: &str) -> Vec<String> {
+    pattern.split("**").map(str::to_owned).collect()
+}
+
+/// Do the pieces stand in the text in this order, the first at its start, the last at its end?
+fn matches(pattern: &[String], text: &str) -> bool {
+    let [first, middle @ .., last] = pattern else { return pattern.first().is_some_and(|only| only == text) };
+    let Some(mut rest) = text.strip_prefix(first.as_str()) else { return false };
+    for part in middle {
+        let Some(at) = rest.find(part.as_str()) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last.as_str())
+}
+
+/// A claim's id with its levels as `*` and its metric as `METRIC`.
+fn family(id: &str, levels: &BTreeSet<String>) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    let mut rest = id;
+    while !rest.is_empty() {
+        // A temperature has a dot of its own: the longest level that fits.
+        let level = levels.iter().filter(|level| follows(rest, level)).map(|level| level.len()).max();
+        let metric = METRICS.iter().filter(|(metric, _)| follows(rest, metric)).map(|(metric, _)| metric.len()).max();
+        let (part, length) = match (level, metric) {
+            (Some(length), _) => ("*", length),
+            (None, Some(length)) => ("METRIC", length),
+            _ => {
+                let length = rest.find('.').unwrap_or(rest.len());
+                (&rest[..length], length)
+            }
+        };
+        if !(part == "*" && parts.last() == Some(&"*")) {
+            parts.push(part);
+        }
+        rest = rest[length..].trim_start_matches('.');
+    }
+    parts.join(".")
+}
+
+fn follows(rest: &str, part: &str) -> bool {
+    rest.strip_prefix(part).is_some_and(|after| after.is_empty() || after.starts_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claims::{CLAIMS_SCHEMA, Claim, Predicate, Source};
+
+    fn claims() -> Claims {
+        let claim = |value: f64| Claim {
+            value: Value::Number(value),
+            unit: "s".into(),
+            text: value.to_string(),
+            formula: String::new(),
+            rounding: String::new(),
+            n: 0,
+            runs: vec![],
+        };
+        let ids =
+            ["latency.mean", "by_length.64.latency.mean", "by_length.128.latency.mean", "drift.slope", "latency.se"];
+        Claims {
+            schema: CLAIMS_SCHEMA.into(),
+            source: Source { run_id: String::new(), sha256: String::new() },
+            claims: ids
+                .iter()
+                .zip([25.8, 11.7, 21.9, 0.1, 1.9])
+                .map(|(id, value)| ((*id).into(), claim(value)))
+                .collect(),
+            predicates: BTreeMap::from([(
+                "latency.linear".to_owned(),
+                Predicate {
+                    holds: None,
+                    test: String::new(),
+                    statistic: None,
+                    p: None,
+                    margin: None,
+                    text: String::new(),
+                },
+            )]),
+        }
+    }
+
+    fn rules() -> Rules {
+        Rules {
+            results: BTreeSet::from(["04.md".to_owned()]),
+            judgements: BTreeMap::from([
+                ("linear".to_owned(), vec!["latency.linear".to_owned()]),
+                ("fast".to_owned(), vec![]),
+            ]),
+            published: vec!["**.se".to_owned()],
+        }
+    }
+
+    /// `line:column what`, and the hint.
+    fn found(file: &str, text: &str) -> Vec<(String, String)> {
+        let faults = faults(file, text, &claims(), &rules());
+        faults.into_iter().map(|f| (format!("{}:{} {}", f.line, f.column, f.what), f.hint)).collect()
+    }
+
+    #[test]
+    fn a_typed_digit_is_found_with_the_claim_that_has_its_value() {
+        let text = "It takes\nabout **25.8** s, or 7 %.";
+        let found = found("04.md", text);
+        assert_eq!(found[0].0, "2:9 the number `25.8` is typed by hand");
+        assert!(found[0].1.starts_with("{{ n(id=\"latency.mean\") }}"), "{found:?}");
+        assert_eq!(found[1].0, "2:22 the number `7` is typed by hand");
+        assert!(found[1].1.starts_with("no claim has this value"));
+        assert_eq!(found.len(), 2);
+    }
+
+    #[test]
+    fn names_references_formulas_and_code_may_have_digits() {
+        let text = "1. SHA-256 on an M4 [@llama3], `runs 5`, $n - 1$, @table:t1, \"9\".\n{{ n(id=\"latency.mean\") }}{% if x == 3 %}{% endif %}";
+        assert_eq!(found("04.md", text), []);
+        assert_eq!(found("03.md", "Sections without data may say 25.8 and linear."), []);
+    }
+
+    #[test]
+    fn a_judgement_needs_a_predicate() {
+        let [first, second] = found("04.md", "Growth is linear, and fast.").try_into().unwrap();
+        assert_eq!(first.0, "1:11 `linear` judges data outside of a predicate");
+        assert!(first.1.starts_with("{{ says(id=\"latency.linear\") }}"), "{}", first.1);
+        assert!(second.1.starts_with("no predicate can justify it"), "{}", second.1);
+        let asked =
+            "{% if holds(id=\"latency.linear\") %}It is linear.{% else %}{% if x %}not linear{% endif %}{% endif %}";
+        assert_eq!(found("04.md", asked), []);
+        assert_eq!(found("04.md", &format!("{asked} linear")).len(), 1);
+        assert_eq!(found("04.md", "{% if other %}linear{% endif %}").len(), 1);
+    }
+
+    #[test]
+    fn an_unknown_id_has_a_place_and_the_nearest() {
+        let found =
+            found("01.md", "x\n  {{ n(id=\"latency.meen\") }} {{ says(id=\"latency.mean\") }} {{ n(id=\"a.\" ~ b) }}");
+        assert_eq!(found[0].0, "2:6 there is no claim `latency.meen`");
+        assert_eq!(found[0].1, "the most similar is `latency.mean`");
+        assert_eq!((found[1].0.as_str(), found.len()), ("2:33 there is no predicate `latency.mean`", 2));
+    }
+
+    #[test]
+    fn a_family_that_nothing_asks_for_is_unused() {
+        let levels = BTreeSet::from(["64".to_owned(), "128".to_owned()]);
+        let sections = [(
+            "04.md",
+            "{{ n(id=\"latency.mean\") }}{% set g = \"by_length.\" ~ l %}{{ n(id=g ~ \".latency.mean\") }}",
+        )];
+        assert_eq!(unused(&sections, &claims(), &levels, &rules()), ["drift.slope"]);
+        let error = check(&sections, &claims(), &levels, &rules()).unwrap_err().to_string();
+        assert!(error.contains("claims.json: no section uses `drift.slope`"), "{error}");
+    }
+
+    #[test]
+    fn families_leave_out_levels_and_metrics() {
+        let levels = ["1", "64", "0.3"].map(str::to_owned).into();
+        assert_eq!(family("by_cell.1.64.0.3.warm_latency.ci.low", &levels), "by_cell.*.METRIC.ci.low");
+        assert_eq!(family("study.lengths.list", &levels), "study.lengths.list");
+    }
+}
