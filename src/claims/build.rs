@@ -35,6 +35,13 @@ pub fn build(run: &Run, summary: &Summary) -> Result<Claims> {
         }
     }
     let mut predicates = predicates(run, summary);
+    if let Some(published) = &run.published {
+        let backend = run.records.first().map_or("none", |row| row.backend.as_str());
+        let judged = super::consistency::of(published, &run.study, &run.environment, backend);
+        let same_setup = judged.get("published.same_setup").is_some_and(|predicate| predicate.holds == Some(true));
+        registry.published(published, same_setup);
+        predicates.extend(judged);
+    }
     predicates.extend(super::judgements::of(&run.study, &inference));
     Ok(Claims {
         schema: CLAIMS_SCHEMA.to_owned(),
@@ -84,7 +91,7 @@ impl Registry {
     }
 
     /// A text that no run made.
-    fn fact(&mut self, id: &str, value: &str, formula: &str) {
+    pub(super) fn fact(&mut self, id: &str, value: &str, formula: &str) {
         self.put(id.to_owned(), Value::Text(value.to_owned()), "", value.to_owned(), formula.to_owned(), "exact", &[]);
     }
 

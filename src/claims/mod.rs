@@ -2,8 +2,10 @@
 //! The only place where a number becomes text. Knows nothing of templates.
 
 mod build;
+mod consistency;
 mod inference;
 mod judgements;
+mod published;
 pub mod rounding;
 
 use std::collections::BTreeMap;

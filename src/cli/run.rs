@@ -19,7 +19,7 @@ use crate::{
     machine::{self, CheckpointFacts, Environment},
     record::{Outcome, Phase},
     store::{self, Journal, Run},
-    study::{Plan, Study},
+    study::{Plan, Published, Study},
 };
 
 #[derive(Debug, clap::Args)]
@@ -79,7 +79,11 @@ pub fn execute(
             let measured = run.records.iter().filter(|record| record.phase == Phase::Measured);
             (journal, measured.map(|record| record.run).collect::<BTreeSet<u32>>())
         }
-        None => (Journal::create(results, &study.name, text.as_bytes(), &environment)?, BTreeSet::new()),
+        None => {
+            let published = published(study_file, &study)?;
+            let journal = Journal::create(results, &study.name, text.as_bytes(), published.as_deref(), &environment)?;
+            (journal, BTreeSet::new())
+        }
     };
     begun(journal.folder())?;
     let todo: Vec<_> = plan.execution().into_iter().filter(|run| !done.contains(&run.run)).collect();
@@ -116,6 +120,16 @@ fn read(file: &Path) -> Result<(Study, String)> {
         file.display()
     );
     Ok((study, text))
+}
+
+/// The bytes of the published values that a study names, read through once, so that a fault shows before anything runs.
+fn published(study_file: &Path, study: &Study) -> Result<Option<Vec<u8>>> {
+    let Some(name) = &study.published else { return Ok(None) };
+    let file = study_file.with_file_name(name);
+    let text = fs::read_to_string(&file)
+        .with_context(|| format!("{}\nhint: `study.published` names it, relative to the study", file.display()))?;
+    Published::from_str(&file.display().to_string(), &text)?;
+    Ok(Some(text.into_bytes()))
 }
 
 /// The newest run folder of this very study that lacks rows.

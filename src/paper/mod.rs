@@ -20,7 +20,7 @@ use tera::{Context, Delimiters, Tera};
 
 use crate::{
     analysis::{Group, Summary},
-    claims::Claims,
+    claims::{Claim, Claims},
     study::Study,
 };
 use references::References;
@@ -208,7 +208,14 @@ pub fn levels(study: &Study, summary: &Summary, claims: &Claims) -> Levels {
             })
             .collect(),
         terms: terms(claims),
+        published: claims.claims.get("published.values").map(ids).unwrap_or_default(),
+        findings: claims.claims.keys().filter(|id| id.starts_with("published.finding.")).cloned().collect(),
     }
+}
+
+/// The ids that a claim lists.
+fn ids(claim: &Claim) -> Vec<String> {
+    claim.text.split(", ").map(str::to_owned).collect()
 }
 
 /// The terms that the claims on latency's variance name: factors first, then ever longer interactions.

@@ -11,16 +11,17 @@ use super::proofread::{self, Rules};
 use crate::claims::Claims;
 
 /// The sections, in the paper's order.
-const SECTIONS: [(&str, &str); 10] = [
+const SECTIONS: [(&str, &str); 11] = [
     ("00-abstract.md", include_str!("../../templates/sections/00-abstract.md")),
     ("01-introduction.md", include_str!("../../templates/sections/01-introduction.md")),
     ("02-related-work.md", include_str!("../../templates/sections/02-related-work.md")),
     ("03-method.md", include_str!("../../templates/sections/03-method.md")),
     ("04-results.md", include_str!("../../templates/sections/04-results.md")),
-    ("05-discussion.md", include_str!("../../templates/sections/05-discussion.md")),
-    ("06-limitations.md", include_str!("../../templates/sections/06-limitations.md")),
-    ("07-reproducibility.md", include_str!("../../templates/sections/07-reproducibility.md")),
-    ("08-conclusion.md", include_str!("../../templates/sections/08-conclusion.md")),
+    ("05-published.md", include_str!("../../templates/sections/05-published.md")),
+    ("06-discussion.md", include_str!("../../templates/sections/06-discussion.md")),
+    ("07-limitations.md", include_str!("../../templates/sections/07-limitations.md")),
+    ("08-reproducibility.md", include_str!("../../templates/sections/08-reproducibility.md")),
+    ("09-conclusion.md", include_str!("../../templates/sections/09-conclusion.md")),
     ("10-appendix.md", include_str!("../../templates/sections/10-appendix.md")),
 ];
 
@@ -34,6 +35,9 @@ pub struct Levels {
     pub cells: Vec<CellLevel>,
     /// Of the analysis of variance: the factors that have several levels, and their interactions.
     pub terms: Vec<Term>,
+    /// Ids of the values that another document has published, and of what was found in it; empty where the study names none.
+    pub published: Vec<String>,
+    pub findings: Vec<String>,
 }
 
 impl Levels {
@@ -183,7 +187,15 @@ mod tests {
     }
 
     fn levels() -> Levels {
-        Levels { lengths: vec![], temperatures: vec![], prompts: vec![], cells: vec![], terms: vec![] }
+        Levels {
+            lengths: vec![],
+            temperatures: vec![],
+            prompts: vec![],
+            cells: vec![],
+            terms: vec![],
+            published: vec![],
+            findings: vec![],
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::{ENVIRONMENT, RUNS, Records, Run, STUDY};
+use super::{ENVIRONMENT, PUBLISHED, RUNS, Records, Run, STUDY};
 use crate::{
     machine::Environment,
     record::{Phase, RunRecord},
@@ -25,11 +25,18 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Makes `results/<study name>/<run-id>/` with an empty journal. The folder appears under its name only when whole.
+    /// Makes `results/<study name>/<run-id>/` with an empty journal, and with a copy of the published values that the
+    /// study names. The folder appears under its name only when whole.
     ///
     /// # Errors
     /// A folder that cannot be written.
-    pub fn create(results: &Path, study_name: &str, study_yaml: &[u8], environment: &Environment) -> Result<Self> {
+    pub fn create(
+        results: &Path,
+        study_name: &str,
+        study_yaml: &[u8],
+        published: Option<&[u8]>,
+        environment: &Environment,
+    ) -> Result<Self> {
         let hint = "hint: is the folder writable, and is there space? --results DIR chooses another";
         let parent = results.join(study_name);
         fs::create_dir_all(&parent).with_context(|| format!("{}\n{hint}", parent.display()))?;
@@ -38,7 +45,8 @@ impl Journal {
         let made = (|| -> Result<PathBuf> {
             fs::create_dir(&making)?;
             let json = serde_json::to_string_pretty(environment)? + "\n";
-            for (name, bytes) in [(STUDY, study_yaml), (ENVIRONMENT, json.as_bytes()), (RUNS, b"")] {
+            let always = [(STUDY, study_yaml), (ENVIRONMENT, json.as_bytes()), (RUNS, b"")];
+            for (name, bytes) in always.into_iter().chain(published.map(|bytes| (PUBLISHED, bytes))) {
                 let mut file = File::create(making.join(name))?;
                 file.write_all(bytes)?;
                 file.sync_all()?;

@@ -18,12 +18,13 @@ use crate::{
     digest,
     machine::Environment,
     record::{Phase, RunRecord},
-    study::{Plan, Study},
+    study::{Plan, Published, Study},
 };
 
 const STUDY: &str = "study.yaml";
 const ENVIRONMENT: &str = "environment.json";
 const RUNS: &str = "runs.jsonl";
+const PUBLISHED: &str = "published.yaml";
 
 /// One execution of a study, as read back from its folder.
 #[derive(Debug, Clone)]
@@ -37,6 +38,8 @@ pub struct Run {
     pub records: Vec<RunRecord>,
     /// SHA-256 of `runs.jsonl`.
     pub runs_sha256: String,
+    /// Values to compare with, where the folder has a file of them.
+    pub published: Option<Published>,
 }
 
 impl Run {
@@ -63,6 +66,7 @@ impl Run {
             bail!("{}: {problem}\nhint: rows of another study were mixed in; restore the file", runs.display());
         }
         Ok(Run {
+            published: published(folder, &study)?,
             folder: folder.to_owned(),
             run_id: name(folder),
             study,
@@ -77,6 +81,18 @@ impl Run {
         let measured = self.records.iter().filter(|record| record.phase == Phase::Measured).count();
         measured == Plan::of(&self.study).runs.len()
     }
+}
+
+/// The published values in a run folder. A study that names some has them there.
+fn published(folder: &Path, study: &Study) -> Result<Option<Published>> {
+    let file = folder.join(PUBLISHED);
+    if study.published.is_none() && !file.is_file() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(&file).with_context(|| {
+        format!("{}\nhint: it is a copy of the file that the study names as `published`", file.display())
+    })?;
+    Published::from_str(&file.display().to_string(), &text).map(Some)
 }
 
 /// Where rows contradict the plan, in words; empty when they do not. A run may be missing: see [`Run::is_complete`].

@@ -27,7 +27,10 @@ pub(super) fn study(file: File) -> Checked<Study> {
     let prompts = prompts(file.prompts)?;
     let settings = settings(file.benchmark_settings)?;
     grid(&models, &prompts, &settings)?;
-    let About { name, title, authors, keywords } = file.study;
+    let About { name, title, authors, keywords, published } = file.study;
+    if let Some(path) = &published {
+        beside(path)?;
+    }
     let listed = models.iter().map(|model| model.name.as_str()).collect::<Vec<_>>().join(", ");
     for (i, keyword) in keywords.iter().enumerate() {
         one_line(&format!("study.keywords[{i}]"), keyword)?;
@@ -40,12 +43,20 @@ pub(super) fn study(file: File) -> Checked<Study> {
         },
         authors: authors.into_iter().enumerate().map(|(i, entry)| author(i, entry)).collect::<Checked<_>>()?,
         keywords,
+        published,
         models,
         prompts,
         settings,
         execution: execution(file.execution)?,
         statistics: statistics(file.statistics)?,
     })
+}
+
+/// A path that stays in the study file's own folder.
+fn beside(path: &str) -> Checked<()> {
+    let fits = path.ends_with(".yaml") && path.split('/').all(plain);
+    let found = format!("{path:?}");
+    ensure(fits, "study.published", "a YAML file in the study's folder or below", &found, "e.g. published/v1.yaml")
 }
 
 /// A folder name; where the file gives none, made from the models' names, e.g. `llama-3-2-1b`.

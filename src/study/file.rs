@@ -32,6 +32,7 @@ pub(super) struct About {
     pub(super) authors: Vec<AuthorEntry>,
     #[serde(default)]
     pub(super) keywords: Vec<String>,
+    pub(super) published: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -6,6 +6,7 @@ mod error;
 mod file;
 mod locate;
 mod plan;
+mod published;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ mod tests;
 use std::path::Path;
 
 pub use error::{Place, Problem, StudyError};
+pub use published::{Cause, Finding, FoundIn, Printed, Published, PublishedValue};
 use serde::{Deserialize, Serialize};
 
 /// What to measure, as the study file says it, defaults filled in.
@@ -23,6 +25,8 @@ pub struct Study {
     pub title: String,
     pub authors: Vec<Author>,
     pub keywords: Vec<String>,
+    /// A file of values that another document has published, relative to the study file.
+    pub published: Option<String>,
     pub models: Vec<ModelSpec>,
     pub prompts: Vec<Prompt>,
     pub settings: Settings,
