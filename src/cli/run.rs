@@ -18,7 +18,7 @@ use crate::{
     cli::progress::{RunProgress, cell},
     machine::{self, CheckpointFacts, Environment},
     record::{Outcome, Phase},
-    store::{self, Journal, Run},
+    store::{self, Dropped, Journal, Run, Torn},
     study::{Plan, Published, Study},
 };
 
@@ -68,6 +68,20 @@ pub fn execute(
     unfinished: Option<&Path>,
     begun: &mut dyn FnMut(&Path) -> Result<()>,
 ) -> Result<Execution> {
+    execute_with(study_file, results, unfinished, &models, begun)
+}
+
+/// Each model's place for its engine, by id, and what identifies the weights.
+pub(super) type Models = (BTreeMap<String, String>, Vec<CheckpointFacts>);
+
+/// The same with models from elsewhere than the study says.
+pub(super) fn execute_with(
+    study_file: &Path,
+    results: &Path,
+    unfinished: Option<&Path>,
+    models: &dyn Fn(&Study) -> Result<Models>,
+    begun: &mut dyn FnMut(&Path) -> Result<()>,
+) -> Result<Execution> {
     let (study, text) = read(study_file)?;
     let plan = Plan::of(&study);
     let (places, checkpoints) = models(&study)?;
@@ -76,6 +90,7 @@ pub fn execute(
         Some(folder) => {
             let (journal, run) = Journal::resume(folder)?;
             same_conditions(&run, &environment)?;
+            tell_dropped(&journal);
             let measured = run.records.iter().filter(|record| record.phase == Phase::Measured);
             (journal, measured.map(|record| record.run).collect::<BTreeSet<u32>>())
         }
@@ -109,6 +124,18 @@ pub fn execute(
     Ok(Execution { folder, failed, ended })
 }
 
+/// What was lost to a kill is said, not passed over.
+fn tell_dropped(journal: &Journal) {
+    let Dropped { rows, torn } = journal.dropped();
+    let file = journal.folder().join("runs.jsonl");
+    if let Some(Torn { line, bytes }) = torn {
+        tell!("{}:{line}: a line that was cut after {bytes} bytes was dropped; its run is done again", file.display());
+    }
+    if rows > 0 {
+        tell!("{}: the warm-ups of the run in flight ({rows}) were dropped; it is done again", file.display());
+    }
+}
+
 /// A study with its text, read once: what is stored is what is executed, even if the file changes meanwhile.
 fn read(file: &Path) -> Result<(Study, String)> {
     let study = Study::from_file(file)?;
@@ -133,7 +160,7 @@ fn published(study_file: &Path, study: &Study) -> Result<Option<Vec<u8>>> {
 }
 
 /// The newest run folder of this very study that lacks rows.
-fn unfinished(study_file: &Path, results: &Path) -> Result<PathBuf> {
+pub(super) fn unfinished(study_file: &Path, results: &Path) -> Result<PathBuf> {
     let study = Study::from_file(study_file)?;
     let text = fs::read(study_file).with_context(|| format!("{}", study_file.display()))?;
     for folder in store::folders(results, &study.name)?.into_iter().rev() {
@@ -174,15 +201,20 @@ fn same_conditions(run: &Run, now: &Environment) -> Result<()> {
     Ok(())
 }
 
-/// Each model's place for its engine, and what identifies its weights.
-fn models(study: &Study) -> Result<(BTreeMap<String, String>, Vec<CheckpointFacts>)> {
+/// The models where the study says that they are.
+fn models(study: &Study) -> Result<Models> {
+    models_from(study, &BTreeMap::new())
+}
+
+/// The models, each from its source in `sources` if it has one there.
+pub(super) fn models_from(study: &Study, sources: &BTreeMap<String, String>) -> Result<Models> {
     let (mut places, mut facts) = (BTreeMap::new(), Vec::new());
     for model in &study.models {
         if model.engine == "fake" {
             places.insert(model.id.clone(), model.source.clone());
             continue;
         }
-        let (place, fact) = checkpoint(&model.id, &model.source)?;
+        let (place, fact) = checkpoint(&model.id, sources.get(&model.id).unwrap_or(&model.source))?;
         places.insert(model.id.clone(), place);
         facts.push(fact);
     }

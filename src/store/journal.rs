@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::{ENVIRONMENT, PUBLISHED, RUNS, Records, Run, STUDY};
+use super::{ENVIRONMENT, PUBLISHED, RUNS, Records, Run, STUDY, Torn};
 use crate::{
     machine::Environment,
     record::{Phase, RunRecord},
@@ -22,6 +22,16 @@ pub struct Journal {
     runs: File,
     /// Bytes that are on the disk and whole.
     length: u64,
+    dropped: Dropped,
+}
+
+/// What a resume cut off: the run in flight when the runner was killed. It is done again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Dropped {
+    /// Whole rows of warm-ups whose measured row never came.
+    pub rows: u64,
+    /// A line that was cut while it was written.
+    pub torn: Option<Torn>,
 }
 
 impl Journal {
@@ -39,6 +49,7 @@ impl Journal {
     ) -> Result<Self> {
         let hint = "hint: is the folder writable, and is there space? --results DIR chooses another";
         let parent = results.join(study_name);
+        let is_new = !parent.is_dir();
         fs::create_dir_all(&parent).with_context(|| format!("{}\n{hint}", parent.display()))?;
         let run_id = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
         let making = parent.join(format!(".{run_id}.{}.tmp", std::process::id()));
@@ -51,12 +62,18 @@ impl Journal {
                 file.write_all(bytes)?;
                 file.sync_all()?;
             }
+            // A name is on the disk when its folder is: a power cut must leave all of the run folder or nothing.
+            sync_folder(&making)?;
             // Two executions may begin in one second.
             for attempt in 1.. {
                 let suffix = if attempt == 1 { String::new() } else { format!("-{attempt}") };
                 let folder = parent.join(format!("{run_id}{suffix}"));
                 if !folder.exists() && fs::rename(&making, &folder).is_ok() {
-                    File::open(&parent)?.sync_all()?;
+                    sync_folder(&parent)?;
+                    if is_new {
+                        sync_folder(results)?;
+                        sync_folder(results.parent().unwrap_or(results))?;
+                    }
                     return Ok(folder);
                 }
                 if attempt == 100 {
@@ -84,18 +101,25 @@ impl Journal {
         let mut journal = Self::open(folder.to_owned(), 0)?;
         let mut records = Records::open(&folder.join(RUNS))?;
         while let Some(record) = records.next().transpose()? {
+            journal.dropped.rows += 1;
             if record.phase == Phase::Measured {
                 journal.length = records.whole_bytes();
+                journal.dropped.rows = 0;
             }
         }
+        journal.dropped.torn = records.torn();
         journal.cut().with_context(|| format!("{}", folder.join(RUNS).display()))?;
         Ok((journal, Run::open(folder)?))
     }
 
     fn open(folder: PathBuf, length: u64) -> Result<Self> {
         let path = folder.join(RUNS);
-        let mut runs =
-            OpenOptions::new().read(true).write(true).open(&path).with_context(|| format!("{}", path.display()))?;
+        let mut runs = OpenOptions::new().read(true).write(true).open(&path).with_context(|| {
+            format!(
+                "{}\nhint: is the folder still there and writable? a copy of it can be gone on with",
+                path.display()
+            )
+        })?;
         match runs.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -104,7 +128,7 @@ impl Journal {
             Err(TryLockError::Error(error)) => return Err(error).with_context(|| format!("{}", path.display())),
         }
         runs.seek(SeekFrom::Start(length))?;
-        Ok(Journal { folder, runs, length })
+        Ok(Journal { folder, runs, length, dropped: Dropped::default() })
     }
 
     /// Back to what is whole.
@@ -116,6 +140,11 @@ impl Journal {
     /// The run folder.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// What [`Journal::resume`] cut off.
+    pub fn dropped(&self) -> Dropped {
+        self.dropped
     }
 
     /// Appends the rows of one run and waits until they are on the disk.
@@ -140,4 +169,14 @@ impl Journal {
         self.length += bytes.len() as u64;
         Ok(())
     }
+}
+
+/// Waits until a folder's names are on the disk. An empty path is the current folder.
+fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    // Other systems do not open folders as files, and promise nothing about their names.
+    if cfg!(unix) {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
 }

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-pub use journal::Journal;
+pub use journal::{Dropped, Journal};
 pub use lines::{Records, Torn};
 
 use crate::{
@@ -63,7 +63,10 @@ impl Run {
         let records = Records::open(&runs)?.collect::<Result<Vec<_>>>()?;
         let plan = Plan::of(&study);
         if let Some(problem) = problems(&study, &plan, &records).first() {
-            bail!("{}: {problem}\nhint: rows of another study were mixed in; restore the file", runs.display());
+            bail!(
+                "{}: {problem}\nhint: rows of another study were mixed in, or the file was changed; restore it",
+                runs.display()
+            );
         }
         Ok(Run {
             published: published(folder, &study)?,
@@ -119,11 +122,32 @@ pub fn problems(study: &Study, plan: &Plan, records: &[RunRecord]) -> Vec<String
         for (field, _) in checks.iter().filter(|(_, equal)| !equal) {
             found.push(format!("run {}: `{field}` is not what the plan says", record.run));
         }
+        found.extend(contradiction(record).map(|what| format!("run {}: {what}", record.run)));
         if record.phase == Phase::Measured && !seen.insert(record.run) {
             found.push(format!("run {}: measured twice", record.run));
         }
     }
     found
+}
+
+/// What a row says against itself, if anything: its tokens, their times and its end do not go together.
+fn contradiction(record: &RunRecord) -> Option<String> {
+    let times = record.token_times_ns.as_deref()?;
+    let last = times.last().copied();
+    let (n_gen, ttft) = (record.n_gen?, record.ttft_ns);
+    if times.len() as u64 != u64::from(n_gen) {
+        Some(format!("`n_gen` is {n_gen}, and `token_times_ns` has {} times", times.len()))
+    } else if ttft != times.first().copied() {
+        Some("`ttft_ns` is not the first of `token_times_ns`".to_owned())
+    } else if !times.is_sorted() {
+        Some("`token_times_ns` goes backwards".to_owned())
+    } else if n_gen > record.max_tokens {
+        Some(format!("`n_gen` is {n_gen}, and `max_tokens` is {}", record.max_tokens))
+    } else if record.e2e_ns.zip(last).is_some_and(|(e2e, last)| e2e < last) {
+        Some("`e2e_ns` is less than the last of `token_times_ns`".to_owned())
+    } else {
+        None
+    }
 }
 
 /// Run folders of a study, oldest first.

@@ -26,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub struct Here {
     folder: TempDir,
+    /// Where models are kept, if any are needed.
+    cache: Option<PathBuf>,
 }
 
 /// What a finished process said.
@@ -38,9 +40,15 @@ pub struct Said {
 impl Here {
     /// With `study.yaml` on the fake engine's `source`; `extra` are further lines of it.
     pub fn with(source: &str, extra: &str) -> Self {
-        let here = Here { folder: tempfile::tempdir().unwrap() };
+        let here = Here { folder: tempfile::tempdir().unwrap(), cache: None };
         fs::write(here.path("study.yaml"), study(source, extra)).unwrap();
         here
+    }
+
+    /// With models from `cache`.
+    #[cfg(feature = "mlx")]
+    pub fn with_cache(self, cache: &Path) -> Self {
+        Here { cache: Some(cache.to_owned()), ..self }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -51,6 +59,9 @@ impl Here {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_offprint"));
         command.args(arguments).current_dir(self.folder.path()).env("OFFPRINT_TEST_FOLDER", self.folder.path());
+        if let Some(cache) = &self.cache {
+            command.env("OFFPRINT_CACHE", cache);
+        }
         command
     }
 

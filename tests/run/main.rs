@@ -9,5 +9,7 @@ mod disk;
 mod here;
 mod killed;
 mod misfortune;
+mod odd;
+mod real;
 mod session;
 mod stopped;
