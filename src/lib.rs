@@ -24,6 +24,7 @@ pub mod claims; // Summary -> numbers and predicates
 pub mod figures; // Summary -> SVG, PDF, PNG
 pub mod paper; // templates + claims + figures -> md, tex, html
 pub mod lint; // somebody's paper -> contradictions among its numbers
+pub mod compare; // two executions -> a verdict a claim
 
 // the door
 pub mod cli; // one file per verb; the only place that prints

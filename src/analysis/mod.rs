@@ -1,6 +1,8 @@
 //! Records -> `Summary`. Pure; formats nothing. Standard deviations have ddof = 1.
 
+pub mod contrast;
 pub mod drift;
+pub mod dual;
 mod frame;
 pub mod gaps;
 mod inference;
@@ -17,6 +19,7 @@ pub mod variance;
 
 use anyhow::{Result, ensure};
 pub use inference::{FITTED, Inference, TESTED, Tests, Times, infer};
+pub use metrics::value as metric;
 
 use crate::{
     record::{Outcome, Phase, RunRecord},

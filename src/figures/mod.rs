@@ -10,6 +10,7 @@ mod effects;
 #[cfg(test)]
 mod fixture;
 mod font;
+mod forest;
 mod layout;
 mod length;
 mod marks;
@@ -24,6 +25,7 @@ mod temperature;
 mod tests;
 
 use anyhow::{Context, Result};
+pub use forest::{Forest, ForestPanel, ForestRow, Look, forest};
 
 use crate::{analysis::Summary, machine::Environment, study::Study};
 use data::{Data, LATENCY, THROUGHPUT};
