@@ -17,6 +17,7 @@ macro_rules! tell {
     }};
 }
 
+pub mod compare;
 pub mod doctor;
 pub mod explain;
 pub mod lint;
@@ -25,6 +26,7 @@ pub mod model;
 pub mod paper;
 pub mod progress;
 pub mod report;
+pub mod rerun;
 pub mod run;
 pub mod worker;
 
@@ -53,6 +55,10 @@ enum Verb {
     Explain(explain::ExplainArgs),
     /// Check any paper's numbers against each other
     Lint(lint::LintArgs),
+    /// Hold two executions against each other, claim by claim
+    Compare(compare::CompareArgs),
+    /// Run the design of somebody else's execution here, and say which of its claims come out again
+    Rerun(rerun::RerunArgs),
     /// Fetch, import, list or verify models
     #[cfg(feature = "mlx")]
     Model(model::ModelArgs),
@@ -72,6 +78,8 @@ impl Cli {
             Verb::Paper(args) => paper::run(args),
             Verb::Explain(args) => explain::run(args),
             Verb::Lint(args) => lint::run(args),
+            Verb::Compare(args) => compare::run(args),
+            Verb::Rerun(args) => rerun::run(args),
             #[cfg(feature = "mlx")]
             Verb::Model(args) => model::run(args),
             Verb::Doctor(args) => doctor::run(args),

@@ -60,6 +60,41 @@ pub fn render(claims: &Claims, levels: &Levels, figures: &BTreeMap<String, Vec<u
     })
 }
 
+/// Another document in the paper's skins, e.g. a reviewer's report.
+#[derive(Debug, Clone)]
+pub struct Page {
+    pub title: String,
+    pub authors: String,
+    pub keywords: String,
+    pub date: String,
+    /// The records that it rests on.
+    pub source: String,
+    /// The command that made it.
+    pub command: String,
+    /// Why it is no measurement, in a sentence; `None` when it is one.
+    pub warning: Option<String>,
+}
+
+/// Writes a page as Markdown and as HTML. `body` is Markdown; figures are SVG bytes by id.
+///
+/// # Errors
+/// None that a value here can cause.
+pub fn page(page: &Page, body: &str, figures: &BTreeMap<String, Vec<u8>>) -> Result<(String, String)> {
+    let front = Front {
+        title: page.title.clone(),
+        authors: page.authors.clone(),
+        keywords: page.keywords.clone(),
+        date: page.date.clone(),
+        source: page.source.clone(),
+        command: page.command.clone(),
+        real: page.warning.is_none(),
+        warning: page.warning.clone().unwrap_or_default(),
+    };
+    let skinned = include_str!("../../templates/skins/paper.html");
+    let html = skin("paper.html", skinned, &front, html::escape, [&html::body(body, figures), ""])?;
+    Ok((markdown(&front, body)?, html))
+}
+
 /// The numbered Markdown, without front matter.
 fn body(claims: &Claims, levels: &Levels) -> Result<String> {
     numbering::number(&prose::sections(claims, levels)?, &References::new()?)
@@ -118,6 +153,7 @@ struct Front {
     keywords: String,
     date: String,
     source: String,
+    command: String,
     real: bool,
     warning: String,
 }
@@ -132,6 +168,7 @@ impl Front {
             keywords: text("study.keywords"),
             date: text("study.date"),
             source: format!("run {} (runs.jsonl sha256 {})", claims.source.run_id, claims.source.sha256),
+            command: "offprint report".to_owned(),
             real: real.is_some_and(|predicate| predicate.holds == Some(true)),
             warning: real.map(|predicate| predicate.text.clone()).unwrap_or_default(),
         }
@@ -161,6 +198,7 @@ fn skin(name: &str, template: &str, front: &Front, escape: fn(&str) -> String, b
         ("keywords", &front.keywords),
         ("date", &front.date),
         ("source", &front.source),
+        ("command", &front.command),
         ("warning", &front.warning),
     ] {
         context.insert(key, &escape(value));

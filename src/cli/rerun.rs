@@ -1,0 +1,116 @@
+//! `offprint rerun BUNDLE`: the same plan on the same model, here; then what a reviewer can say of each claim.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{
+    bench::Ended,
+    cli::{
+        compare::{open, write, write_figure},
+        run::{Models, execute_with, models_from, unfinished},
+    },
+    compare::{self, Finding, Review},
+    machine::CheckpointFacts,
+    paper::{self, Page},
+    store::Run,
+    study::Study,
+};
+
+#[derive(Debug, clap::Args)]
+pub struct RerunArgs {
+    /// The original: a run folder
+    bundle: PathBuf,
+    /// Where the rerun and its report go
+    #[arg(long, value_name = "DIR", default_value = "rerun")]
+    out: PathBuf,
+    /// Take the model from here instead; its files must be the original's all the same
+    #[arg(long, value_name = "SOURCE")]
+    model: Option<String>,
+    /// Go on with the newest unfinished rerun in --out
+    #[arg(long)]
+    resume: bool,
+}
+
+/// Writes the report; exit code 1 unless every comparable claim is reproduced.
+pub fn run(args: RerunArgs) -> Result<ExitCode> {
+    let original = open(&args.bundle)?;
+    let study_yaml = fs::read(original.folder.join("study.yaml"))
+        .with_context(|| format!("{}", original.folder.join("study.yaml").display()))?;
+    write(&args.out, "study.yaml", &study_yaml)?;
+    let (study_file, results) = (args.out.join("study.yaml"), args.out.join("results"));
+    let unfinished = if args.resume { Some(unfinished(&study_file, &results)?) } else { None };
+    let models = |study: &Study| same_models(study, &original, args.model.as_deref());
+    let execution = execute_with(&study_file, &results, unfinished.as_deref(), &models, &mut |_| Ok(()))?;
+    if execution.ended == Ended::Stopped {
+        return Ok(ExitCode::from(1));
+    }
+    let rerun = Run::open(&execution.folder)?;
+    let review = compare::review(compare::compare(&original, &rerun)?);
+    write_report(&args, &original, &rerun, &review)?;
+    tell!("{}", review.summary);
+    say!("{}", args.out.join("review.md").display());
+    Ok(if review.finding == Finding::Reproduced { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// The study's models, from where the original had them; refused unless every file is the original's.
+fn same_models(study: &Study, original: &Run, source: Option<&str>) -> Result<Models> {
+    let then = &original.environment.checkpoints;
+    let of_original = then.iter().map(|facts| (facts.model.clone(), source.unwrap_or(&facts.source).to_owned()));
+    let (places, now) = models_from(study, &of_original.collect::<BTreeMap<_, _>>())?;
+    let differences: Vec<String> = then
+        .iter()
+        .flat_map(|facts| {
+            let found = now.iter().find(|found| found.model == facts.model);
+            differences(facts, found)
+        })
+        .collect();
+    ensure!(
+        differences.is_empty(),
+        "the model is not the one of {}: {}\nhint: --model SOURCE names another place to take it from; only the very same files make a rerun",
+        original.folder.display(),
+        differences.join("; ")
+    );
+    Ok((places, now))
+}
+
+/// Files that are not what they were.
+fn differences(then: &CheckpointFacts, now: Option<&CheckpointFacts>) -> Vec<String> {
+    let none = BTreeMap::new();
+    let now = now.map_or(&none, |facts| &facts.files);
+    let names: BTreeSet<&String> = then.files.keys().chain(now.keys()).collect();
+    let digest = |files: &BTreeMap<String, String>, name: &String| {
+        files.get(name).map_or_else(|| "no such file".to_owned(), |digest| format!("SHA-256 {digest}"))
+    };
+    names
+        .into_iter()
+        .filter(|name| then.files.get(*name) != now.get(*name))
+        .map(|name| format!("{name}: expected {}, found {}", digest(&then.files, name), digest(now, name)))
+        .collect()
+}
+
+fn write_report(args: &RerunArgs, original: &Run, rerun: &Run, review: &Review) -> Result<()> {
+    let svg = write_figure(&args.out, &review.comparison)?;
+    let of = |run: &Run| format!("{} (runs.jsonl sha256 {})", run.run_id, run.runs_sha256);
+    let dates: BTreeSet<&str> = rerun.records.iter().filter_map(|row| row.started_at.split('T').next()).collect();
+    let fake = review.comparison.b.not_a_measurement.as_ref();
+    let page = Page {
+        title: format!("Rerun of: {}", original.study.title),
+        authors: format!("offprint {}", env!("CARGO_PKG_VERSION")),
+        keywords: format!("rerun, review, {}", original.study.name),
+        date: dates.into_iter().collect::<Vec<_>>().join(", "),
+        source: format!("original {}, rerun {}", of(original), of(rerun)),
+        command: "offprint rerun".to_owned(),
+        warning: fake.map(|why| format!("THIS IS NOT A MEASUREMENT: {why}.")),
+    };
+    let figures = BTreeMap::from([("comparison".to_owned(), svg)]);
+    let (markdown, html) = paper::page(&page, &compare::report(review), &figures)?;
+    write(&args.out, "review.md", markdown.as_bytes())?;
+    write(&args.out, "review.html", html.as_bytes())?;
+    write(&args.out, "review.json", (serde_json::to_string_pretty(review)? + "\n").as_bytes())
+}
