@@ -43,6 +43,11 @@ pub fn run(args: RerunArgs) -> Result<ExitCode> {
     let study_yaml = fs::read(original.folder.join("study.yaml"))
         .with_context(|| format!("{}", original.folder.join("study.yaml").display()))?;
     write(&args.out, "study.yaml", &study_yaml)?;
+    if let Some(name) = &original.study.published {
+        let file = original.folder.join("published.yaml");
+        let bytes = fs::read(&file).with_context(|| format!("{}", file.display()))?;
+        write(&args.out, name, &bytes)?;
+    }
     let (study_file, results) = (args.out.join("study.yaml"), args.out.join("results"));
     let unfinished = if args.resume { Some(unfinished(&study_file, &results)?) } else { None };
     let models = |study: &Study| same_models(study, &original, args.model.as_deref());
