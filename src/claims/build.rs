@@ -32,6 +32,10 @@ pub fn build(run: &Run, summary: &Summary) -> Result<Claims> {
         if run.environment.checkpoints.is_empty() {
             registry.fact("model.source", &model.source, "source of the model in the study");
             registry.fact("model.quantization", "no weights", "the engine has no checkpoint");
+            // The sections are written for models with weights: the ids exist, whatever the branch that is taken.
+            for id in ["model.parameters", "model.weights_size", "model.sha256"] {
+                registry.fact(id, "none", "the engine has no checkpoint");
+            }
         }
     }
     let mut predicates = predicates(run, summary);
