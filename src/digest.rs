@@ -14,8 +14,16 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 /// # Errors
 /// Whatever opening or reading `path` gives.
 pub fn sha256_file(path: &Path) -> io::Result<String> {
+    sha256_reader(&mut File::open(path)?)
+}
+
+/// The SHA-256 of all that `reader` gives.
+///
+/// # Errors
+/// Whatever reading gives.
+pub fn sha256_reader(reader: &mut impl io::Read) -> io::Result<String> {
     let mut hasher = Sha256::new();
-    io::copy(&mut File::open(path)?, &mut hasher)?;
+    io::copy(reader, &mut hasher)?;
     Ok(hex(&hasher.finalize()))
 }
 

@@ -25,6 +25,7 @@ pub mod figures; // Summary -> SVG, PDF, PNG
 pub mod paper; // templates + claims + figures -> md, tex, html
 pub mod lint; // somebody's paper -> contradictions among its numbers
 pub mod compare; // two executions -> a verdict a claim
+pub mod bundle; // a run and its paper -> an archive; the archive -> a list of problems
 
 // the door
 pub mod cli; // one file per verb; the only place that prints

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader, Take},
+    io::{BufRead, BufReader, Read, Take},
     path::{Path, PathBuf},
 };
 
@@ -16,9 +16,9 @@ const LONGEST_LINE: u64 = 64 << 20;
 
 /// Rows in file order; memory is one line.
 #[derive(Debug)]
-pub struct Records {
+pub struct Records<R = File> {
     path: PathBuf,
-    reader: Take<BufReader<File>>,
+    reader: Take<BufReader<R>>,
     line: u64,
     /// Bytes of whole lines so far.
     whole: u64,
@@ -36,13 +36,19 @@ pub struct Torn {
 impl Records {
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).with_context(|| format!("{}", path.display()))?;
-        Ok(Records {
-            path: path.to_owned(),
-            reader: std::io::Read::take(BufReader::new(file), 0),
-            line: 0,
-            whole: 0,
-            torn: None,
-        })
+        Ok(Self::new(path.to_owned(), file))
+    }
+}
+
+impl<R: Read> Records<R> {
+    /// Rows from anywhere; `path` is what errors call it.
+    pub fn new(path: PathBuf, reader: R) -> Self {
+        Records { path, reader: BufReader::new(reader).take(0), line: 0, whole: 0, torn: None }
+    }
+
+    /// The line last read, from 1.
+    pub fn line(&self) -> u64 {
+        self.line
     }
 
     /// After the last row: was there a torn line?
@@ -81,7 +87,7 @@ impl Records {
     }
 }
 
-impl Iterator for Records {
+impl<R: Read> Iterator for Records<R> {
     type Item = Result<RunRecord>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -1,0 +1,261 @@
+//! A bundle opened for reading: a zip archive or the folder that it unpacks to. Nothing is unpacked; what cannot be read
+//! safely is a problem and no file. Memory: the list of files, and one file at a time.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::{
+    archive::{self, MOST_BYTES, MOST_FILES},
+    label::{LABEL, Label},
+    names::{self, DEEPEST},
+    problem::{Check, Problem},
+};
+use crate::{
+    digest,
+    machine::Environment,
+    store::{Records, Run},
+    study::{Plan, Study},
+};
+
+/// The largest file that is read into memory whole: any but `runs.jsonl`, which is read a row at a time.
+pub const LARGEST_FILE: u64 = 64 << 20;
+
+/// An opened bundle.
+#[derive(Debug)]
+pub struct Bundle {
+    path: PathBuf,
+    name: String,
+    files: BTreeMap<String, Place>,
+    problems: Vec<Problem>,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// In the archive.
+    Stored { start: u64, bytes: u64, crc32: u32 },
+    /// In the folder.
+    File { path: PathBuf, bytes: u64 },
+}
+
+impl Bundle {
+    /// Opens an archive, or a folder: a bag, or one that holds nothing but a bag.
+    ///
+    /// # Errors
+    /// Only where `path` itself cannot be read. What is wrong with its content is in [`Bundle::problems`].
+    pub fn open(path: &Path) -> Result<Bundle> {
+        let hint = "hint: is the path right? bundles are in results/bundles/";
+        let mut bundle =
+            Bundle { path: path.to_owned(), name: String::new(), files: BTreeMap::new(), problems: Vec::new() };
+        let opened = match fs::metadata(path) {
+            Ok(about) if about.is_dir() => bundle.folder(),
+            Ok(about) if about.is_file() => bundle.archive(),
+            Ok(_) => Err(io::Error::other("neither a file nor a folder")),
+            Err(error) => Err(error),
+        };
+        opened.with_context(|| format!("{}\n{hint}", path.display()))?;
+        Ok(bundle)
+    }
+
+    fn archive(&mut self) -> io::Result<()> {
+        let (entries, problems) = archive::list(&mut File::open(&self.path)?)?;
+        self.problems = problems;
+        // The one folder at the top; a file elsewhere is none of the bag's.
+        let top = entries.first().and_then(|entry| entry.path.split_once('/')).map(|(top, _)| top.to_owned());
+        self.name = top.unwrap_or_default();
+        for archive::Entry { path, bytes, crc32, start } in entries {
+            match path.strip_prefix(&self.name).and_then(|rest| rest.strip_prefix('/')) {
+                Some(inside) if !self.name.is_empty() => {
+                    self.files.insert(inside.to_owned(), Place::Stored { start, bytes, crc32 });
+                }
+                _ => self.problems.push(Problem::new(
+                    Check::Archive,
+                    &path,
+                    "one folder at the top",
+                    "a file outside of it",
+                )),
+            }
+        }
+        Ok(())
+    }
+
+    fn folder(&mut self) -> io::Result<()> {
+        let mut top = self.path.canonicalize()?;
+        let inside: Vec<fs::DirEntry> = fs::read_dir(&top)?.take(2).collect::<io::Result<_>>()?;
+        if let [only] = inside.as_slice()
+            && only.file_type()?.is_dir()
+        {
+            top = only.path();
+        }
+        self.name = top.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.walk(&top, "", 1)?;
+        self.problems.extend(names::collisions(self.files.keys().map(String::as_str)));
+        if self.files.values().map(Place::bytes).sum::<u64>() > MOST_BYTES {
+            self.problems.push(Problem::new(
+                Check::Archive,
+                "(the folder)",
+                format!("at most {MOST_BYTES} bytes"),
+                "more",
+            ));
+            self.files.clear();
+        }
+        Ok(())
+    }
+
+    /// Lists `folder`, following no link.
+    fn walk(&mut self, folder: &Path, prefix: &str, depth: usize) -> io::Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let path = format!("{prefix}{}", name.to_string_lossy());
+            let about = entry.metadata()?;
+            let misfit = if let Some(fault) = names::fault(path.as_bytes()) {
+                Some(("a plain relative path", fault))
+            } else if about.is_symlink() {
+                Some(("a file", "a symbolic link"))
+            } else if about.is_dir() && depth >= DEEPEST {
+                Some(("a file", "too many folders inside each other"))
+            } else if !about.is_dir() && !about.is_file() {
+                Some(("a file", "a device, pipe or socket"))
+            } else {
+                None
+            };
+            if let Some((expected, found)) = misfit {
+                self.problems.push(Problem::new(Check::Archive, &path, expected, found));
+            } else if about.is_dir() {
+                self.walk(&entry.path(), &format!("{path}/"), depth + 1)?;
+            } else {
+                self.files.insert(path, Place::File { path: entry.path(), bytes: about.len() });
+            }
+            if self.files.len() + self.problems.len() > MOST_FILES {
+                let too_many = io::Error::other(format!("more than {MOST_FILES} files: no bundle has so many"));
+                return Err(too_many);
+            }
+        }
+        Ok(())
+    }
+
+    /// Where it was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The bag's folder: `smollm2-1.0.0`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What is wrong with the archive or the folder as such.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// Every readable file, by its path under the bag's folder, ascending: `data/bundle.json`.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().map(String::as_str)
+    }
+
+    /// The file's size in bytes; `None` where there is no such file.
+    pub fn bytes(&self, file: &str) -> Option<u64> {
+        self.files.get(file).map(Place::bytes)
+    }
+
+    /// The CRC-32 that an archive gives for the file.
+    pub fn crc32(&self, file: &str) -> Option<u32> {
+        match self.files.get(file)? {
+            Place::Stored { crc32, .. } => Some(*crc32),
+            Place::File { .. } => None,
+        }
+    }
+
+    /// A file's content as a stream.
+    ///
+    /// # Errors
+    /// No such file, or one that cannot be opened.
+    pub fn reader(&self, file: &str) -> Result<impl Read + use<>> {
+        let place = self.files.get(file).with_context(|| {
+            format!("{}: no {file}\nhint: offprint verify says what is wrong with a bundle", self.path.display())
+        })?;
+        let opened = (|| match place {
+            Place::Stored { start, bytes, .. } => {
+                let mut archive = File::open(&self.path)?;
+                archive.seek(SeekFrom::Start(*start))?;
+                Ok(archive.take(*bytes))
+            }
+            Place::File { path, bytes } => Ok(File::open(path)?.take(*bytes)),
+        })();
+        opened.map_err(|error: io::Error| anyhow::anyhow!("{}: {file}: {error}", self.path.display()))
+    }
+
+    /// A file's content.
+    ///
+    /// # Errors
+    /// As [`Bundle::reader`]; a file of more than [`LARGEST_FILE`] bytes.
+    pub fn read(&self, file: &str) -> Result<Vec<u8>> {
+        let bytes = self.bytes(file).unwrap_or(0);
+        ensure!(bytes <= LARGEST_FILE, "{file}: expected at most {LARGEST_FILE} bytes, found {bytes}");
+        let mut content = Vec::with_capacity(bytes as usize);
+        self.reader(file)?.read_to_end(&mut content).with_context(|| format!("{}: {file}", self.path.display()))?;
+        Ok(content)
+    }
+
+    /// A file's content, as text.
+    ///
+    /// # Errors
+    /// As [`Bundle::read`]; bytes that are not UTF-8.
+    pub fn text(&self, file: &str) -> Result<String> {
+        String::from_utf8(self.read(file)?)
+            .map_err(|error| anyhow::anyhow!("{file}: expected UTF-8, found {}", error.utf8_error()))
+    }
+
+    /// What the bundle says it is.
+    ///
+    /// # Errors
+    /// `data/bundle.json` is missing, or not of this schema.
+    pub fn label(&self) -> Result<Label> {
+        Label::from_json(LABEL, &self.text(LABEL)?)
+    }
+
+    /// The run that the bundle holds, read as strictly as from its own folder. Digests are not looked at: `verify` does.
+    ///
+    /// # Errors
+    /// A file that is missing or does not fit its schema, rows that do not fit the plan.
+    pub fn run(&self) -> Result<Run> {
+        let label = self.label()?;
+        let file = |name: &str| label.run_file(name);
+        let study = file("study.yaml");
+        let study = Study::from_str(&study, &self.text(&study)?)?;
+        let environment = file("environment.json");
+        let environment = Environment::from_json(&environment, &self.text(&environment)?)?;
+        let runs = file("runs.jsonl");
+        let mut records = Vec::new();
+        let most = most_rows(&study);
+        for record in Records::new(PathBuf::from(&runs), self.reader(&runs)?) {
+            ensure!(records.len() < most, "{runs}: more than {most} rows, which the plan cannot give");
+            records.push(record?);
+        }
+        if let Some(problem) = crate::store::problems(&study, &Plan::of(&study), &records).first() {
+            bail!("{runs}: {problem}\nhint: offprint verify says what is wrong with a bundle");
+        }
+        let runs_sha256 = digest::sha256_reader(&mut self.reader(&runs)?).with_context(|| runs.clone())?;
+        Ok(Run { folder: self.path.clone(), run_id: label.run_id, study, environment, records, runs_sha256 })
+    }
+}
+
+impl Place {
+    fn bytes(&self) -> u64 {
+        match self {
+            Place::Stored { bytes, .. } | Place::File { bytes, .. } => *bytes,
+        }
+    }
+}
+
+/// Each planned run has a measured row, each may have its warm-ups, and those of an execution that was stopped stay.
+pub(super) fn most_rows(study: &Study) -> usize {
+    Plan::of(study).runs.len() * (2 + study.settings.warmup_runs as usize)
+}
