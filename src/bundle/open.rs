@@ -20,7 +20,7 @@ use crate::{
     digest,
     machine::Environment,
     store::{Records, Run},
-    study::{Plan, Study},
+    study::{Plan, Published, Study},
 };
 
 /// The largest file that is read into memory whole: any but `runs.jsonl`, which is read a row at a time.
@@ -221,18 +221,42 @@ impl Bundle {
         Label::from_json(LABEL, &self.text(LABEL)?)
     }
 
+    /// # Errors
+    /// The first thing that is wrong with the study file.
+    pub fn study(&self, label: &Label) -> Result<Study> {
+        let file = label.run_file("study.yaml");
+        Ok(Study::from_str(&file, &self.text(&file)?)?)
+    }
+
+    /// # Errors
+    /// What does not fit the schema.
+    pub fn environment(&self, label: &Label) -> Result<Environment> {
+        let file = label.run_file("environment.json");
+        Environment::from_json(&file, &self.text(&file)?)
+    }
+
+    /// The published values, where the study names some or the run has the file.
+    ///
+    /// # Errors
+    /// The file is missing, or not of its form.
+    pub fn published(&self, label: &Label, study: &Study) -> Result<Option<Published>> {
+        let file = label.run_file("published.yaml");
+        if study.published.is_none() && self.bytes(&file).is_none() {
+            return Ok(None);
+        }
+        Published::from_str(&file, &self.text(&file)?).map(Some)
+    }
+
     /// The run that the bundle holds, read as strictly as from its own folder. Digests are not looked at: `verify` does.
     ///
     /// # Errors
     /// A file that is missing or does not fit its schema, rows that do not fit the plan.
     pub fn run(&self) -> Result<Run> {
         let label = self.label()?;
-        let file = |name: &str| label.run_file(name);
-        let study = file("study.yaml");
-        let study = Study::from_str(&study, &self.text(&study)?)?;
-        let environment = file("environment.json");
-        let environment = Environment::from_json(&environment, &self.text(&environment)?)?;
-        let runs = file("runs.jsonl");
+        let study = self.study(&label)?;
+        let environment = self.environment(&label)?;
+        let published = self.published(&label, &study)?;
+        let runs = label.run_file("runs.jsonl");
         let mut records = Vec::new();
         let most = most_rows(&study);
         for record in Records::new(PathBuf::from(&runs), self.reader(&runs)?) {
@@ -243,7 +267,7 @@ impl Bundle {
             bail!("{runs}: {problem}\nhint: offprint verify says what is wrong with a bundle");
         }
         let runs_sha256 = digest::sha256_reader(&mut self.reader(&runs)?).with_context(|| runs.clone())?;
-        Ok(Run { folder: self.path.clone(), run_id: label.run_id, study, environment, records, runs_sha256 })
+        Ok(Run { folder: self.path.clone(), run_id: label.run_id, study, environment, records, runs_sha256, published })
     }
 }
 
