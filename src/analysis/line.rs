@@ -21,6 +21,10 @@ pub struct Line {
     pub r2: Option<f64>,
     /// Standard deviation about the line, with n - 2 degrees of freedom.
     pub residual_sd: f64,
+    /// Mean number of tokens: where the line is known best.
+    pub centre: f64,
+    /// Student's t of the intervals.
+    pub t: f64,
     pub lack_of_fit: Option<LackOfFit>,
 }
 
@@ -43,6 +47,16 @@ pub struct LackOfFit {
     pub pure_degrees: usize,
     /// The largest distance of such a mean from the line, in the metric's unit.
     pub farthest: f64,
+}
+
+impl Line {
+    /// The line at a number of tokens, and the interval of the mean there.
+    pub fn at(&self, tokens: f64) -> (f64, (f64, f64)) {
+        let value = self.intercept.estimate + self.slope.estimate * tokens;
+        let of_mean = self.residual_sd / (self.n as f64).sqrt();
+        let half = self.t * of_mean.hypot(self.slope.se * (tokens - self.centre));
+        (value, (value - half, value + half))
+    }
 }
 
 /// Fits a line; `None` for fewer than three runs or a single number of tokens.
@@ -74,6 +88,8 @@ pub fn fit(observations: &[Observation], confidence: f64) -> Result<Option<Line>
         slope: coefficient(slope, sd / sxx.sqrt()),
         r2: (total > 0.0).then(|| 1.0 - residual / total),
         residual_sd: sd,
+        centre: x_mean,
+        t,
         lack_of_fit: lack_of_fit(&small, size, |x| slope * (x - x_mean)),
     }))
 }
@@ -106,4 +122,25 @@ fn lack_of_fit(observations: &[Observation], size: f64, line: impl Fn(f64) -> f6
     let f = lack / degrees as f64 / (pure / pure_degrees as f64);
     let p = above_f(f, degrees as f64, pure_degrees as f64)?;
     Some(LackOfFit { f, p, degrees, pure_degrees, farthest })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// x 1, 2, 3, 4 with y 2, 4, 5, 8: slope 1.9, intercept 0, residual sum of squares 0.7, t(0.975, 2) = 4.302652729749462.
+    #[test]
+    fn the_band_is_narrowest_in_the_middle_and_the_intercept_s_interval_at_zero() {
+        let run = |(tokens, value)| Observation { levels: [0; 3], order: 0.0, tokens, value };
+        let line = fit(&[(1.0, 2.0), (2.0, 4.0), (3.0, 5.0), (4.0, 8.0)].map(run), 0.95).unwrap().unwrap();
+        let close = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-9, "{found} for {expected}");
+        let sd = 0.35f64.sqrt();
+        let (value, (low, high)) = line.at(2.5);
+        close(value, 4.75);
+        close(high - low, 2.0 * 4.302_652_729_749_462 * sd / 2.0);
+        let (zero, (low, high)) = line.at(0.0);
+        close(zero, line.intercept.estimate);
+        close(low, line.intercept.interval.0);
+        close(high, line.intercept.interval.1);
+    }
 }

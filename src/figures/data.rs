@@ -9,7 +9,7 @@ use super::{
     scene::{Dot, Key, Sample},
     swarm::thin,
 };
-use crate::analysis::{Group, RunMetrics, Stats, Summary};
+use crate::analysis::{Group, RunMetrics, Stats, Summary, observation::Observation};
 
 /// More dots than this in one swarm are drawn as that many, evenly by rank.
 pub const MOST_DOTS: usize = 200;
@@ -97,6 +97,24 @@ impl<'a> Data<'a> {
     ) -> Vec<Dot> {
         let dot = |run| Some(Dot { value: value(self.runs.get(run)?)?, level: *level.get(run)? });
         thin(group.runs.iter().filter_map(dot).collect(), MOST_DOTS, |dot| dot.value)
+    }
+
+    /// Every run as the tests see it, its temperature aside: no figure fits anything to that.
+    pub fn observations(&self, metric: Metric) -> Vec<Observation> {
+        let cell: BTreeMap<u32, usize> = self
+            .summary
+            .cells
+            .iter()
+            .enumerate()
+            .flat_map(|(i, group)| group.runs.iter().map(move |run| (*run, i)))
+            .collect();
+        let observe = |run: &&RunMetrics| Observation {
+            levels: [cell.get(&run.run).copied().unwrap_or(0), 0, 0],
+            order: f64::from(run.order),
+            tokens: f64::from(run.n_gen),
+            value: (metric.of)(run),
+        };
+        self.runs.values().map(observe).collect()
     }
 
     /// Legend entries for the output lengths.

@@ -58,6 +58,11 @@ impl Design {
         let lengths = self.lengths.iter().map(|l| by(l.to_string(), &|run| run.max_tokens == *l));
         let temperatures = self.temperatures.iter().map(|t| by(t.to_string(), &|run| run.temperature == *t));
         let prompts = self.prompts.iter().map(|p| by(p.clone(), &|run| run.prompt_id == *p));
+        let points = self.prompts.iter().flat_map(|p| self.lengths.iter().map(move |l| (p, l)));
+        let points = points.flat_map(|(p, l)| self.temperatures.iter().map(move |t| (p, l, t)));
+        let cells = points.map(|(p, l, t)| {
+            by(format!("{p}.{l}.{t}"), &|run| run.prompt_id == *p && run.max_tokens == *l && run.temperature == *t)
+        });
         Summary {
             planned: runs.len() as u32,
             failed: 0,
@@ -65,7 +70,7 @@ impl Design {
             by_length: lengths.collect(),
             by_temperature: temperatures.collect(),
             by_prompt: prompts.collect(),
-            cells: Vec::new(),
+            cells: cells.collect(),
             runs,
         }
     }

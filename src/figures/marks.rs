@@ -22,6 +22,9 @@ const HALO: f64 = 0.3;
 pub fn draw(canvas: &Canvas, frame: &Frame, mark: &Mark, style: Dots) -> Result<()> {
     match mark {
         Mark::Swarm { along, lane, dots } => swarm(canvas, frame, &Swarm { along: *along, lane: *lane, dots }, style),
+        Mark::Dots { dots } => {
+            dots.iter().try_for_each(|(x, y, level)| dot(canvas, frame.at((*x, *y)), DOT_RADII[0], look(*level)))
+        }
         Mark::Mean { along, at, reach, mean, interval } => {
             mean_with_interval(canvas, frame, *along, (*at, *reach), *mean, *interval)
         }
@@ -57,6 +60,7 @@ pub fn sample(canvas: &Canvas, centre: (f64, f64), sample: Sample) -> Result<()>
         }
         Sample::Line(stroke) => line(canvas, &[(x - 4.5, y), (x + 4.5, y)], stroke),
         Sample::Band => canvas.rectangle((x - 4.0, y - 3.0), (x + 4.0, y + 3.0), BAND),
+        Sample::Bar(level) => canvas.rectangle((x - 3.0, y - 3.0), (x + 3.0, y + 3.0), look(level).color),
         Sample::Nothing => Ok(()),
     }
 }

@@ -5,15 +5,17 @@
 
 mod canvas;
 mod data;
+mod decomposition;
 mod distribution;
 mod effects;
+mod fit;
 #[cfg(test)]
 mod fixture;
 mod font;
 mod forest;
 mod layout;
-mod length;
 mod marks;
+mod order;
 mod output;
 mod palette;
 mod render;
@@ -33,7 +35,8 @@ use data::{Data, LATENCY, THROUGHPUT};
 /// One figure in three formats that show the same outlines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Figure {
-    /// `latency`, `throughput`, `latency_vs_length`, `temperature`, `distribution`: the file's name, and the name in templates.
+    /// `latency`, `throughput`, `fit`, `temperature`, `distribution`, `decomposition`, `order`: the file's name, and
+    /// the name in templates.
     pub id: &'static str,
     pub svg: Vec<u8>,
     /// One page, as large as the figure.
@@ -91,8 +94,10 @@ fn scenes(summary: &Summary, labels: &Labels) -> Result<Vec<(&'static str, scene
     Ok(vec![
         ("latency", effects::scene(&data, labels, LATENCY, "latency", "Latency of every run, by factor")?),
         ("throughput", effects::scene(&data, labels, THROUGHPUT, "throughput", "Throughput of every run, by factor")?),
-        ("latency_vs_length", length::scene(&data, labels)?),
+        ("fit", fit::scene(&data, labels)?),
         ("temperature", temperature::scene(&data, labels)?),
         ("distribution", distribution::scene(&data, labels)?),
+        ("decomposition", decomposition::scene(&data, labels)?),
+        ("order", order::scene(&data, labels)?),
     ])
 }

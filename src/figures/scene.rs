@@ -63,9 +63,15 @@ impl Axis {
         let ticks = if at.windows(2).all(|pair| pair[1] - pair[0] >= room) {
             at.into_iter().map(|at| Tick { at, text: number(at, 0) }).collect()
         } else {
-            ticks(range.0, range.1, 6).1.into_iter().filter(|tick| range.0 <= tick.at && tick.at <= range.1).collect()
+            return Axis::within(label, range.0, range.1);
         };
         Axis { label: label.into(), range, ticks, levels: false, shown: true }
+    }
+
+    /// Just `low..=high`, with the round ticks that lie in it.
+    pub fn within(label: impl Into<String>, low: f64, high: f64) -> Self {
+        let ticks = ticks(low, high, 6).1.into_iter().filter(|tick| low <= tick.at && tick.at <= high).collect();
+        Axis { label: label.into(), range: (low, high), ticks, levels: false, shown: true }
     }
 
     /// Whole numbers from zero: ticks never fall between them.
@@ -105,6 +111,8 @@ pub enum Along {
 pub enum Mark {
     /// One dot a run, spread sideways inside `lane`.
     Swarm { along: Along, lane: (f64, f64), dots: Vec<Dot> },
+    /// Dots at x, y, coloured by level, just where they belong.
+    Dots { dots: Vec<(f64, f64, usize)> },
     /// A mean at `at` across the values, with its interval; its bar goes no farther than `reach` to each side.
     Mean { along: Along, at: f64, reach: f64, mean: f64, interval: Option<(f64, f64)> },
     /// A polyline.
@@ -140,6 +148,7 @@ pub struct Key {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sample {
     Level(usize),
+    Bar(usize),
     Mean,
     Line(Stroke),
     Band,

@@ -69,15 +69,20 @@ fn every_run_is_a_dot() {
     let design = Design::default();
     let summary = design.summary();
     for (id, scene) in scenes(&summary, &labels()).unwrap() {
-        let dots = |mark: &Mark| if let Mark::Swarm { dots, .. } = mark { dots.len() } else { 0 };
+        let dots = |mark: &Mark| match mark {
+            Mark::Swarm { dots, .. } => dots.len(),
+            Mark::Dots { dots } => dots.len(),
+            _ => 0,
+        };
         let drawn: usize = scene.panels.iter().flat_map(|panel| &panel.marks).map(dots).sum();
         let times = match id {
             "latency" | "throughput" => 3,
             "temperature" => 2,
+            "decomposition" => 0,
             _ => 1,
         };
         assert_eq!(drawn, times * 54, "{id}");
-        if id != "distribution" {
+        if id != "distribution" && id != "decomposition" {
             let source = source(&design, &labels(), id);
             let colored =
                 ["#0072B2", "#E69F00", "#009E73"].map(|color| source.matches(&format!("fill=\"{color}\"")).count());
@@ -139,7 +144,7 @@ fn axes_say_what_and_in_which_unit() {
         &["latency (s)", "output length (tokens)", "temperature", "prompt", "mean, 95 % interval"],
     );
     wanted(&plain, "throughput", &["throughput (tok/s)"]);
-    wanted(&plain, "latency_vs_length", &["latency (s)", "output length (tokens)", "64", "128", "256", "0"]);
+    wanted(&plain, "fit", &["latency (s)", "output length (tokens)", "64", "128", "256", "0"]);
     wanted(&plain, "temperature", &["relative to temperature 0.3 (%)", "±2 % margin", "−2", "latency", "throughput"]);
     wanted(&plain, "distribution", &["latency (s)", "runs", "mean"]);
     wanted(&Design { start: 0.01, per_token: 0.001, ..Design::default() }, "latency", &["latency (ms)"]);
@@ -248,6 +253,7 @@ fn every_mark_lies_in_its_panel() {
                     }
                     Mark::Mean { along: scene::Along::Y, at, mean, .. } => x(*at) && y(*mean),
                     Mark::Mean { along: scene::Along::X, at, mean, .. } => y(*at) && x(*mean),
+                    Mark::Dots { dots } => dots.iter().all(|dot| x(dot.0) && y(dot.1)),
                     Mark::Line { points, .. } => points.iter().all(|(a, b)| x(*a) && y(*b)),
                     Mark::Band { lower, upper } => lower.iter().chain(upper).all(|(a, b)| x(*a) && y(*b)),
                     Mark::Bar { from, to, .. } => x(from.0) && x(to.0) && y(from.1) && y(to.1),
@@ -288,7 +294,11 @@ fn a_level_with_one_run_has_a_mean_and_no_interval() {
         .flat_map(|panel| &panel.marks)
         .filter(|mark| matches!(mark, Mark::Mean { .. }))
         .collect();
-    assert_eq!(means.len(), 8, "three of each effects figure, one against length, one of the distribution");
+    assert_eq!(
+        means.len(),
+        9,
+        "three of each effects figure, one each against length, of the distribution, of the parts"
+    );
     assert!(means.iter().all(|mark| matches!(mark, Mark::Mean { interval: None, .. })));
 }
 
@@ -297,7 +307,7 @@ fn the_same_summary_gives_the_same_bytes() {
     let first = draw(&Design::default().summary(), &labels()).unwrap();
     assert_eq!(
         first.iter().map(|figure| figure.id).collect::<Vec<_>>(),
-        ["latency", "throughput", "latency_vs_length", "temperature", "distribution"]
+        ["latency", "throughput", "fit", "temperature", "distribution", "decomposition", "order"]
     );
     for _ in 0..3 {
         assert!(draw(&Design::default().summary(), &labels()).unwrap() == first);
@@ -316,11 +326,18 @@ fn many_runs_are_thinned_and_the_legend_says_so() {
     let scenes: Vec<(&str, Scene)> = scenes(&design.summary(), &labels()).unwrap();
     for (id, scene) in scenes {
         for mark in scene.panels.iter().flat_map(|panel| &panel.marks) {
-            if let Mark::Swarm { dots, .. } = mark {
-                assert_eq!(dots.len(), data::MOST_DOTS, "{id}");
+            match mark {
+                Mark::Swarm { dots, .. } => assert_eq!(dots.len(), data::MOST_DOTS, "{id}"),
+                Mark::Dots { dots } => assert_eq!(dots.len(), order::MOST, "{id}"),
+                _ => {}
             }
         }
-        assert!(scene.keys.iter().any(|key| key.text == "200 runs a group, evenly by rank"), "{id}");
+        let said = match id {
+            "decomposition" => continue,
+            "order" => "1000 runs, evenly in time",
+            _ => "200 runs a group, evenly by rank",
+        };
+        assert!(scene.keys.iter().any(|key| key.text == said), "{id}");
     }
 }
 

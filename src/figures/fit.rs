@@ -1,14 +1,14 @@
-//! `latency_vs_length`: latency of every run against the number of tokens asked for, on a true scale, so that a straight
-//! line looks straight; the dashed line is what the longest length would predict if time were proportional to tokens.
+//! `fit`: latency of every run against the number of tokens asked for, on a true scale, with the least-squares line and the band
+//! of its mean; the dashed line is what the longest length would predict if time were proportional to tokens.
 
 use anyhow::{Context, Result};
 
 use super::{
     Labels,
-    data::{Data, LATENCY, level_keys, mean_key, range, stats, thinning_key},
+    data::{Data, LATENCY, level_keys, mean_key, percent, range, stats, thinning_key},
     scene::{Along, Arrange, Axis, Key, Mark, Panel, Sample, Scene, Stroke},
 };
-use crate::analysis::Group;
+use crate::analysis::{Group, line};
 
 pub fn scene(data: &Data, labels: &Labels) -> Result<Scene> {
     let unit = LATENCY.unit(data);
@@ -38,19 +38,37 @@ pub fn scene(data: &Data, labels: &Labels) -> Result<Scene> {
     let mut keys = level_keys(&data.summary.by_prompt);
     keys.push(mean_key(labels.confidence));
     keys.extend(thinning_key(groups));
+    let right = 1.04 * longest;
+    let mut behind = Vec::new();
+    let mut top = high;
+    if let Some(line) = line::fit(&data.observations(LATENCY), labels.confidence)? {
+        // Beyond the lengths that were measured the line is a guess; it is drawn from zero because its intercept is spoken of.
+        let at = |i: u32| f64::from(i) / 40.0 * longest;
+        let band: Vec<(f64, (f64, f64))> = (0..=40).map(|i| (at(i), line.at(at(i)).1)).collect();
+        let clipped = |value: f64| (value * unit.factor).max(0.0);
+        top = band.iter().map(|(_, (_, up))| up * unit.factor).fold(top, f64::max);
+        behind.push(Mark::Band {
+            lower: band.iter().map(|(x, (low, _))| (*x, clipped(*low))).collect(),
+            upper: band.iter().map(|(x, (_, up))| (*x, clipped(*up))).collect(),
+        });
+        let ends = [at(0), at(40)].map(|x| (x, clipped(line.at(x).0)));
+        behind.push(Mark::Line { points: ends.to_vec(), stroke: Stroke::Thin });
+        keys.push(Key::new(Sample::Line(Stroke::Thin), "fitted line"));
+        keys.push(Key::new(Sample::Band, format!("its {} % band", percent(labels.confidence))));
+    }
     if let Some(last) = means.last().copied().filter(|_| means.len() > 1) {
-        marks.insert(0, Mark::Line { points: vec![(0.0, 0.0), last], stroke: Stroke::Dashed });
-        marks.insert(1, Mark::Line { points: means, stroke: Stroke::Thin });
+        behind.push(Mark::Line { points: vec![(0.0, 0.0), last], stroke: Stroke::Dashed });
         keys.push(Key::new(Sample::Line(Stroke::Dashed), "proportional to length"));
     }
+    marks.splice(0..0, behind);
     Ok(Scene {
-        title: "Latency against output length",
+        title: "Latency against output length, with the fitted line",
         arrange: Arrange::Row,
         height: 150.0,
         panels: vec![Panel {
             heading: "",
-            x: Axis::places("output length (tokens)", &tokens, (low, 1.04 * longest)),
-            y: Axis::numbers(format!("latency ({})", unit.name), 0.0, high),
+            x: Axis::places("output length (tokens)", &tokens, (low, right)),
+            y: Axis::numbers(format!("latency ({})", unit.name), 0.0, top),
             weight: 1.0,
             marks,
         }],
