@@ -80,7 +80,9 @@ impl Registry {
     }
 
     fn p(&mut self, id: String, p: f64, formula: String) {
-        self.number(id, p, "1", (p_value(p), P), formula);
+        // A table's column says `p`; the relation is written only where it is not equality.
+        let text = p_value(p).trim_start_matches("= ").to_owned();
+        self.number(id, p, "1", (text, P), formula);
     }
 
     fn variance(&mut self, metric: &str, found: &Variance) {

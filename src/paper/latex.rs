@@ -117,7 +117,8 @@ impl Writer {
         // No design may push a table over the margin: what is too wide is scaled to the line.
         let begin =
             if self.prose { "tabularx}{\\linewidth" } else { "adjustbox}{max width=\\linewidth}\n\\begin{tabular" };
-        let size = if columns.len() > 7 { "footnotesize" } else { "small" };
+        // Many columns stand closer, which keeps their letters large.
+        let size = if columns.len() > 6 { "footnotesize\n\\setlength{\\tabcolsep}{3.2pt}" } else { "small" };
         self.out += &format!(
             "\n\\begin{{table}}[htbp]\n\\centering\n\\caption*{{{caption}}}\n\\{size}\n\\begin{{{begin}}}{{{}}}\n\\toprule\n",
             letters.concat()
@@ -173,6 +174,9 @@ pub fn escape(text: &str) -> String {
             '[' | ']' | '*' => out += &format!("{{{c}}}"),
             '–' => out += "--",
             '—' => out += "---",
+            '≤' => out += "\\ensuremath{\\le}",
+            '≥' => out += "\\ensuremath{\\ge}",
+            'α' => out += "\\ensuremath{\\alpha}",
             '×' => out += "\\texttimes{}",
             '·' => out += "\\textperiodcentered{}",
             '−' => out += "\\textminus{}",

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // a test may: it fails where it should
 
 mod published;
+mod typeset;
 
 use std::{
     fs,
