@@ -2,12 +2,16 @@
 #![allow(clippy::unwrap_used)] // a test may: it fails where it should
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
 
-use offprint::record::RunRecord;
+use offprint::{
+    bundle::{BUNDLE_SCHEMA, Label, archive},
+    record::RunRecord,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -145,4 +149,49 @@ fn a_rerun_that_was_killed_goes_on() {
     let said = offprint(&folder, &["rerun", run, "--resume"]);
     assert!(matches!(said.status.code(), Some(0 | 1)), "{said:?}");
     assert_eq!(lasting(&there), lasting(Path::new(run)));
+}
+
+/// A bundle as far as a rerun reads it: the run and the label that leads to it.
+fn bundled(folder: &TempDir, run: &Path) -> PathBuf {
+    let run_id = run.file_name().unwrap().to_str().unwrap();
+    let label = Label {
+        schema: BUNDLE_SCHEMA.to_owned(),
+        study: "tiny".to_owned(),
+        version: "1.0.0".to_owned(),
+        run_id: run_id.to_owned(),
+        licence: "MIT".to_owned(),
+        offprint_version: "0.1.0".to_owned(),
+    };
+    let mut files = BTreeMap::from([("tiny-1.0.0/data/bundle.json".to_owned(), label.to_json().unwrap().into_bytes())]);
+    for name in ["study.yaml", "environment.json", "runs.jsonl"] {
+        let file = format!("tiny-1.0.0/data/results/tiny/{run_id}/{name}");
+        files.insert(file, fs::read(run.join(name)).unwrap());
+    }
+    let zip = folder.path().join("tiny-1.0.0.zip");
+    archive::write(&mut fs::File::create(&zip).unwrap(), &files).unwrap();
+    zip
+}
+
+#[test]
+fn a_bundle_is_as_good_as_the_run_folder_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = original(&folder);
+    let zip = bundled(&folder, &run);
+    let said = offprint(&folder, &["compare", run.to_str().unwrap(), zip.to_str().unwrap(), "--json"]);
+    let comparison: Value = serde_json::from_slice(&said.stdout).unwrap_or_else(|_| panic!("{said:?}"));
+    assert_eq!((said.status.code(), comparison["same_records"].as_bool()), (Some(0), Some(true)));
+
+    let said = offprint(&folder, &["rerun", zip.to_str().unwrap()]);
+    assert!(matches!(said.status.code(), Some(0 | 1)), "{said:?}");
+    let there = fs::read_dir(folder.path().join("rerun/results/tiny")).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(lasting(&there), lasting(&run));
+    assert_eq!(fs::read(there.join("study.yaml")).unwrap(), fs::read(run.join("study.yaml")).unwrap());
+
+    // Half an archive is no bundle.
+    let bytes = fs::read(&zip).unwrap();
+    fs::write(&zip, &bytes[..bytes.len() / 2]).unwrap();
+    let said = offprint(&folder, &["rerun", zip.to_str().unwrap(), "--out", "none"]);
+    let err = String::from_utf8(said.stderr).unwrap();
+    assert!(said.status.code() == Some(2) && err.contains("tiny-1.0.0.zip") && err.contains("\nhint: "), "{err}");
+    assert!(!folder.path().join("none").exists(), "nothing is begun");
 }

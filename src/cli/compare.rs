@@ -9,15 +9,16 @@ use std::{
 use anyhow::{Context, Result};
 
 use crate::{
+    bundle::Bundle,
     compare::{self, Comparison, Verdict},
     store::Run,
 };
 
 #[derive(Debug, clap::Args)]
 pub struct CompareArgs {
-    /// A run folder
+    /// A run folder or a bundle
     a: PathBuf,
-    /// The run folder that is held against it
+    /// The run folder or bundle that is held against it
     b: PathBuf,
     /// Print JSON
     #[arg(long)]
@@ -29,7 +30,7 @@ pub struct CompareArgs {
 
 /// Prints the comparison; exit code 1 unless every claim is equivalent.
 pub fn run(args: CompareArgs) -> Result<ExitCode> {
-    let (a, b) = (open(&args.a)?, open(&args.b)?);
+    let (a, b) = (open(&args.a)?.run, open(&args.b)?.run);
     let comparison = compare::compare(&a, &b)?;
     let json = serde_json::to_string_pretty(&comparison)? + "\n";
     let markdown = compare::markdown(&comparison) + &format!("\n{}\n", comparison.summary);
@@ -43,9 +44,36 @@ pub fn run(args: CompareArgs) -> Result<ExitCode> {
     Ok(if comparison.verdict == Verdict::Equivalent { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// An execution by its folder.
-pub(super) fn open(path: &Path) -> Result<Run> {
-    Run::open(path)
+/// An execution with the files that a rerun needs.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub run: Run,
+    /// Byte for byte.
+    pub study_yaml: Vec<u8>,
+    pub published_yaml: Option<Vec<u8>>,
+}
+
+/// Opens a run folder, or a bundle: an archive or the folder that it unpacks to. Digests of a bundle are `verify`'s affair.
+pub(super) fn open(path: &Path) -> Result<Opened> {
+    if path.join("runs.jsonl").is_file() {
+        let read = |name: &str| fs::read(path.join(name)).with_context(|| format!("{}", path.join(name).display()));
+        let run = Run::open(path)?;
+        let published_yaml = run.published.as_ref().map(|_| read("published.yaml")).transpose()?;
+        return Ok(Opened { run, study_yaml: read("study.yaml")?, published_yaml });
+    }
+    let bundle = Bundle::open(path)?;
+    let of_bundle = || -> Result<Opened> {
+        let (label, run) = (bundle.label()?, bundle.run()?);
+        let read = |name: &str| bundle.read(&label.run_file(name));
+        let published_yaml = run.published.as_ref().map(|_| read("published.yaml")).transpose()?;
+        Ok(Opened { study_yaml: read("study.yaml")?, published_yaml, run })
+    };
+    of_bundle().with_context(|| {
+        format!(
+            "{}\nhint: expected a run folder, as results/STUDY/RUN, or a bundle, as results/bundles/STUDY-VERSION.zip",
+            path.display()
+        )
+    })
 }
 
 /// `figures/comparison.{svg,pdf,png}` under `out`; returns the SVG.

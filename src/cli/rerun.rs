@@ -2,17 +2,16 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
     path::PathBuf,
     process::ExitCode,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use crate::{
     bench::Ended,
     cli::{
-        compare::{open, write, write_figure},
+        compare::{Opened, open, write, write_figure},
         run::{Models, execute_with, models_from, unfinished},
     },
     compare::{self, Finding, Review},
@@ -24,7 +23,7 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub struct RerunArgs {
-    /// The original: a run folder
+    /// The original: a bundle or a run folder
     bundle: PathBuf,
     /// Where the rerun and its report go
     #[arg(long, value_name = "DIR", default_value = "rerun")]
@@ -39,13 +38,9 @@ pub struct RerunArgs {
 
 /// Writes the report; exit code 1 unless every comparable claim is reproduced.
 pub fn run(args: RerunArgs) -> Result<ExitCode> {
-    let original = open(&args.bundle)?;
-    let study_yaml = fs::read(original.folder.join("study.yaml"))
-        .with_context(|| format!("{}", original.folder.join("study.yaml").display()))?;
+    let Opened { run: original, study_yaml, published_yaml } = open(&args.bundle)?;
     write(&args.out, "study.yaml", &study_yaml)?;
-    if let Some(name) = &original.study.published {
-        let file = original.folder.join("published.yaml");
-        let bytes = fs::read(&file).with_context(|| format!("{}", file.display()))?;
+    if let Some((name, bytes)) = original.study.published.as_ref().zip(published_yaml) {
         write(&args.out, name, &bytes)?;
     }
     let (study_file, results) = (args.out.join("study.yaml"), args.out.join("results"));
