@@ -8,7 +8,7 @@ endif
 
 OFFPRINT := target/release/offprint
 
-.PHONY: paper report test lint build
+.PHONY: paper report test lint build fuzz
 
 build: ## compile, in the one profile that everything here uses
 	cargo build --release
@@ -28,3 +28,7 @@ lint: ## what a change must pass before review
 	cargo clippy --release --all-targets -- -D warnings
 	cargo clippy --release --all-targets --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps
+
+SECONDS_EACH ?= 60
+fuzz: ## each fuzz target for SECONDS_EACH; needs a nightly compiler and cargo-fuzz, see fuzz/README.md
+	for target in $$(cargo +nightly fuzz list); do cargo +nightly fuzz run -s none $$target -- -max_total_time=$(SECONDS_EACH) -timeout=10 -rss_limit_mb=2048 || exit 1; done
