@@ -23,6 +23,7 @@ pub fn build(run: &Run, summary: &Summary) -> Result<Claims> {
     registry.inference(&run.study, &inference);
     registry.study(&run.study, summary);
     registry.machine(run);
+    registry.excerpts(summary, &run.records);
     for checkpoint in &run.environment.checkpoints {
         registry.model(checkpoint);
     }

@@ -3,6 +3,7 @@
 
 mod build;
 mod consistency;
+mod excerpts;
 mod inference;
 mod judgements;
 mod published;

@@ -52,5 +52,6 @@ fn raw(html: String) -> Event<'static> {
 
 /// Text for HTML.
 pub fn escape(text: &str) -> String {
+    let text: String = text.chars().map(super::prose::seen).collect();
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

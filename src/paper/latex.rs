@@ -84,7 +84,8 @@ impl Writer {
             Tag::BlockQuote(_) => self.push("\\begin{quote}\n"),
             Tag::CodeBlock(CodeBlockKind::Fenced(_) | CodeBlockKind::Indented) => {
                 self.in_code_block = true;
-                self.push("{\\footnotesize\n\\begin{verbatim}\n");
+                // In a box, so that no page break parts its lines.
+                self.push("\\noindent\\begin{minipage}{\\linewidth}\\footnotesize\n\\begin{verbatim}\n");
             }
             Tag::Link { dest_url, .. } => match dest_url.strip_prefix('#') {
                 Some(target) => self.push(&format!("\\hyperlink{{{target}}}{{")),
@@ -140,7 +141,7 @@ impl Writer {
             TagEnd::BlockQuote(_) => self.push("\\end{quote}\n\n"),
             TagEnd::CodeBlock => {
                 self.in_code_block = false;
-                self.push("\\end{verbatim}\n}\n\n");
+                self.push("\\end{verbatim}\n\\end{minipage}\n\n");
             }
             TagEnd::TableHead => self.push(" \\\\\n\\midrule\n"),
             TagEnd::TableRow => self.push(" \\\\\n"),
@@ -191,7 +192,7 @@ pub fn escape(text: &str) -> String {
             ' '..='~' => out.push(c),
             // Latin letters of Western Europe, which T1 fonts have.
             'À'..='ÿ' => out.push(c),
-            c => out += &format!("\\texttt{{U+{:04X}}}", c as u32),
+            c => out += &format!("\\texttt{{U+{:04X}}}\\allowbreak{{}}", c as u32),
         }
     }
     out
@@ -235,7 +236,7 @@ mod tests {
     #[test]
     fn hostile_text_is_text() {
         assert_eq!(escape("\\input{x}$a_b%"), "\\textbackslash{}input\\{x\\}\\$a\\_b\\%");
-        assert_eq!(escape("日\u{1b}é"), "\\texttt{U+65E5}\\texttt{U+001B}é");
+        assert_eq!(escape("日\u{1b}é"), "\\texttt{U+65E5}\\allowbreak{}\\texttt{U+001B}\\allowbreak{}é");
     }
 
     #[test]

@@ -117,23 +117,26 @@ pub struct Place {
 /// # Errors
 /// As [`render`].
 pub fn places(claims: &Claims, levels: &Levels) -> Result<BTreeMap<String, Vec<Place>>> {
-    // Each claim's text is marked with its position between two private-use characters, which nothing else contains.
-    const MARKS: [char; 2] = ['\u{e000}', '\u{e001}'];
+    // Before each claim's text stands its position between two marks: letters that no escaping touches, and that the paper
+    // does not contain, whatever is quoted in it.
+    let plain = markdown(&Front::of(claims), &body(claims, levels)?)?;
+    let mark = (0..).map(|n| format!("Qz{n}x")).find(|mark| !plain.contains(mark)).unwrap_or_default();
     let mut marked = claims.clone();
     for (position, claim) in marked.claims.values_mut().enumerate() {
-        claim.text = format!("{}{position}{}{}", MARKS[0], MARKS[1], claim.text);
+        claim.text = format!("{mark}{position}{mark}{}", claim.text);
     }
     let text = markdown(&Front::of(claims), &body(&marked, levels)?)?;
     let ids: Vec<&String> = claims.claims.keys().collect();
     let mut found: BTreeMap<String, Vec<Place>> = BTreeMap::new();
     for (index, line) in text.lines().enumerate() {
-        let mut pieces = line.split(MARKS[0]);
-        let mut plain = pieces.next().unwrap_or_default().to_owned();
-        let mut here: Vec<&String> = Vec::new();
-        for piece in pieces {
-            let (position, rest) = piece.split_once(MARKS[1]).unwrap_or(("", piece));
-            here.extend(position.parse::<usize>().ok().and_then(|position| ids.get(position).copied()));
-            plain += rest;
+        // Text and positions by turns.
+        let (mut plain, mut here) = (String::new(), Vec::new());
+        for (turn, piece) in line.split(&mark).enumerate() {
+            if turn % 2 == 0 {
+                plain += piece;
+            } else {
+                here.extend(piece.parse::<usize>().ok().and_then(|position| ids.get(position).copied()));
+            }
         }
         for id in here {
             let places = found.entry(id.clone()).or_default();

@@ -142,23 +142,39 @@ pub(super) fn nearest<'a>(id: &str, known: impl Iterator<Item = &'a String>) -> 
     known.max_by_key(shared).map_or("none", String::as_str)
 }
 
-/// Text that somebody else wrote, made harmless in Markdown: every character with a meaning there is escaped, control
-/// characters become U+FFFD, line ends become spaces.
+/// Text that somebody else wrote, made harmless in Markdown: every character with a meaning there is escaped, characters that
+/// control or that nobody sees become U+FFFD, line ends become spaces.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' | '\r' | '\t' => out.push(' '),
-            c if c.is_control() => out.push('\u{fffd}'),
-            // `.` and `-` have a meaning at a line's start only, where no value is inserted.
-            c if c.is_ascii_punctuation() && !".,-:;%/()?'\"+=".contains(c) => {
-                out.push('\\');
-                out.push(c);
-            }
-            c => out.push(c),
+    for c in text.chars().map(seen) {
+        // `.` and `-` have a meaning at a line's start only, where no value is inserted.
+        if c.is_ascii_punctuation() && !".,-:;%/()?'\"+=".contains(c) {
+            out.push('\\');
         }
+        out.push(c);
     }
     out
+}
+
+/// The character as a reader may see it: white space is a space, and U+FFFD stands for what controls, turns text around, hides in
+/// it or means nothing to others (marks of direction, zero widths, variation selectors, tags, private use).
+pub fn seen(c: char) -> char {
+    match c {
+        '\n' | '\r' | '\t' | '\u{85}' | '\u{2028}' | '\u{2029}' => ' ',
+        '\u{ad}'
+        | '\u{61c}'
+        | '\u{180e}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' => char::REPLACEMENT_CHARACTER,
+        '\u{e000}'..='\u{f8ff}'
+        | '\u{fdd0}'..='\u{fdef}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}' => char::REPLACEMENT_CHARACTER,
+        c if c.is_control() || c >= '\u{e0000}' || (c as u32) & 0xfffe == 0xfffe => char::REPLACEMENT_CHARACTER,
+        c => c,
+    }
 }
 
 #[cfg(test)]
