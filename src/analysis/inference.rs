@@ -1,13 +1,13 @@
-//! Summary and records -> every test that a judgement in the paper rests on. Pure; judges nothing and formats nothing.
+//! Summary -> every test that a judgement in the paper rests on. Pure; judges nothing and formats nothing.
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
 
 use super::{
-    Group, RunMetrics, Summary,
+    RunMetrics, Summary,
     drift::{self, Drift},
-    gaps::{self, Gaps},
+    gaps::Gaps,
     line::{self, Line},
     metrics,
     observation::{self, Observation},
@@ -16,10 +16,7 @@ use super::{
     parts::Parts,
     variance::{self, Variance},
 };
-use crate::{
-    record::{Outcome, Phase, RunRecord},
-    study::Study,
-};
+use crate::study::Study;
 
 /// The metrics that are tested.
 pub const TESTED: [&str; 6] = ["decode", "latency", "load", "throughput", "ttft", "warm_latency"];
@@ -31,15 +28,11 @@ pub const FITTED: [&str; 2] = ["latency", "warm_latency"];
 pub struct Inference {
     /// By metric. A metric that some run lacks (decoding, with one token) is absent.
     pub tests: BTreeMap<&'static str, Tests>,
-    /// Time by part and between tokens: `""` is all runs, then `by_length.64.` and the like.
-    pub times: BTreeMap<String, Times>,
 }
 
 /// What is asked of one metric.
 #[derive(Debug, Clone)]
 pub struct Tests {
-    /// In the order of [`Summary::runs`].
-    pub observations: Vec<Observation>,
     pub variance: Variance,
     /// Of [`FITTED`] metrics.
     pub line: Option<Line>,
@@ -63,7 +56,7 @@ pub struct Times {
 ///
 /// # Errors
 /// A value that is not finite.
-pub fn infer(study: &Study, summary: &Summary, records: &[RunRecord]) -> Result<Inference> {
+pub fn infer(study: &Study, summary: &Summary) -> Result<Inference> {
     let mut tests = BTreeMap::new();
     for metric in TESTED {
         let values: Option<Vec<f64>> = summary.runs.iter().map(|run| metrics::value(run, metric)).collect();
@@ -71,25 +64,7 @@ pub fn infer(study: &Study, summary: &Summary, records: &[RunRecord]) -> Result<
             tests.insert(metric, test(study, summary, metric, &values)?);
         }
     }
-    let measured: BTreeMap<u32, &RunRecord> = records
-        .iter()
-        .filter(|record| record.phase == Phase::Measured && record.outcome == Outcome::Ok)
-        .map(|record| (record.run, record))
-        .collect();
-    let of_group = |group: &Group| {
-        let records = || group.runs.iter().filter_map(|run| measured.get(run).copied());
-        Times { runs: group.runs.clone(), parts: Parts::of(records()), gaps: gaps::of(records()) }
-    };
-    let mut times = BTreeMap::from([(String::new(), of_group(&summary.overall))]);
-    let factors = [
-        ("by_length", &summary.by_length),
-        ("by_temperature", &summary.by_temperature),
-        ("by_prompt", &summary.by_prompt),
-    ];
-    for (factor, groups) in factors {
-        times.extend(groups.iter().map(|group| (format!("{factor}.{}.", group.key), of_group(group))));
-    }
-    Ok(Inference { tests, times })
+    Ok(Inference { tests })
 }
 
 fn test(study: &Study, summary: &Summary, metric: &str, values: &[f64]) -> Result<Tests> {
@@ -106,7 +81,6 @@ fn test(study: &Study, summary: &Summary, metric: &str, values: &[f64]) -> Resul
         prompt: pairs::equivalence(&observations, 2, margin, confidence)?,
         drift: drift::of(&observations, confidence)?,
         outliers: outliers::of(&observations)?,
-        observations,
     })
 }
 

@@ -15,16 +15,17 @@ pub mod parts;
 pub mod stats;
 pub mod tables;
 pub mod tails;
+mod tally;
 pub mod variance;
 
-use anyhow::{Result, ensure};
+use std::collections::BTreeMap;
+
+use anyhow::Result;
 pub use inference::{FITTED, Inference, TESTED, Tests, Times, infer};
 pub use metrics::value as metric;
+pub use tally::{Seen, Tally};
 
-use crate::{
-    record::{Outcome, Phase, RunRecord},
-    study::{Plan, Study},
-};
+use crate::{record::RunRecord, study::Study};
 
 use crate::units::{Bytes, Seconds, TokensPerSecond};
 
@@ -46,30 +47,9 @@ pub const METRICS: [(&str, &str); 9] = [
 /// # Errors
 /// None of them did; several models (a paper is about one); a row that says `ok` and lacks a time.
 pub fn summarise(study: &Study, records: &[RunRecord]) -> Result<Summary> {
-    ensure!(
-        study.models.len() == 1,
-        "the study has {} models; a paper is about one\nhint: make a study of each",
-        study.models.len()
-    );
-    let measured: Vec<&RunRecord> = records.iter().filter(|record| record.phase == Phase::Measured).collect();
-    let mut runs = measured
-        .iter()
-        .filter(|record| record.outcome == Outcome::Ok)
-        .map(|record| metrics::of(record))
-        .collect::<Result<Vec<RunMetrics>>>()?;
-    ensure!(!runs.is_empty(), "no run of the study ended well\nhint: the `error` of each row says why");
-    runs.sort_by_key(|run| run.run);
-    let grouped = frame::Grouped::of(&runs, study.statistics.confidence)?;
-    Ok(Summary {
-        planned: Plan::of(study).runs.len() as u32,
-        failed: measured.iter().filter(|record| record.outcome == Outcome::Failed).count() as u32,
-        overall: grouped.by(&[])?.remove(0),
-        by_length: grouped.by(&["max_tokens"])?,
-        by_temperature: grouped.by(&["temperature"])?,
-        by_prompt: grouped.by(&["prompt_id"])?,
-        cells: grouped.by(&["prompt_id", "max_tokens", "temperature"])?,
-        runs,
-    })
+    let mut tally = Tally::default();
+    records.iter().try_for_each(|record| tally.add(record))?;
+    tally.finish(study)
 }
 
 /// Everything that tables, figures and claims are made from.
@@ -89,6 +69,9 @@ pub struct Summary {
     pub by_prompt: Vec<Group>,
     /// One a point of the design, in plan order.
     pub cells: Vec<Group>,
+    /// Where the time goes: `""` is all runs, then `by_length.64.` and the like.
+    pub times: BTreeMap<String, Times>,
+    pub seen: Seen,
 }
 
 /// What is derived from one record (formulas: `docs/METHODOLOGY.md`).
@@ -131,7 +114,7 @@ pub struct Group {
     pub runs: Vec<u32>,
     /// Statistics by metric name, ascending: `decode`, `decode_mlxlm`, `latency`, `load`, `peak_memory`, `prefill`, `throughput`, `ttft`, `warm_latency`.
     /// Times in seconds, rates in tokens per second, memory in bytes. A metric that no run of the group has is absent.
-    pub metrics: std::collections::BTreeMap<&'static str, Stats>,
+    pub metrics: BTreeMap<&'static str, Stats>,
     /// Total tokens / total latency, tok/s: the rate of the group as a whole, beside the mean of rates.
     pub pooled_throughput: f64,
 }

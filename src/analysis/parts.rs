@@ -18,11 +18,21 @@ impl Parts {
     /// The parts of runs that ended well; a row that lacks a time is left out.
     pub fn of<'a>(records: impl IntoIterator<Item = &'a RunRecord>) -> Parts {
         let mut total = Parts::default();
-        for ns in records.into_iter().filter_map(of_run) {
-            total.runs += 1;
-            total.ns.iter_mut().zip(ns).for_each(|(sum, part)| *sum += u128::from(part));
-        }
+        records.into_iter().for_each(|record| total.add(record));
         total
+    }
+
+    /// Takes in a row; one that lacks a time is left out.
+    pub fn add(&mut self, record: &RunRecord) {
+        let Some(ns) = of_run(record) else { return };
+        self.runs += 1;
+        self.ns.iter_mut().zip(ns).for_each(|(sum, part)| *sum += u128::from(part));
+    }
+
+    /// Takes in all that another has.
+    pub fn merge(&mut self, other: &Parts) {
+        self.runs += other.runs;
+        self.ns.iter_mut().zip(other.ns).for_each(|(sum, part)| *sum += part);
     }
 
     /// Mean of a part, in seconds.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use super::{
-    CLAIMS_SCHEMA, Claim, Claims, Predicate, Source, Value,
+    CLAIMS_SCHEMA, Claim, Claims, Predicate, Runs, Source, Value,
     rounding::{Decimals, significant, text},
 };
 use crate::{
@@ -19,11 +19,12 @@ use crate::{
 pub fn build(run: &Run, summary: &Summary) -> Result<Claims> {
     let mut registry = Registry { claims: BTreeMap::new(), all: summary.runs.iter().map(|run| run.run).collect() };
     registry.groups(summary);
-    let inference = analysis::infer(&run.study, summary, &run.records)?;
+    let inference = analysis::infer(&run.study, summary)?;
     registry.inference(&run.study, &inference);
+    registry.all_times(summary);
     registry.study(&run.study, summary);
-    registry.machine(run);
-    registry.excerpts(summary, &run.records);
+    registry.machine(run, summary);
+    registry.excerpts(summary);
     for checkpoint in &run.environment.checkpoints {
         registry.model(checkpoint);
     }
@@ -41,8 +42,7 @@ pub fn build(run: &Run, summary: &Summary) -> Result<Claims> {
     }
     let mut predicates = predicates(run, summary);
     if let Some(published) = &run.published {
-        let backend = run.records.first().map_or("none", |row| row.backend.as_str());
-        let judged = super::consistency::of(published, &run.study, &run.environment, backend);
+        let judged = super::consistency::of(published, &run.study, &run.environment, &summary.seen.backend);
         let same_setup = judged.get("published.same_setup").is_some_and(|predicate| predicate.holds == Some(true));
         registry.published(published, same_setup);
         predicates.extend(judged);
@@ -90,7 +90,7 @@ impl Registry {
             formula,
             rounding: rounding.to_owned(),
             n: runs.len() as u32,
-            runs: runs.to_vec(),
+            runs: Runs::from(runs),
         };
         self.claims.insert(id, claim);
     }
@@ -234,7 +234,7 @@ impl Registry {
         );
     }
 
-    fn machine(&mut self, run: &Run) {
+    fn machine(&mut self, run: &Run, summary: &Summary) {
         let Environment { chip, machine_model, arch, physical_cores, logical_cores, os, kernel, gpu, .. } =
             &run.environment;
         let e = &run.environment;
@@ -264,12 +264,10 @@ impl Registry {
         for (name, version) in &e.libraries {
             self.fact(&format!("software.{name}"), version, said);
         }
-        let first = run.records.first();
-        self.fact("machine.backend", first.map_or("none", |row| row.backend.as_str()), "backend of the rows");
-        self.fact("machine.engine", first.map_or("none", |row| row.engine.as_str()), "engine of the rows");
+        self.fact("machine.backend", &summary.seen.backend, "backend of the rows");
+        self.fact("machine.engine", &summary.seen.engine, "engine of the rows");
         let all = self.all.clone();
-        let dates: Vec<&str> = run.records.iter().filter_map(|row| row.started_at.split('T').next()).collect();
-        let (from, to) = (dates.iter().min().copied().unwrap_or(""), dates.iter().max().copied().unwrap_or(""));
+        let (from, to) = (summary.seen.from.as_str(), summary.seen.to.as_str());
         let when = if from == to { from.to_owned() } else { format!("{from} to {to}") };
         self.put(
             "study.date".into(),

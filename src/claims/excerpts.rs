@@ -1,21 +1,16 @@
 //! What the model wrote -> a few words of it for each prompt, as claims. It is somebody else's text: whoever prints it escapes it.
 
 use super::{Value, build::Registry};
-use crate::{
-    analysis::Summary,
-    record::{Phase, RunRecord},
-};
+use crate::analysis::Summary;
 
 /// Characters of an output that the paper shows.
 const LENGTH: usize = 200;
 
 impl Registry {
     /// The beginning of the output of each prompt's first run.
-    pub(super) fn excerpts(&mut self, summary: &Summary, records: &[RunRecord]) {
+    pub(super) fn excerpts(&mut self, summary: &Summary) {
         for group in &summary.by_prompt {
-            let Some(run) = group.runs.first() else { continue };
-            let record = records.iter().find(|record| record.run == *run && record.phase == Phase::Measured);
-            let Some(text) = record.and_then(|record| record.output_text.as_deref()) else { continue };
+            let Some((run, Some(text))) = summary.seen.outputs.get(&group.key) else { continue };
             let (id, runs) = (format!("by_prompt.{}.excerpt", group.key), [*run]);
             let shown = excerpt(text);
             let (value, formula) = (Value::Text(shown.clone()), "beginning of output_text of the prompt's first run");

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     analysis::{
-        Inference, METRICS, Tests, Times,
+        Inference, METRICS, Summary, Tests, Times,
         gaps::Gaps,
         line::{Coefficient, Line},
         outliers::Mark,
@@ -17,6 +17,9 @@ use crate::{
     },
     study::Study,
 };
+
+/// More runs than this are not named one by one in a text.
+const MOST_NAMES: usize = 100;
 
 const TWO: &str = "two significant digits";
 const OF_ERROR: &str = "to two significant digits of the standard error";
@@ -60,7 +63,11 @@ impl Registry {
             self.drift(metric, tests);
             self.outliers(metric, tests);
         }
-        for (prefix, times) in &inference.times {
+    }
+
+    /// Where the time goes, of every group.
+    pub(super) fn all_times(&mut self, summary: &Summary) {
+        for (prefix, times) in &summary.times {
             self.times(prefix, times);
         }
     }
@@ -254,10 +261,10 @@ impl Registry {
             let count = Value::Integer(runs.len() as i64);
             let id = format!("outliers.{metric}.{name}");
             self.put(id.clone(), count, "", runs.len().to_string(), formula.clone(), "exact", &all);
-            let names = if runs.is_empty() {
-                "none".to_owned()
-            } else {
-                list(&runs.iter().map(u32::to_string).collect::<Vec<_>>())
+            let names = match runs.len() {
+                0 => "none".to_owned(),
+                1..=MOST_NAMES => list(&runs.iter().map(u32::to_string).collect::<Vec<_>>()),
+                many => format!("{many} runs"),
             };
             self.put(format!("{id}.runs"), Value::Text(names.clone()), "", names, formula, "exact", &runs);
         }

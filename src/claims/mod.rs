@@ -8,11 +8,13 @@ mod inference;
 mod judgements;
 mod published;
 pub mod rounding;
+mod runs;
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
 pub use build::{build, list};
+pub use runs::Runs;
 
 use serde::{Deserialize, Serialize};
 
@@ -74,7 +76,8 @@ pub struct Claim {
     pub rounding: String,
     /// Number of runs behind it.
     pub n: u32,
-    pub runs: Vec<u32>,
+    /// `1-18, 37-54`.
+    pub runs: Runs,
 }
 
 /// A judgement that a word of prose depends on.

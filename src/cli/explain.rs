@@ -103,7 +103,7 @@ pub fn run(args: ExplainArgs) -> Result<ExitCode> {
                 id,
                 claim,
                 places: places.get(id).map_or(&[], Vec::as_slice),
-                rows: claim.runs.iter().filter_map(|run| rows.get(run)).map(|record| Row::of(record)).collect(),
+                rows: claim.runs.iter().filter_map(|run| rows.get(&run)).map(|record| Row::of(record)).collect(),
                 recompute: recompute(id, claim, &folder.join("runs.jsonl").display().to_string()),
             }
         })
@@ -174,7 +174,7 @@ fn recompute(id: &str, claim: &Claim, file: &str) -> Option<String> {
         "cv" => format!("(add / length) as $mean | ({variance} | sqrt) / $mean"),
         _ => return None,
     };
-    let runs: Vec<String> = claim.runs.iter().map(u32::to_string).collect();
+    let runs: Vec<String> = claim.runs.iter().map(|run| run.to_string()).collect();
     Some(format!(
         "jq -s 'map(select(.phase == \"measured\" and .outcome == \"ok\" and (.run | IN({}))) | {value}) | {reduce}' {file}",
         runs.join(",")

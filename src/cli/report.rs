@@ -10,8 +10,8 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
-    analysis::{self, tables},
-    claims::{self, Claims},
+    analysis::{Tally, tables},
+    claims::{self, Source},
     digest,
     figures::{self, Labels},
     paper,
@@ -68,8 +68,10 @@ pub fn write_paper(folder: &Path, out: &Path) -> Result<()> {
 
 /// Every file of a paper but the PDF, whose bytes are the TeX engine's: by its path under the paper's folder.
 fn files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
-    let run = Run::open(folder)?;
-    let summary = analysis::summarise(&run.study, &run.records).with_context(|| format!("{}", folder.display()))?;
+    // A row at a time: what is kept of a million rows fits where the rows would not.
+    let mut tally = Tally::default();
+    let run = Run::read(folder, |record| tally.add(&record))?;
+    let summary = tally.finish(&run.study).with_context(|| format!("{}", folder.display()))?;
     let claims = claims::build(&run, &summary)?;
     let figures = figures::draw(&summary, &Labels::of(&run.study, &run.environment))?;
     let by_id = figures.iter().map(|figure| (figure.id.to_owned(), figure.svg.clone())).collect();
@@ -92,6 +94,12 @@ fn files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     Ok(files)
 }
 
+/// What of `claims.json` tells where it comes from, in any version of it.
+#[derive(Debug, serde::Deserialize)]
+struct Head {
+    source: Source,
+}
+
 /// The run that a paper names, if its folder is here; else the newest complete run of any study.
 pub fn choose(out: &Path, results: &Path) -> Result<PathBuf> {
     let mut folders = Vec::new();
@@ -102,7 +110,7 @@ pub fn choose(out: &Path, results: &Path) -> Result<PathBuf> {
     }
     if let Ok(text) = fs::read_to_string(out.join("claims.json")) {
         let file = out.join("claims.json");
-        let claims: Claims = serde_json::from_str(&text).with_context(|| format!("{}", file.display()))?;
+        let claims: Head = serde_json::from_str(&text).with_context(|| format!("{}", file.display()))?;
         let of_paper = folders.iter().find(|folder| {
             digest::sha256_file(&folder.join("runs.jsonl")).is_ok_and(|digest| digest == claims.source.sha256)
         });

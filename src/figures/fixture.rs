@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Labels;
 use crate::{
-    analysis::{Group, RunMetrics, Summary, stats},
+    analysis::{Group, RunMetrics, Seen, Summary, stats},
     units::{Seconds, TokensPerSecond},
 };
 
@@ -71,6 +71,8 @@ impl Design {
             by_temperature: temperatures.collect(),
             by_prompt: prompts.collect(),
             cells: cells.collect(),
+            times: BTreeMap::new(),
+            seen: Seen::default(),
             runs,
         }
     }

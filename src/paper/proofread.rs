@@ -330,7 +330,7 @@ mod tests {
             formula: String::new(),
             rounding: String::new(),
             n: 0,
-            runs: vec![],
+            runs: crate::claims::Runs::default(),
         };
         let ids =
             ["latency.mean", "by_length.64.latency.mean", "by_length.128.latency.mean", "drift.slope", "latency.se"];

@@ -192,7 +192,7 @@ mod tests {
             formula: String::new(),
             rounding: String::new(),
             n: 0,
-            runs: vec![],
+            runs: crate::claims::Runs::default(),
         };
         Claims {
             schema: CLAIMS_SCHEMA.into(),

@@ -48,6 +48,19 @@ impl Run {
     /// # Errors
     /// A folder that is not ours, another schema, any bad line but a torn last one, rows that do not fit the plan.
     pub fn open(folder: &Path) -> Result<Self> {
+        let mut records = Vec::new();
+        let run = Run::read(folder, |record| {
+            records.push(record);
+            Ok(())
+        })?;
+        Ok(Run { records, ..run })
+    }
+
+    /// Reads a run folder, strictly, and hands on each row instead of keeping it: `records` stays empty.
+    ///
+    /// # Errors
+    /// As [`Run::open`], and what `take` refuses.
+    pub fn read(folder: &Path, mut take: impl FnMut(RunRecord) -> Result<()>) -> Result<Self> {
         for name in [STUDY, ENVIRONMENT, RUNS] {
             ensure!(
                 folder.join(name).is_file(),
@@ -60,13 +73,17 @@ impl Run {
         let text = fs::read_to_string(&file).with_context(|| format!("{}", file.display()))?;
         let environment = Environment::from_json(&file.display().to_string(), &text)?;
         let runs = folder.join(RUNS);
-        let records = Records::open(&runs)?.collect::<Result<Vec<_>>>()?;
         let plan = Plan::of(&study);
-        if let Some(problem) = problems(&study, &plan, &records).first() {
-            bail!(
-                "{}: {problem}\nhint: rows of another study were mixed in, or the file was changed; restore it",
-                runs.display()
-            );
+        let mut check = Check::new(&study, &plan);
+        for record in Records::open(&runs)? {
+            let record = record?;
+            if let Some(problem) = check.row(&record).first() {
+                bail!(
+                    "{}: {problem}\nhint: rows of another study were mixed in, or the file was changed; restore it",
+                    runs.display()
+                );
+            }
+            take(record)?;
         }
         Ok(Run {
             published: published(folder, &study)?,
@@ -74,7 +91,7 @@ impl Run {
             run_id: name(folder),
             study,
             environment,
-            records,
+            records: Vec::new(),
             runs_sha256: digest::sha256_file(&runs).with_context(|| format!("{}", runs.display()))?,
         })
     }
@@ -100,53 +117,50 @@ fn published(folder: &Path, study: &Study) -> Result<Option<Published>> {
 
 /// Where rows contradict the plan, in words; empty when they do not. A run may be missing: see [`Run::is_complete`].
 pub fn problems(study: &Study, plan: &Plan, records: &[RunRecord]) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut seen = std::collections::BTreeSet::new();
-    for record in records {
-        let Some(planned) = record.run.checked_sub(1).and_then(|index| plan.runs.get(index as usize)) else {
-            found.push(format!("run {}: the plan has {} runs", record.run, plan.runs.len()));
-            continue;
+    let mut check = Check::new(study, plan);
+    records.iter().flat_map(|record| check.row(record)).collect()
+}
+
+/// Rows held to the plan, one at a time.
+struct Check<'a> {
+    study: &'a Study,
+    plan: &'a Plan,
+    /// SHA-256 of each prompt.
+    prompts: Vec<String>,
+    /// Has the run its measurement?
+    measured: Vec<bool>,
+}
+
+impl<'a> Check<'a> {
+    fn new(study: &'a Study, plan: &'a Plan) -> Self {
+        let prompts = study.prompts.iter().map(|prompt| digest::sha256_hex(prompt.text.as_bytes())).collect();
+        Check { study, plan, prompts, measured: vec![false; plan.runs.len()] }
+    }
+
+    fn row(&mut self, record: &RunRecord) -> Vec<String> {
+        let Check { study, plan, prompts, measured } = self;
+        let index = record.run.checked_sub(1).map(|index| index as usize);
+        let Some((index, planned)) = index.and_then(|index| Some((index, plan.runs.get(index)?))) else {
+            return vec![format!("run {}: the plan has {} runs", record.run, plan.runs.len())];
         };
-        let prompt = &study.prompts[planned.prompt];
         let checks = [
             ("order", record.order == planned.order),
             ("block", record.block == planned.block),
             ("model", record.model == study.models[planned.model].id),
-            ("prompt_id", record.prompt_id == prompt.id),
-            ("prompt_sha256", record.prompt_sha256 == digest::sha256_hex(prompt.text.as_bytes())),
+            ("prompt_id", record.prompt_id == study.prompts[planned.prompt].id),
+            ("prompt_sha256", record.prompt_sha256 == prompts[planned.prompt]),
             ("max_tokens", record.phase == Phase::Warmup || record.max_tokens == planned.max_tokens),
             ("temperature", record.temperature == planned.temperature),
             ("repeat", record.repeat == planned.repeat),
             ("seed", record.seed == planned.seed),
         ];
-        for (field, _) in checks.iter().filter(|(_, equal)| !equal) {
-            found.push(format!("run {}: `{field}` is not what the plan says", record.run));
-        }
-        found.extend(contradiction(record).map(|what| format!("run {}: {what}", record.run)));
-        if record.phase == Phase::Measured && !seen.insert(record.run) {
+        let wrong = checks.iter().filter(|(_, equal)| !equal);
+        let mut found: Vec<String> =
+            wrong.map(|(field, _)| format!("run {}: `{field}` is not what the plan says", record.run)).collect();
+        if record.phase == Phase::Measured && std::mem::replace(&mut measured[index], true) {
             found.push(format!("run {}: measured twice", record.run));
         }
-    }
-    found
-}
-
-/// What a row says against itself, if anything: its tokens, their times and its end do not go together.
-fn contradiction(record: &RunRecord) -> Option<String> {
-    let times = record.token_times_ns.as_deref()?;
-    let last = times.last().copied();
-    let (n_gen, ttft) = (record.n_gen?, record.ttft_ns);
-    if times.len() as u64 != u64::from(n_gen) {
-        Some(format!("`n_gen` is {n_gen}, and `token_times_ns` has {} times", times.len()))
-    } else if ttft != times.first().copied() {
-        Some("`ttft_ns` is not the first of `token_times_ns`".to_owned())
-    } else if !times.is_sorted() {
-        Some("`token_times_ns` goes backwards".to_owned())
-    } else if n_gen > record.max_tokens {
-        Some(format!("`n_gen` is {n_gen}, and `max_tokens` is {}", record.max_tokens))
-    } else if record.e2e_ns.zip(last).is_some_and(|(e2e, last)| e2e < last) {
-        Some("`e2e_ns` is less than the last of `token_times_ns`".to_owned())
-    } else {
-        None
+        found
     }
 }
 

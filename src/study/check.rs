@@ -9,8 +9,8 @@ use super::{
     file::{About, AuthorEntry, BenchmarkSettings, ExecutionEntry, File, Model, PromptEntry, StatisticsEntry},
 };
 
-/// A plan this long is a slip of the pen: at one second a run it takes more than a day.
-const MAX_RUNS: u64 = 100_000;
+/// A plan longer than this is a slip of the pen: at one second a run it takes more than ten days.
+const MAX_RUNS: u64 = 1_000_000;
 /// Tokens of one run: beyond the context of any checkpoint of today.
 const MAX_LENGTH: u32 = 1_000_000;
 const MAX_WARMUPS: u32 = 100;

@@ -94,7 +94,7 @@ fn every_error_says_where_what_and_the_way_out() {
         ("no replicates", with("num_runs: 3", "num_runs: 0")),
         ("replicates as text", with("num_runs: 3", "num_runs: \"3\"")),
         ("too many warm-ups", with("warmup_runs: 1", "warmup_runs: 1000")),
-        ("grid too large", with("num_runs: 3", "num_runs: 50000")),
+        ("grid too large", with("num_runs: 3", "num_runs: 500000")),
         ("duplicate prompt", with("Explain quantum computing in simple terms.", "What is machine learning?")),
         (
             "duplicate prompt, named",

@@ -1,0 +1,151 @@
+//! Rows, one at a time -> `Summary`. What a row leaves behind is small: its metrics, and its token times in the sums and the
+//! distribution of its cell. So a million rows are read in the memory of their metrics.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, ensure};
+
+use super::{Group, RunMetrics, Summary, Times, frame, gaps::Distribution, metrics, parts::Parts};
+use crate::{
+    record::{Outcome, Phase, RunRecord},
+    study::Study,
+};
+
+/// Rows seen so far.
+#[derive(Debug, Default)]
+pub struct Tally {
+    runs: Vec<RunMetrics>,
+    failed: u32,
+    seen: Seen,
+    /// By prompt, then by length and the temperature's bits.
+    cells: BTreeMap<String, BTreeMap<(u32, u64), Sums>>,
+}
+
+/// What the paper says of the rows beside their numbers.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// Of the first row.
+    pub engine: String,
+    pub backend: String,
+    /// First and last UTC date.
+    pub from: String,
+    pub to: String,
+    /// The first run that ended well, by prompt, with its output where it has one.
+    pub outputs: BTreeMap<String, (u32, Option<String>)>,
+}
+
+/// Token times of some runs.
+#[derive(Debug, Clone, Default)]
+struct Sums {
+    parts: Parts,
+    gaps: Distribution,
+}
+
+impl Tally {
+    /// Takes a row in.
+    ///
+    /// # Errors
+    /// A row that says `ok` and lacks a time.
+    pub fn add(&mut self, record: &RunRecord) -> Result<()> {
+        self.seen.add(record);
+        if record.phase != Phase::Measured {
+            return Ok(());
+        }
+        if record.outcome == Outcome::Failed {
+            self.failed += 1;
+            return Ok(());
+        }
+        self.runs.push(metrics::of(record)?);
+        let prompt = match self.cells.get_mut(&record.prompt_id) {
+            Some(prompt) => prompt,
+            None => self.cells.entry(record.prompt_id.clone()).or_default(),
+        };
+        let sums = prompt.entry((record.max_tokens, record.temperature.to_bits())).or_default();
+        sums.parts.add(record);
+        sums.gaps.add(record.token_times_ns.as_deref().unwrap_or_default());
+        Ok(())
+    }
+
+    /// Summarises the runs that ended well.
+    ///
+    /// # Errors
+    /// None of them did; several models (a paper is about one).
+    pub fn finish(self, study: &Study) -> Result<Summary> {
+        let Tally { mut runs, failed, seen, cells } = self;
+        ensure!(
+            study.models.len() == 1,
+            "the study has {} models; a paper is about one\nhint: make a study of each",
+            study.models.len()
+        );
+        ensure!(!runs.is_empty(), "no run of the study ended well\nhint: the `error` of each row says why");
+        runs.sort_by_key(|run| run.run);
+        let grouped = frame::Grouped::of(&runs, study.statistics.confidence)?;
+        let mut summary = Summary {
+            planned: (study.cells() as u32).saturating_mul(study.settings.num_runs),
+            failed,
+            overall: grouped.by(&[])?.remove(0),
+            by_length: grouped.by(&["max_tokens"])?,
+            by_temperature: grouped.by(&["temperature"])?,
+            by_prompt: grouped.by(&["prompt_id"])?,
+            cells: grouped.by(&["prompt_id", "max_tokens", "temperature"])?,
+            runs: Vec::new(),
+            times: BTreeMap::new(),
+            seen,
+        };
+        drop(grouped);
+        summary.runs = runs;
+        summary.times = times(&summary, &cells);
+        Ok(summary)
+    }
+}
+
+impl Seen {
+    fn add(&mut self, record: &RunRecord) {
+        let date = record.started_at.split('T').next().unwrap_or_default();
+        if self.engine.is_empty() {
+            (self.engine, self.backend) = (record.engine.clone(), record.backend.clone());
+            (self.from, self.to) = (date.to_owned(), date.to_owned());
+        }
+        if date < self.from.as_str() {
+            date.clone_into(&mut self.from);
+        }
+        if date > self.to.as_str() {
+            date.clone_into(&mut self.to);
+        }
+        if record.phase != Phase::Measured || record.outcome == Outcome::Failed {
+            return;
+        }
+        let earlier = self.outputs.get(&record.prompt_id).is_some_and(|(run, _)| *run <= record.run);
+        if !earlier {
+            self.outputs.insert(record.prompt_id.clone(), (record.run, record.output_text.clone()));
+        }
+    }
+}
+
+/// Where the time of each group goes, from that of its cells.
+fn times(summary: &Summary, cells: &BTreeMap<String, BTreeMap<(u32, u64), Sums>>) -> BTreeMap<String, Times> {
+    let of = |group: &Group, belongs: &dyn Fn(&str, u32, f64) -> bool| {
+        let mut sums = Sums::default();
+        for (prompt, places) in cells {
+            for ((length, temperature), cell) in places {
+                if belongs(prompt, *length, f64::from_bits(*temperature)) {
+                    sums.parts.merge(&cell.parts);
+                    sums.gaps.merge(&cell.gaps);
+                }
+            }
+        }
+        Times { runs: group.runs.clone(), parts: sums.parts, gaps: sums.gaps.summary() }
+    };
+    let mut found = BTreeMap::from([(String::new(), of(&summary.overall, &|_, _, _| true))]);
+    for group in &summary.by_length {
+        found.insert(format!("by_length.{}.", group.key), of(group, &|_, length, _| length.to_string() == group.key));
+    }
+    for group in &summary.by_temperature {
+        let times = of(group, &|_, _, temperature| temperature.to_string() == group.key);
+        found.insert(format!("by_temperature.{}.", group.key), times);
+    }
+    for group in &summary.by_prompt {
+        found.insert(format!("by_prompt.{}.", group.key), of(group, &|prompt, _, _| prompt == group.key));
+    }
+    found
+}
