@@ -85,7 +85,7 @@ impl Writer {
             Tag::CodeBlock(CodeBlockKind::Fenced(_) | CodeBlockKind::Indented) => {
                 self.in_code_block = true;
                 // In a box, so that no page break parts its lines.
-                self.push("\\noindent\\begin{minipage}{\\linewidth}\\footnotesize\n\\begin{verbatim}\n");
+                self.push("\\medskip\\noindent\\begin{minipage}{\\linewidth}\\footnotesize\n\\begin{verbatim}\n");
             }
             Tag::Link { dest_url, .. } => match dest_url.strip_prefix('#') {
                 Some(target) => self.push(&format!("\\hyperlink{{{target}}}{{")),

@@ -14,7 +14,7 @@ mod tests;
 use std::path::Path;
 
 pub use error::{Place, Problem, StudyError};
-pub use published::{Cause, Finding, FoundIn, Printed, Published, PublishedValue};
+pub use published::{Cause, Finding, FoundIn, PUBLISHED_SCHEMA, Printed, Published, PublishedValue};
 use serde::{Deserialize, Serialize};
 
 /// What to measure, as the study file says it, defaults filled in.
