@@ -11,7 +11,10 @@ use std::{
 
 use offprint::{
     engine::{Engine, Request, Sampling, mlx::Mlx, tokenizer::Tokenizer},
-    model::{self, Checkpoint, Source},
+    model::{
+        self, Checkpoint, Source,
+        kernels::{self, Kernels},
+    },
     record::FinishReason,
 };
 use serde::Deserialize;
@@ -85,12 +88,26 @@ fn prompts_have_mlx_lms_ids_and_read_back() {
 fn greedy_tokens_and_logits_equal_mlx_lms() {
     let (golden, checkpoint) = golden();
     assert!(golden.prompts.len() >= 20 && golden.tokens >= 128);
-    let mut engine = Mlx::new(checkpoint.folder);
+    // MLX's kernels, and ours at every level that this processor can, on one and on two threads.
+    let ours = kernels::levels()
+        .into_iter()
+        .flat_map(|level| [1, 2].map(|threads| Kernels::Ours { level: level.clone(), threads }));
+    for kernels in ours.chain([Kernels::Stock]) {
+        greedy(&golden, &checkpoint, kernels);
+    }
+}
+
+fn greedy(golden: &Golden, checkpoint: &Checkpoint, kernels: Kernels) {
+    let mut engine = Mlx::new(checkpoint.folder.clone()).with(kernels.clone());
     engine.load().unwrap();
+    if engine.backend().starts_with("mlx-cpu") {
+        assert_eq!(engine.backend(), if kernels == Kernels::Stock { "mlx-cpu" } else { "mlx-cpu+offprint" });
+    }
 
     for (index, case) in golden.prompts.iter().enumerate() {
         // Past the capture of output: a silent test of minutes looks hung.
-        writeln!(io::stderr(), "{}/{} prompts", index + 1, golden.prompts.len()).unwrap();
+        let mut past_the_capture = io::stderr();
+        writeln!(past_the_capture, "{kernels:?}: {}/{} prompts", index + 1, golden.prompts.len()).unwrap();
         let generation = engine
             .generate(&Request {
                 prompt: case.prompt.clone(),
@@ -102,7 +119,7 @@ fn greedy_tokens_and_logits_equal_mlx_lms() {
             })
             .unwrap();
         assert_eq!(generation.n_prompt as usize, case.prompt_ids.len(), "{:?}", case.prompt);
-        assert_eq!(generation.tokens, case.tokens, "{:?}", case.prompt);
+        assert_eq!(generation.tokens, case.tokens, "{kernels:?}, {:?}", case.prompt);
         assert_eq!(generation.text, case.text, "{:?}", case.prompt);
         assert_eq!(generation.finish, FinishReason::Length);
         assert_eq!(generation.token_times_ns.len(), case.tokens.len());

@@ -8,7 +8,7 @@ use mlx_rs::{Array, Device, DeviceType, Dtype, Stream, memory, transforms, with_
 
 use crate::{
     engine::{Engine, Generation, Request, sampler, tokenizer::Tokenizer},
-    model::{Checkpoint, llama::Llama},
+    model::{Checkpoint, kernels::Kernels, llama::Llama},
     record::FinishReason,
 };
 
@@ -19,6 +19,8 @@ const PREFILL_CHUNK: usize = 2048;
 #[derive(Debug)]
 pub struct Mlx {
     folder: PathBuf,
+    /// `None`: as the environment says.
+    kernels: Option<Kernels>,
     loaded: Option<Loaded>,
 }
 
@@ -29,12 +31,18 @@ struct Loaded {
     eos: Vec<u32>,
     /// One stream for all work: MLX would make a new one a call, and a stream belongs to its thread.
     stream: Stream,
+    kernels: Kernels,
 }
 
 impl Mlx {
     /// An engine for the checkpoint in `folder`, which `load` opens.
     pub fn new(folder: PathBuf) -> Self {
-        Mlx { folder, loaded: None }
+        Mlx { folder, kernels: None, loaded: None }
+    }
+
+    /// The same with these kernels, whatever the environment says. Only a CPU has a choice.
+    pub fn with(self, kernels: Kernels) -> Self {
+        Mlx { kernels: Some(kernels), ..self }
     }
 
     /// Logits `[positions * vocabulary]` of a whole prompt, for comparison with other implementations.
@@ -44,8 +52,8 @@ impl Mlx {
     pub fn logits(&self, ids: &[u32]) -> Result<Vec<f32>> {
         let Loaded { model, stream, .. } = self.ready()?;
         with_stream(stream, || {
-            let mut caches = model.caches(ids.len())?;
-            let logits = model.logits(&array(ids), &mut caches)?.as_dtype(Dtype::Float32)?;
+            let mut past = model.past(ids.len())?;
+            let logits = model.logits(&array(ids), &mut past)?.as_dtype(Dtype::Float32)?;
             logits.eval()?;
             Ok(logits.as_slice::<f32>().to_vec())
         })
@@ -59,6 +67,11 @@ impl Mlx {
 impl Engine for Mlx {
     fn load(&mut self) -> Result<u64> {
         let start = Instant::now();
+        let kernels = match &self.kernels {
+            _ if !on_cpu()? => Kernels::Stock,
+            Some(kernels) => kernels.clone(),
+            None => Kernels::from_environment()?,
+        };
         let checkpoint = Checkpoint::open(&self.folder)?;
         let tokenizer = Tokenizer::open(&self.folder, checkpoint.config.vocab_size)?;
         // x86 has fast kernels for float32 only; float16 scales cast exactly. GPUs keep the checkpoint's type.
@@ -67,13 +80,15 @@ impl Engine for Mlx {
         let stream = Stream::new();
         let model = with_stream(&stream, || Llama::load(&checkpoint, dtype))
             .with_context(|| format!("{}", self.folder.display()))?;
+        #[cfg(target_os = "linux")]
+        let model = fused(model, &kernels)?;
         let load_ns = ns(start);
-        self.loaded = Some(Loaded { model, tokenizer, eos: checkpoint.eos, stream });
+        self.loaded = Some(Loaded { model, tokenizer, eos: checkpoint.eos, stream, kernels });
         Ok(load_ns)
     }
 
     fn generate(&mut self, request: &Request) -> Result<Generation> {
-        let Loaded { model, tokenizer, eos, stream } = self.ready()?;
+        let Loaded { model, tokenizer, eos, stream, .. } = self.ready()?;
         memory::reset_peak_memory()?;
         let start = Instant::now();
         let prompt = if request.chat_template {
@@ -99,7 +114,9 @@ impl Engine for Mlx {
     }
 
     fn backend(&self) -> String {
+        let ours = self.loaded.as_ref().is_some_and(|loaded| loaded.kernels != Kernels::Stock);
         match on_cpu() {
+            Ok(true) if ours => "mlx-cpu+offprint",
             Ok(true) => "mlx-cpu",
             Ok(false) if cfg!(target_os = "macos") => "mlx-metal",
             Ok(false) => "mlx-cuda",
@@ -113,16 +130,14 @@ impl Engine for Mlx {
 fn decode(model: &Llama, prompt: &[u32], request: &Request, eos: &[u32]) -> Result<(Vec<u32>, Vec<u64>, FinishReason)> {
     let start = Instant::now();
     let budget = request.max_tokens as usize;
-    let mut caches = model.caches(prompt.len() + budget)?;
+    let mut past = model.past(prompt.len() + budget)?;
     let (last, before) = prompt.split_last().context("the prompt has no tokens")?;
     for chunk in before.chunks(PREFILL_CHUNK) {
-        // Only the cache is wanted: MLX leaves out the head and what follows the last layer's keys and values.
-        model.hidden(&array(chunk), &mut caches)?;
-        transforms::eval(caches.iter().flat_map(|cache| cache.state()))?;
+        model.prefill(&array(chunk), &mut past)?;
         memory::clear_cache()?;
     }
     let mut step = |input: &Array, n: usize| -> Result<Array> {
-        let logits = model.logits(input, &mut caches)?.flatten(None, None)?;
+        let logits = model.logits(input, &mut past)?.flatten(None, None)?;
         let next = sampler::draw(&logits, &request.sampling, request.seed, n as u64)?;
         transforms::async_eval([&next])?;
         Ok(next)
@@ -148,8 +163,24 @@ fn decode(model: &Llama, prompt: &[u32], request: &Request, eos: &[u32]) -> Resu
     Ok((tokens, times, FinishReason::Length))
 }
 
+/// As [`crate::engine::kernels`] says it.
+pub(super) fn kernels(stock: bool) -> Result<Option<String>> {
+    if !on_cpu()? {
+        return Ok(None);
+    }
+    let kernels = if stock { Kernels::Stock } else { Kernels::from_environment()? };
+    Ok(Some(kernels.to_string()))
+}
+
 fn array(ids: &[u32]) -> Array {
     Array::from_slice(ids, &[ids.len() as i32])
+}
+
+/// The model with its step fused, if these kernels are ours.
+#[cfg(target_os = "linux")]
+fn fused(mut model: Llama, kernels: &Kernels) -> Result<Llama> {
+    model.fuse(kernels)?;
+    Ok(model)
 }
 
 fn ns(since: Instant) -> u64 {

@@ -1,11 +1,21 @@
 //! Llama, in mlx-lm's order of operations (`mlx_lm/models/llama.py`). Fields are named by the checkpoint's keys.
-//! Token ids in, logits out; knows nothing of sampling.
+//! Token ids in, logits out; knows nothing of sampling. On a Linux CPU the whole step may be one primitive instead (`fused`).
 
 use mlx_rs::{Array, Dtype, error::Result, fast, nn, ops};
+#[cfg(target_os = "linux")]
+use {
+    crate::model::{
+        fused::{Fused, Part, Parts},
+        kernels::Kernels,
+    },
+    mlx_rs::error::Exception,
+    offprint_kernels::Shape,
+};
 
 use crate::model::{
     cache::KvCache,
     checkpoint::{Affine, Checkpoint, Config},
+    past::Past,
     rope::Rope,
     weights::{WeightError, Weights},
 };
@@ -62,6 +72,19 @@ impl Matrix {
         }
     }
 
+    /// As the fused step takes it.
+    #[cfg(target_os = "linux")]
+    fn part<'a>(&'a self, bias: Option<&'a Array>) -> Part<'a> {
+        let (weight, affine, columns) = match self {
+            Matrix::Plain { weight } => (weight, None, weight.dim(1) as usize),
+            Matrix::Quantized { weight, scales, biases, affine: Affine { group_size, bits } } => {
+                let columns = weight.dim(1) as usize * 32 / bits;
+                (weight, Some((scales, biases, *group_size, *bits)), columns)
+            }
+        };
+        Part { weight, affine, bias, rows: weight.dim(0) as usize, columns }
+    }
+
     fn arrays(&self) -> Vec<&Array> {
         match self {
             Matrix::Plain { weight } => vec![weight],
@@ -94,6 +117,11 @@ impl Linear {
 
     fn arrays(&self) -> Vec<&Array> {
         self.matrix.arrays().into_iter().chain(&self.bias).collect()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn part(&self) -> Part<'_> {
+        self.matrix.part(self.bias.as_ref())
     }
 }
 
@@ -210,6 +238,16 @@ impl Block {
         })
     }
 
+    /// In the order of the checkpoint's kind of module: q, k, v, o, gate, up, down.
+    fn linears(&self) -> [&Linear; 7] {
+        let (a, mlp) = (&self.self_attn, &self.mlp);
+        [&a.q_proj, &a.k_proj, &a.v_proj, &a.o_proj, &mlp.gate_proj, &mlp.up_proj, &mlp.down_proj]
+    }
+
+    fn norms(&self) -> [&Array; 2] {
+        [&self.input_layernorm.weight, &self.post_attention_layernorm.weight]
+    }
+
     fn apply(&self, x: &Array, rope: &Rope, cache: &mut KvCache) -> Result<Array> {
         let h = ops::add(x, self.self_attn.apply(&self.input_layernorm.apply(x)?, rope, cache)?)?;
         let r = self.mlp.apply(&self.post_attention_layernorm.apply(&h)?)?;
@@ -229,6 +267,9 @@ pub struct Llama {
     kv_heads: i32,
     head_dim: i32,
     dtype: Dtype,
+    /// `None`: the graph below, by MLX's own kernels.
+    #[cfg(target_os = "linux")]
+    fused: Option<Fused>,
 }
 
 /// Why a model could not be loaded.
@@ -284,19 +325,87 @@ impl Llama {
             rope: Rope::new(config)?,
             kv_heads: config.kv_heads() as i32,
             head_dim: config.head_dim() as i32,
+            #[cfg(target_os = "linux")]
+            fused: None,
         };
         // Loading is lazy, and a prefill that asks for the cache only would leave the last layer unread.
         mlx_rs::transforms::eval(model.arrays())?;
         Ok(model)
     }
 
-    /// Empty caches with room for `capacity` positions.
-    pub fn caches(&self, capacity: usize) -> Result<Vec<KvCache>> {
-        self.layers.iter().map(|_| KvCache::new(self.kv_heads, capacity as i32, self.head_dim, self.dtype)).collect()
+    /// From now on computes each step as one primitive by our kernels, on the CPU. `Stock` changes nothing.
+    ///
+    /// # Errors
+    /// Weights that are not float32 (or packed with float32 scales); a level that the processor lacks.
+    #[cfg(target_os = "linux")]
+    pub fn fuse(&mut self, kernels: &Kernels) -> Result<()> {
+        if let Kernels::Ours { level, threads } = kernels {
+            let (frequencies, scale) = self.rope.frequencies();
+            self.fused = Some(Fused::new(level, *threads, &self.parts(&frequencies, scale))?);
+        }
+        Ok(())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn parts<'a>(&'a self, frequencies: &[f32], rope_scale: f32) -> Parts<'a> {
+        let first = self.layers.first();
+        let embedding = self.embed_tokens.part(None);
+        Parts {
+            shape: Shape {
+                hidden: embedding.columns as i32,
+                inner: first.map_or(0, |block| block.mlp.gate_proj.part().rows as i32),
+                heads: first.map_or(0, |block| block.self_attn.heads),
+                kv_heads: self.kv_heads,
+                head_dim: self.head_dim,
+                vocabulary: embedding.rows as i32,
+                layers: self.layers.len() as i32,
+                epsilon: self.norm.eps,
+                rope_scale,
+                frequencies: frequencies.as_ptr(),
+            },
+            embedding,
+            head: self.lm_head.as_ref().map_or(embedding, Linear::part),
+            linears: self.layers.iter().flat_map(Block::linears).map(Linear::part).collect(),
+            norms: self.layers.iter().flat_map(Block::norms).chain([&self.norm.weight]).collect(),
+        }
+    }
+
+    /// An empty past with room for `capacity` positions.
+    pub fn past(&self, capacity: usize) -> Result<Past> {
+        #[cfg(target_os = "linux")]
+        if let Some(fused) = &self.fused {
+            return Ok(Past::Fused(fused.past(capacity)?));
+        }
+        let cache = |_| KvCache::new(self.kv_heads, capacity as i32, self.head_dim, self.dtype);
+        Ok(Past::Stock(self.layers.iter().map(cache).collect::<Result<_>>()?))
+    }
+
+    /// Appends ids `[n]` to the past and evaluates nothing but that: MLX leaves out the head and what follows the last
+    /// layer's keys and values.
+    pub fn prefill(&self, ids: &Array, past: &mut Past) -> Result<()> {
+        match past {
+            Past::Stock(caches) => {
+                self.hidden(ids, caches)?;
+            }
+            #[cfg(target_os = "linux")]
+            Past::Fused(past) => {
+                past.step(ids, false)?;
+            }
+        }
+        past.eval()
+    }
+
+    /// Ids `[n]` to logits `[1, n, vocabulary]`; the past grows by `n`.
+    pub fn logits(&self, ids: &Array, past: &mut Past) -> Result<Array> {
+        match past {
+            Past::Stock(caches) => self.stock_logits(ids, caches),
+            #[cfg(target_os = "linux")]
+            Past::Fused(past) => past.step(ids, true)?.ok_or_else(|| Exception::custom("a step without its logits")),
+        }
     }
 
     /// Ids `[n]` to the last layer's output `[1, n, hidden]`; the caches grow by `n`.
-    pub fn hidden(&self, ids: &Array, caches: &mut [KvCache]) -> Result<Array> {
+    fn hidden(&self, ids: &Array, caches: &mut [KvCache]) -> Result<Array> {
         let mut x = self.embed_tokens.rows(ids)?.expand_dims(0)?;
         for (layer, cache) in self.layers.iter().zip(caches) {
             x = layer.apply(&x, &self.rope, cache)?;
@@ -304,8 +413,7 @@ impl Llama {
         self.norm.apply(&x)
     }
 
-    /// Ids `[n]` to logits `[1, n, vocabulary]`.
-    pub fn logits(&self, ids: &Array, caches: &mut [KvCache]) -> Result<Array> {
+    fn stock_logits(&self, ids: &Array, caches: &mut [KvCache]) -> Result<Array> {
         let hidden = self.hidden(ids, caches)?;
         match &self.lm_head {
             Some(head) => head.apply(&hidden),
@@ -315,11 +423,9 @@ impl Llama {
 
     fn arrays(&self) -> Vec<&Array> {
         let mut arrays = self.embed_tokens.arrays();
-        for Block { self_attn: a, mlp, input_layernorm, post_attention_layernorm } in &self.layers {
-            for linear in [&a.q_proj, &a.k_proj, &a.v_proj, &a.o_proj, &mlp.gate_proj, &mlp.up_proj, &mlp.down_proj] {
-                arrays.extend(linear.arrays());
-            }
-            arrays.extend([&input_layernorm.weight, &post_attention_layernorm.weight]);
+        for block in &self.layers {
+            arrays.extend(block.linears().into_iter().flat_map(Linear::arrays));
+            arrays.extend(block.norms());
         }
         arrays.push(&self.norm.weight);
         arrays.extend(self.lm_head.iter().flat_map(Linear::arrays));

@@ -3,10 +3,14 @@
 
 pub mod cache;
 pub mod checkpoint;
+#[cfg(target_os = "linux")]
+pub mod fused;
 pub mod gguf;
 pub mod hub;
 pub mod import;
+pub mod kernels;
 pub mod llama;
+pub mod past;
 pub mod pypi;
 pub mod rope;
 pub mod source;

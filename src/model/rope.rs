@@ -33,6 +33,19 @@ impl Rope {
         }
     }
 
+    /// Radians a position, `[dims / 2]`, and what positions are multiplied by; as MLX computes them, in float32.
+    pub fn frequencies(&self) -> (Vec<f32>, f32) {
+        let half = self.dims / 2;
+        let found = match (&self.freqs, self.base) {
+            (Some(freqs), _) => freqs.as_slice::<f32>().iter().map(|period| 1.0 / period).collect(),
+            (None, base) => {
+                let slope = base.unwrap_or(1.0).ln() / half as f32;
+                (0..half).map(|i| (-(i as f32) * slope).exp()).collect()
+            }
+        };
+        (found, self.scale)
+    }
+
     /// Rotates `[1, heads, n, head_dim]`, whose first position is `offset`.
     pub fn apply(&self, x: &Array, offset: i32) -> Result<Array> {
         fast::rope(x, self.dims, false, self.base, self.scale, offset, self.freqs.as_ref())

@@ -66,7 +66,7 @@ fn a_prompt_in_chunks_is_the_same_prompt() {
         for _ in 0..3 {
             let all: Vec<u32> = ids.iter().chain(&expected).copied().collect();
             let logits = model
-                .logits(&Array::from_slice(&all, &[all.len() as i32]), &mut model.caches(all.len()).unwrap())
+                .logits(&Array::from_slice(&all, &[all.len() as i32]), &mut model.past(all.len()).unwrap())
                 .unwrap()
                 .contiguous()
                 .unwrap();

@@ -1,0 +1,67 @@
+// What a step computes with: shapes, weights, the cache. Plain pointers; knows nothing of MLX, threads or instruction sets.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace offprint {
+
+// `[rows, columns]`. `bits` 32: `weight` is float32. Otherwise MLX's affine packing: rows of `columns * bits / 32` words,
+// a scale and a bias a `group` columns of a row, both float32.
+struct Matrix {
+  const void* weight = nullptr;
+  const float* scales = nullptr;
+  const float* biases = nullptr;
+  const float* offset = nullptr;  // a linear layer's bias, `[rows]`, or null
+  int rows = 0, columns = 0, bits = 32, group = 0;
+};
+
+struct Layer {
+  Matrix q, k, v, o, gate, up, down;
+  const float* input_norm = nullptr;
+  const float* post_norm = nullptr;
+};
+
+struct Model {
+  int hidden = 0, inner = 0, heads = 0, kv_heads = 0, head_dim = 0, vocabulary = 0, layers = 0;
+  float epsilon = 0, rope_scale = 1;
+  const float* frequencies = nullptr;  // `[head_dim / 2]`: radians a position
+  const Layer* layer = nullptr;
+  const float* norm = nullptr;
+  Matrix embedding, head;
+
+  int queries() const { return heads * head_dim; }
+  int keys() const { return kv_heads * head_dim; }
+};
+
+// Keys and values of the past: `[layers, kv_heads, capacity, head_dim]` each; positions from `length` on hold nothing.
+struct Cache {
+  float* keys = nullptr;
+  float* values = nullptr;
+  int capacity = 0, length = 0;
+
+  size_t place(const Model& m, int layer, int kv_head) const {
+    return (size_t(layer) * m.kv_heads + kv_head) * capacity * m.head_dim;
+  }
+};
+
+class Pool;
+
+// Memory that a step asks for and gives back. MLX's own allocator, so that its peak counts it.
+struct Memory {
+  float* (*take)(size_t floats, void** handle);
+  void (*give)(void* handle);
+};
+
+// One compilation of the kernels.
+struct Level {
+  const char* name;
+  bool (*usable)();
+  // Appends `n` ids to the cache; writes the logits of each `[n, vocabulary]` unless null.
+  void (*step)(const Model&, Cache&, Pool&, const Memory&, const uint32_t* ids, int n, float* logits);
+  // `x @ matrix.T`, by the matrix-vector kernel a row or, with `panels`, by the one for prompts. For tests.
+  void (*matmul)(const Matrix&, Pool&, const Memory&, const float* x, int n, bool panels, float* y);
+};
+
+extern const Level plain, avx2, avx512;
+
+}  // namespace offprint

@@ -1,0 +1,113 @@
+// A helper never waits for the caller with a lock, and the caller waits for a helper only while that has a chunk in hand.
+#include "pool.hpp"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace offprint {
+namespace {
+
+// Spins before a helper lets others have the core, and turns of that before it sleeps: about 10 us, then 1 ms.
+constexpr int kSpins = 500, kYields = 2000;
+// A helper that keeps the caller waiting so long, and longer than some chunks of the caller's own, has lost its core to
+// somebody else; for a while the caller works alone rather than be stalled again.
+constexpr auto kStall = std::chrono::microseconds(300);
+constexpr auto kAlone = std::chrono::milliseconds(100);
+
+inline void relax() {
+#if defined(__x86_64__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+}  // namespace
+
+Pool::Pool(int threads) {
+  for (int worker = 1; worker < threads; ++worker) helpers_.emplace_back([this, worker] { help(worker); });
+}
+
+int Pool::threads() const { return int(helpers_.size()) + 1; }
+
+Pool::~Pool() {
+  stop_.store(true);
+  state_.fetch_add(2);
+  state_.notify_all();
+  for (auto& helper : helpers_) helper.join();
+}
+
+void Pool::begin() {
+  alone_ = helpers_.empty() || Clock::now() < alone_until_;
+  if (alone_) return;
+  state_.fetch_add(1, std::memory_order_release);
+  state_.notify_all();
+}
+
+void Pool::end() {
+  if (state_.load(std::memory_order_relaxed) & 1) state_.fetch_add(1, std::memory_order_release);
+  alone_ = true;
+}
+
+void Pool::run(int chunks, Task task, void* context) {
+  if (alone_ || chunks < 2) {
+    for (int chunk = 0; chunk < chunks; ++chunk) task(context, chunk, 0);
+    return;
+  }
+  task_ = task;
+  context_ = context;
+  done_.store(0, std::memory_order_relaxed);
+  auto begun = Clock::now();
+  ticket_.store(uint64_t(chunks) << 32, std::memory_order_release);
+  while (work(0)) {
+  }
+  if (done_.load(std::memory_order_acquire) != chunks) wait(chunks, begun);
+}
+
+// Takes one chunk, if one is left. The ticket alone says whether it is ours, so a helper that comes late to a phase
+// reads the task of the phase that its chunk belongs to: that phase cannot end before it has reported.
+bool Pool::work(int worker) {
+  uint64_t seen = ticket_.load(std::memory_order_relaxed);
+  if (uint32_t(seen) >= uint32_t(seen >> 32)) return false;
+  uint64_t mine = ticket_.fetch_add(1, std::memory_order_acq_rel);
+  if (uint32_t(mine) >= uint32_t(mine >> 32)) return false;
+  task_(context_, int(uint32_t(mine)), worker);
+  done_.fetch_add(1, std::memory_order_release);
+  return true;
+}
+
+void Pool::wait(int chunks, Clock::time_point begun) {
+  auto from = Clock::now();
+  // The phase so far is many chunks of ours: a helper's last one is late if it takes as long again.
+  auto patience = from - begun > Clock::duration(kStall) ? from - begun : Clock::duration(kStall);
+  while (done_.load(std::memory_order_acquire) != chunks) {
+    for (int i = 0; i < 32; ++i) relax();
+    if (Clock::now() - from > patience) {
+      std::this_thread::yield();
+      alone_until_ = Clock::now() + kAlone;
+      alone_ = true;
+    }
+  }
+  if (alone_) end();
+}
+
+void Pool::help(int worker) {
+  while (!stop_.load(std::memory_order_relaxed)) {
+    uint32_t state = state_.load(std::memory_order_acquire);
+    int idle = 0;
+    while (idle < kSpins + kYields && !stop_.load(std::memory_order_relaxed)) {
+      if (work(worker)) {
+        idle = 0;
+        continue;
+      }
+      ++idle < kSpins ? relax() : std::this_thread::yield();
+      // Within a step there is work soon; the caller may be at something that only one can do.
+      if (idle == kSpins + kYields && (state_.load(std::memory_order_acquire) & 1)) idle = kSpins;
+    }
+    state = state_.load(std::memory_order_acquire);
+    if (!(state & 1) && !stop_.load()) state_.wait(state);
+  }
+}
+
+}  // namespace offprint

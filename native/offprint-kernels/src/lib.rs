@@ -1,0 +1,96 @@
+//! The C interface of `cpp/primitive.cpp`. Handles of arrays and streams are mlx-c's `ctx` pointers; each function that can
+//! fail writes a reason into `error`, which has `room` bytes, zero at the end.
+#![allow(non_camel_case_types, reason = "names as C has them")]
+
+use std::ffi::{c_char, c_void};
+
+// The library that defines what a primitive derives from.
+use mlx_sys as _;
+
+/// A matrix `[rows, columns]`: float32 (`bits` 32), or packed as MLX's affine mode does. Null where there is none.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct MatrixHandle {
+    pub weight: *mut c_void,
+    pub scales: *mut c_void,
+    pub biases: *mut c_void,
+    /// A linear layer's bias, `[rows]`.
+    pub offset: *mut c_void,
+    pub rows: i32,
+    pub columns: i32,
+    pub bits: i32,
+    pub group: i32,
+}
+
+/// A model's sizes.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    pub hidden: i32,
+    pub inner: i32,
+    pub heads: i32,
+    pub kv_heads: i32,
+    pub head_dim: i32,
+    pub vocabulary: i32,
+    pub layers: i32,
+    pub epsilon: f32,
+    /// Positions are multiplied by it before they are rotated.
+    pub rope_scale: f32,
+    /// `[head_dim / 2]`, radians a position; copied.
+    pub frequencies: *const f32,
+}
+
+unsafe extern "C" {
+    /// The best usable level, or `wanted` (unless empty) where that is usable; else null.
+    pub fn offprint_level(wanted: *const c_char) -> *const c_char;
+
+    /// A model over evaluated arrays, which it keeps alive. `linears`: q, k, v, o, gate, up, down of each layer.
+    /// `norms`: two of each layer, then the last.
+    pub fn offprint_model(
+        level: *const c_char,
+        threads: i32,
+        shape: *const Shape,
+        embedding: *const MatrixHandle,
+        head: *const MatrixHandle,
+        linears: *const MatrixHandle,
+        norms: *const *mut c_void,
+        error: *mut c_char,
+        room: usize,
+    ) -> *mut c_void;
+    pub fn offprint_model_free(model: *mut c_void);
+
+    /// Keys and values with room for `capacity` positions.
+    pub fn offprint_past(model: *mut c_void, capacity: i32, error: *mut c_char, room: usize) -> *mut c_void;
+    pub fn offprint_past_free(past: *mut c_void);
+
+    /// A step over `ids` `[n]` that follows the step whose `ticket` is given (null: the first), at position `offset`.
+    /// `out[0]` becomes its ticket, `out[1]`, if `logits`, the logits `[1, n, vocabulary]`.
+    pub fn offprint_step(
+        past: *mut c_void,
+        ids: *mut c_void,
+        ticket: *mut c_void,
+        stream: *mut c_void,
+        offset: i32,
+        logits: bool,
+        out: *mut *mut c_void,
+        error: *mut c_char,
+        room: usize,
+    ) -> bool;
+
+    /// `x @ matrix.T` on plain memory, for tests of the kernels. `false`: no such level here.
+    pub fn offprint_matmul(
+        level: *const c_char,
+        threads: i32,
+        weight: *const c_void,
+        scales: *const f32,
+        biases: *const f32,
+        rows: i32,
+        columns: i32,
+        bits: i32,
+        group: i32,
+        x: *const f32,
+        n: i32,
+        panels: bool,
+        y: *mut f32,
+    ) -> bool;
+}

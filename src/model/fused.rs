@@ -1,0 +1,186 @@
+//! A whole step of the model as one MLX primitive on the CPU (`native/offprint-kernels`): the model's arrays in, used where
+//! they lie; steps out, whose keys and values live behind it. Knows nothing of checkpoints.
+
+use std::{
+    ffi::{CString, c_char, c_void},
+    ptr,
+};
+
+use mlx_rs::{
+    Array, Stream,
+    error::{Exception, Result},
+};
+use mlx_sys::mlx_array;
+use offprint_kernels::{
+    MatrixHandle, Shape, offprint_model, offprint_model_free, offprint_past, offprint_past_free, offprint_step,
+};
+
+/// Positions are allocated in steps of this many, as the stock cache does.
+const STEP: usize = 256;
+
+/// A matrix and its linear layer's bias.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    pub weight: &'a Array,
+    /// Scales, biases, group size and bits of a packed one.
+    pub affine: Option<(&'a Array, &'a Array, usize, usize)>,
+    pub bias: Option<&'a Array>,
+    pub rows: usize,
+    pub columns: usize,
+}
+
+impl Part<'_> {
+    fn handle(&self) -> MatrixHandle {
+        let of = |array: Option<&Array>| array.map_or(ptr::null_mut(), context);
+        let (scales, biases, group, bits) = match self.affine {
+            Some((scales, biases, group, bits)) => (Some(scales), Some(biases), group, bits),
+            None => (None, None, 0, 32),
+        };
+        MatrixHandle {
+            weight: context(self.weight),
+            scales: of(scales),
+            biases: of(biases),
+            offset: of(self.bias),
+            rows: self.rows as i32,
+            columns: self.columns as i32,
+            bits: bits as i32,
+            group: group as i32,
+        }
+    }
+}
+
+/// All of a model, borrowed.
+#[derive(Debug)]
+pub struct Parts<'a> {
+    pub shape: Shape,
+    pub embedding: Part<'a>,
+    pub head: Part<'a>,
+    /// q, k, v, o, gate, up, down of each layer.
+    pub linears: Vec<Part<'a>>,
+    /// Two of each layer, then the last.
+    pub norms: Vec<&'a Array>,
+}
+
+/// The model behind its handle, with the threads that compute it.
+#[derive(Debug)]
+pub struct Fused {
+    handle: *mut c_void,
+}
+
+impl Fused {
+    /// Takes a share in the arrays, which must be evaluated.
+    ///
+    /// # Errors
+    /// An array of another type or size than its part says; a level that the processor lacks.
+    pub fn new(level: &str, threads: u32, parts: &Parts<'_>) -> Result<Self> {
+        let level = CString::new(level).map_err(|error| Exception::custom(error.to_string()))?;
+        let linears: Vec<_> = parts.linears.iter().map(Part::handle).collect();
+        let norms: Vec<_> = parts.norms.iter().map(|norm| context(norm)).collect();
+        let layers = parts.shape.layers as usize;
+        if linears.len() != 7 * layers || norms.len() != 2 * layers + 1 {
+            return Err(Exception::custom("the parts are not those of so many layers"));
+        }
+        let (embedding, head) = (parts.embedding.handle(), parts.head.handle());
+        // SAFETY: the lists are as long as the number of layers asks, everything lives through the call, and what the
+        // model needs later it takes a share in or copies.
+        let handle = told(|error, room| unsafe {
+            offprint_model(
+                level.as_ptr(),
+                threads as i32,
+                &parts.shape,
+                &embedding,
+                &head,
+                linears.as_ptr(),
+                norms.as_ptr(),
+                error,
+                room,
+            )
+        })?;
+        Ok(Fused { handle })
+    }
+
+    /// An empty past with room for at least `capacity` positions.
+    pub fn past(&self, capacity: usize) -> Result<FusedPast> {
+        let capacity = capacity.div_ceil(STEP).max(1) * STEP;
+        // SAFETY: a live model, in which the past takes a share.
+        let handle = told(|error, room| unsafe { offprint_past(self.handle, capacity as i32, error, room) })?;
+        Ok(FusedPast { handle, capacity, offset: 0, ticket: None })
+    }
+}
+
+impl Drop for Fused {
+    fn drop(&mut self) {
+        // SAFETY: made by `offprint_model`, freed once.
+        unsafe { offprint_model_free(self.handle) }
+    }
+}
+
+/// Keys and values of the steps so far, the unevaluated ones included.
+#[derive(Debug)]
+pub struct FusedPast {
+    handle: *mut c_void,
+    capacity: usize,
+    offset: usize,
+    /// Of the latest step: the next one has it as an input, and so comes after it.
+    ticket: Option<Array>,
+}
+
+impl FusedPast {
+    /// Appends ids `[n]`, unsigned 32-bit. Returns their logits `[1, n, vocabulary]`, if asked for; nothing is computed yet.
+    pub fn step(&mut self, ids: &Array, logits: bool) -> Result<Option<Array>> {
+        let end = self.offset + ids.size();
+        if end > self.capacity {
+            return Err(Exception::custom(format!("the cache holds {} positions, not {end}", self.capacity)));
+        }
+        let stream = Stream::thread_local_or_default();
+        let ticket = self.ticket.as_ref().map_or(ptr::null_mut(), context);
+        let mut out = [ptr::null_mut(); 2];
+        // SAFETY: handles live through the call; `out` has room for both arrays.
+        told(|error, room| unsafe {
+            let made = offprint_step(
+                self.handle,
+                context(ids),
+                ticket,
+                stream.as_ptr().ctx,
+                self.offset as i32,
+                logits,
+                out.as_mut_ptr(),
+                error,
+                room,
+            );
+            if made { out[0] } else { ptr::null_mut() }
+        })?;
+        self.offset = end;
+        // SAFETY: new handles, which belong to nobody else.
+        let [ticket, values] = out.map(|ctx| (!ctx.is_null()).then(|| unsafe { Array::from_ptr(mlx_array { ctx }) }));
+        self.ticket = ticket;
+        Ok(values)
+    }
+
+    /// What to evaluate so that every step so far is done.
+    pub fn ticket(&self) -> Option<&Array> {
+        self.ticket.as_ref()
+    }
+}
+
+impl Drop for FusedPast {
+    fn drop(&mut self) {
+        // SAFETY: made by `offprint_past`, freed once; steps in flight have a share.
+        unsafe { offprint_past_free(self.handle) }
+    }
+}
+
+fn context(array: &Array) -> *mut c_void {
+    array.as_ptr().ctx
+}
+
+/// A handle, or the reason that the call wrote instead.
+fn told(call: impl FnOnce(*mut c_char, usize) -> *mut c_void) -> Result<*mut c_void> {
+    let mut reason = [0u8; 256];
+    let handle = call(reason.as_mut_ptr().cast(), reason.len());
+    if handle.is_null() {
+        let reason: Vec<u8> = reason.into_iter().take_while(|byte| *byte != 0).collect();
+        return Err(Exception::custom(format!("offprint's kernels: {}", String::from_utf8_lossy(&reason))));
+    }
+    Ok(handle)
+}
