@@ -187,10 +187,11 @@ fn last_words(mut stream: impl Read) -> String {
 
 /// The worker's end: a [`Spec`] and then [`Request`]s from stdin, answers to `out`. Returns when stdin ends between two
 /// requests; if it ends during one, the runner is gone and `orphaned` is called, which must not return.
+/// `stock_kernels`: as [`engine::open`] takes it.
 ///
 /// # Errors
 /// A pipe that breaks, a line that is no request.
-pub fn serve(mut out: impl Write, orphaned: fn()) -> Result<()> {
+pub fn serve(mut out: impl Write, stock_kernels: bool, orphaned: fn()) -> Result<()> {
     let (send, lines) = channel();
     thread::spawn(move || {
         for line in std::io::stdin().lines().map_while(Result::ok) {
@@ -205,7 +206,7 @@ pub fn serve(mut out: impl Write, orphaned: fn()) -> Result<()> {
         Ok(out.flush()?)
     };
     let spec: Spec = serde_json::from_str(&lines.recv()?).context("the first line must name the engine")?;
-    let loaded = engine::open(&spec.engine, &spec.place).and_then(|mut engine| {
+    let loaded = engine::open(&spec.engine, &spec.place, stock_kernels).and_then(|mut engine| {
         let load_ns = engine.load()?;
         Ok((engine, load_ns))
     });

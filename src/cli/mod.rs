@@ -66,7 +66,7 @@ enum Verb {
     Doctor(doctor::DoctorArgs),
     /// One engine behind a pipe; `run` starts it
     #[command(hide = true)]
-    Worker,
+    Worker(worker::WorkerArgs),
 }
 
 impl Cli {
@@ -83,7 +83,7 @@ impl Cli {
             #[cfg(feature = "mlx")]
             Verb::Model(args) => model::run(args),
             Verb::Doctor(args) => doctor::run(args),
-            Verb::Worker => worker::run(),
+            Verb::Worker(args) => worker::run(args),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     store::Run,
 };
 
-/// What was run here: one file a study, named by the study's SHA-256, holding the run folder. It is not committed, so
+/// What was run here: one file a study, named by the study's SHA-256 (`.stock` with MLX's own kernels), holding the run folder. It is not committed, so
 /// results of another machine never count.
 const HERE: &str = ".offprint/runs";
 
@@ -28,6 +28,9 @@ pub struct PaperArgs {
     /// Run the study again, even if this checkout has
     #[arg(long)]
     fresh: bool,
+    /// On a CPU, compute with MLX's own kernels instead of ours
+    #[arg(long)]
+    stock_kernels: bool,
     /// Where run folders go
     #[arg(long, value_name = "DIR", default_value = "results")]
     results: PathBuf,
@@ -40,7 +43,8 @@ pub struct PaperArgs {
 pub fn run(args: PaperArgs) -> Result<ExitCode> {
     let text = fs::read(&args.study)
         .with_context(|| format!("{}\nhint: is the path right? studies are in config/", args.study.display()))?;
-    let marker = Path::new(HERE).join(digest::sha256_hex(&text));
+    let kernels = if args.stock_kernels { ".stock" } else { "" };
+    let marker = Path::new(HERE).join(digest::sha256_hex(&text) + kernels);
     let earlier =
         if args.fresh { None } else { fs::read_to_string(&marker).ok().map(|folder| PathBuf::from(folder.trim())) };
     let earlier = earlier.filter(|folder| folder.is_dir());
@@ -52,11 +56,12 @@ pub fn run(args: PaperArgs) -> Result<ExitCode> {
             (folder, records.filter(|record| record.outcome == Outcome::Failed).count())
         }
         unfinished => {
-            let execution = run::execute(&args.study, &args.results, unfinished.as_deref(), &mut |folder| {
-                fs::create_dir_all(HERE)
-                    .and_then(|()| fs::write(&marker, folder.display().to_string()))
-                    .with_context(|| format!("{}", marker.display()))
-            })?;
+            let execution =
+                run::execute(&args.study, &args.results, unfinished.as_deref(), args.stock_kernels, &mut |folder| {
+                    fs::create_dir_all(HERE)
+                        .and_then(|()| fs::write(&marker, folder.display().to_string()))
+                        .with_context(|| format!("{}", marker.display()))
+                })?;
             if execution.ended == Ended::Stopped {
                 return Ok(ExitCode::from(1));
             }

@@ -46,7 +46,10 @@ pub fn run(args: RerunArgs) -> Result<ExitCode> {
     let (study_file, results) = (args.out.join("study.yaml"), args.out.join("results"));
     let unfinished = if args.resume { Some(unfinished(&study_file, &results)?) } else { None };
     let models = |study: &Study| same_models(study, &original, args.model.as_deref());
-    let execution = execute_with(&study_file, &results, unfinished.as_deref(), &models, &mut |_| Ok(()))?;
+    // Like is held against like: what MLX's own kernels made is made by them again.
+    let stock_kernels = original.records.iter().any(|record| record.backend == "mlx-cpu");
+    let execution =
+        execute_with(&study_file, &results, unfinished.as_deref(), stock_kernels, &models, &mut |_| Ok(()))?;
     if execution.ended == Ended::Stopped {
         return Ok(ExitCode::from(1));
     }

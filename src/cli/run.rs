@@ -16,6 +16,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::{
     bench::{Bench, Ended},
     cli::progress::{RunProgress, cell},
+    engine,
     machine::{self, CheckpointFacts, Environment},
     record::{Outcome, Phase},
     store::{self, Dropped, Journal, Run, Torn},
@@ -32,6 +33,9 @@ pub struct RunArgs {
     /// Go on with the newest unfinished run of this study
     #[arg(long, conflicts_with = "dry_run")]
     resume: bool,
+    /// On a CPU, compute with MLX's own kernels instead of ours
+    #[arg(long)]
+    stock_kernels: bool,
     /// Print the plan and do nothing
     #[arg(long)]
     dry_run: bool,
@@ -52,7 +56,7 @@ pub fn run(args: RunArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let unfinished = if args.resume { Some(unfinished(&args.study, &args.results)?) } else { None };
-    let execution = execute(&args.study, &args.results, unfinished.as_deref(), &mut |_| Ok(()))?;
+    let execution = execute(&args.study, &args.results, unfinished.as_deref(), args.stock_kernels, &mut |_| Ok(()))?;
     say!("{}", execution.folder.display());
     Ok(if execution.failed == 0 && execution.ended == Ended::Complete { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
@@ -66,9 +70,10 @@ pub fn execute(
     study_file: &Path,
     results: &Path,
     unfinished: Option<&Path>,
+    stock_kernels: bool,
     begun: &mut dyn FnMut(&Path) -> Result<()>,
 ) -> Result<Execution> {
-    execute_with(study_file, results, unfinished, &models, begun)
+    execute_with(study_file, results, unfinished, stock_kernels, &models, begun)
 }
 
 /// Each model's place for its engine, by id, and what identifies the weights.
@@ -79,13 +84,19 @@ pub(super) fn execute_with(
     study_file: &Path,
     results: &Path,
     unfinished: Option<&Path>,
+    stock_kernels: bool,
     models: &dyn Fn(&Study) -> Result<Models>,
     begun: &mut dyn FnMut(&Path) -> Result<()>,
 ) -> Result<Execution> {
     let (study, text) = read(study_file)?;
     let plan = Plan::of(&study);
     let (places, checkpoints) = models(&study)?;
-    let environment = machine::capture(checkpoints);
+    let mut environment = machine::capture(checkpoints);
+    if study.models.iter().any(|model| model.engine == "mlx")
+        && let Some(kernels) = engine::kernels(stock_kernels)?
+    {
+        environment.libraries.insert("kernels".to_owned(), kernels);
+    }
     let (mut journal, done) = match unfinished {
         Some(folder) => {
             let (journal, run) = Journal::resume(folder)?;
@@ -107,7 +118,10 @@ pub(super) fn execute_with(
     let stop = stop_on_signal()?;
     let mut progress = RunProgress::new(&study, plan.runs.len(), &todo);
     let program = std::env::current_exe().context("where is this program?")?;
-    let worker = vec![program.display().to_string(), "worker".to_owned()];
+    let mut worker = vec![program.display().to_string(), "worker".to_owned()];
+    if stock_kernels {
+        worker.push("--stock-kernels".to_owned());
+    }
     let bench = Bench { study: &study, plan: &plan, done, places, worker, stop: &stop };
     let ended = bench.execute(&mut |rows| journal.append(rows), &mut |news| progress.show(news))?;
 

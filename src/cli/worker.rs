@@ -6,9 +6,15 @@ use anyhow::Result;
 
 use crate::bench::worker;
 
+#[derive(Debug, clap::Args)]
+pub struct WorkerArgs {
+    #[arg(long)]
+    stock_kernels: bool,
+}
+
 /// Serves until the runner closes the pipe.
-pub fn run() -> Result<ExitCode> {
-    worker::serve(std::io::stdout().lock(), orphaned)?;
+pub fn run(args: WorkerArgs) -> Result<ExitCode> {
+    worker::serve(std::io::stdout().lock(), args.stock_kernels, orphaned)?;
     Ok(ExitCode::SUCCESS)
 }
 

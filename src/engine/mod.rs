@@ -17,20 +17,39 @@ use serde::{Deserialize, Serialize};
 use crate::record::FinishReason;
 
 /// An engine by its name in a study; `place` is a checkpoint folder for `mlx`, the model's source for `fake`.
+/// `stock_kernels`: MLX computes with its own kernels only, whatever the environment says.
 ///
 /// # Errors
 /// An engine that this build does not have.
-pub fn open(name: &str, place: &str) -> Result<Box<dyn Engine>> {
+pub fn open(
+    name: &str,
+    place: &str,
+    #[cfg_attr(not(feature = "mlx"), expect(unused))] stock_kernels: bool,
+) -> Result<Box<dyn Engine>> {
     match name {
         "fake" => Ok(Box::new(fake::Fake::from_source(place)?)),
         #[cfg(feature = "mlx")]
-        "mlx" => Ok(Box::new(mlx::Mlx::new(place.into()))),
+        "mlx" => {
+            let engine = mlx::Mlx::new(place.into());
+            Ok(Box::new(if stock_kernels { engine.with(crate::model::kernels::Kernels::Stock) } else { engine }))
+        }
         #[cfg(not(feature = "mlx"))]
         "mlx" => {
             bail!("this build of offprint has no MLX\nhint: build it with the feature `mlx`, which is the default")
         }
         _ => bail!("there is no engine `{name}`\nhint: mlx or fake"),
     }
+}
+
+/// What a CPU computes with, in words for `environment.json`; `None` where there is no choice.
+///
+/// # Errors
+/// A choice in the environment that cannot be.
+pub fn kernels(#[cfg_attr(not(feature = "mlx"), expect(unused))] stock_kernels: bool) -> Result<Option<String>> {
+    #[cfg(feature = "mlx")]
+    return mlx::kernels(stock_kernels);
+    #[cfg(not(feature = "mlx"))]
+    Ok(None)
 }
 
 /// Something that generates text from a loaded checkpoint and says when each token was read on the host.
@@ -42,7 +61,7 @@ pub trait Engine {
     /// Generates once. Peak memory is reset on entry.
     fn generate(&mut self, request: &Request) -> Result<Generation>;
 
-    /// What records carry as `backend`: `mlx-cpu`, `mlx-metal`, `mlx-cuda`, `none`.
+    /// What records carry as `backend`: `mlx-cpu` (MLX's own kernels), `mlx-cpu+offprint` (ours inside MLX), `mlx-metal`, `mlx-cuda`, `none`.
     fn backend(&self) -> String;
 }
 
