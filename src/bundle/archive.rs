@@ -123,7 +123,7 @@ pub fn write(out: &mut impl Write, files: &BTreeMap<String, Vec<u8>>) -> Result<
 }
 
 /// Lists an archive without reading its contents: the files that can be read safely, and everything about its form that is
-/// not as [`write`] makes it. Memory is the directory's, at most 3 MB.
+/// not as [`write()`] makes it. Memory is the directory's, at most 3 MB.
 ///
 /// # Errors
 /// Only what `file` itself gives.

@@ -33,7 +33,7 @@ impl Finding {
 /// A rerun, judged.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Review {
-    /// [`REVIEW_SCHEMA`].
+    /// `offprint.review/1`.
     pub schema: &'static str,
     /// Of all comparable claims: reproduced only when each one is, not reproduced when some one is not.
     pub finding: Finding,

@@ -8,6 +8,9 @@ use crate::lint::{
     tables::{Reading, Table},
 };
 
+/// Shares of one whole that were added wrongly are out by less than this factor.
+const NEAR: f64 = 1.25;
+
 pub fn check(paper: &Paper<'_>, findings: &mut Vec<Finding>) {
     for table in paper.tables {
         shares(table, findings);
@@ -20,7 +23,9 @@ fn is_total(label: &str) -> bool {
     ["total", "sum", "totals"].contains(&label.trim().to_lowercase().as_str())
 }
 
-/// A column of shares sums to the whole. Its rows may be a choice of parts, so it may be less; not more.
+/// A column of shares sums to the whole. Its rows may be a choice of parts, so it may be less; not more. Shares of different
+/// wholes (how much of each row's time went where) sum to anything: only a sum near the whole, or a row of totals, says that
+/// these are parts of one.
 fn shares(table: &Table<'_>, findings: &mut Vec<Finding>) {
     for column in table.columns() {
         let parts: Vec<&Reading> = table
@@ -34,10 +39,17 @@ fn shares(table: &Table<'_>, findings: &mut Vec<Finding>) {
         let percent =
             parts.iter().any(|r| r.quantity.unit == Unit::Percent || r.text.contains('%') || r.value.value > 1.5);
         let whole = if percent { 100.0 } else { 1.0 };
-        let sum = sum(&parts);
+        let (sum, value) = (sum(&parts), parts.iter().map(|r| r.value.value).sum::<f64>());
+        let across = parts.iter().all(|part| {
+            let row: Vec<&Reading> =
+                table.readings.iter().filter(|r| r.row == part.row && r.stat == Stat::Share).collect();
+            row.len() > 1 && self::sum(&row).meets(Interval { low: whole, high: whole })
+        });
         let has_total = table.source.rows.iter().any(|row| row.cells.first().is_some_and(|label| is_total(label)));
+        if across || !(has_total || value < whole * NEAR) {
+            continue;
+        }
         if sum.low > whole * (1.0 + 1e-9) || (has_total && sum.high < whole * (1.0 - 1e-9)) {
-            let value: f64 = parts.iter().map(|r| r.value.value).sum();
             findings.push(Finding {
                 line: parts[0].line,
                 rule: "shares",
