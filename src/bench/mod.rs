@@ -19,7 +19,7 @@ use crate::{
     record::{Outcome, Phase, RUN_SCHEMA, RunRecord},
     study::{Isolation, Plan, PlannedRun, Study},
 };
-use worker::{Lost, Spec, Worker};
+use worker::{Lost, Program, Spec, Worker};
 
 /// Tokens of a warm-up generation: enough to touch every kernel of a decode step.
 const WARMUP_TOKENS: u32 = 4;
@@ -33,8 +33,8 @@ pub struct Bench<'a> {
     pub done: BTreeSet<u32>,
     /// What each model's engine opens: a checkpoint folder, or the fake engine's source. By model id.
     pub places: BTreeMap<String, String>,
-    /// The program that serves as worker, with its arguments.
-    pub worker: Vec<String>,
+    /// The program that serves as worker.
+    pub worker: Program,
     /// Set from outside to stop: the run in flight is given up, its rows are not written.
     pub stop: &'a AtomicBool,
 }

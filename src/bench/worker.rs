@@ -61,12 +61,23 @@ pub struct Worker {
     backend: String,
 }
 
+/// What is started as a worker.
+#[derive(Debug)]
+pub struct Program {
+    /// Its path and arguments; it must call [`serve`].
+    pub command: Vec<String>,
+    /// Set in its environment.
+    pub variables: Vec<(&'static str, String)>,
+}
+
 impl Worker {
-    /// Starts `command`, which must call [`serve`], and gives it its engine.
-    pub fn start(command: &[String], spec: &Spec) -> Result<Self, Lost> {
+    /// Starts `program` and gives it its engine.
+    pub fn start(program: &Program, spec: &Spec) -> Result<Self, Lost> {
         let failed = |error: std::io::Error| Lost::Failed(format!("the worker could not be started: {error}"));
-        let (program, arguments) = command.split_first().ok_or_else(|| Lost::Failed("no worker program".into()))?;
-        let mut process = Command::new(program);
+        let (path, arguments) =
+            program.command.split_first().ok_or_else(|| Lost::Failed("no worker program".into()))?;
+        let mut process = Command::new(path);
+        process.envs(program.variables.iter().map(|(name, value)| (name, value)));
         process.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Its own group: Ctrl-C goes to the runner, which decides what becomes of the worker.
         #[cfg(unix)]

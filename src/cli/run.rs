@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
-    bench::{Bench, Ended},
+    bench::{Bench, Ended, worker::Program},
     cli::progress::{RunProgress, cell},
     engine,
     machine::{self, CheckpointFacts, Environment},
@@ -92,10 +92,10 @@ pub(super) fn execute_with(
     let plan = Plan::of(&study);
     let (places, checkpoints) = models(&study)?;
     let mut environment = machine::capture(checkpoints);
-    if study.models.iter().any(|model| model.engine == "mlx")
-        && let Some(kernels) = engine::kernels(stock_kernels)?
-    {
-        environment.libraries.insert("kernels".to_owned(), kernels);
+    let on_mlx = study.models.iter().any(|model| model.engine == "mlx");
+    let kernels = if on_mlx { engine::kernels(stock_kernels)? } else { None };
+    if let Some(kernels) = &kernels {
+        environment.libraries.insert("kernels".to_owned(), kernels.words.clone());
     }
     let (mut journal, done) = match unfinished {
         Some(folder) => {
@@ -122,6 +122,8 @@ pub(super) fn execute_with(
     if stock_kernels {
         worker.push("--stock-kernels".to_owned());
     }
+    let variables = kernels.map_or_else(Vec::new, |kernels| kernels.variables);
+    let worker = Program { command: worker, variables };
     let bench = Bench { study: &study, plan: &plan, done, places, worker, stop: &stop };
     let ended = bench.execute(&mut |rows| journal.append(rows), &mut |news| progress.show(news))?;
 

@@ -4,11 +4,15 @@
 use std::{path::PathBuf, time::Instant};
 
 use anyhow::{Context, Result};
-use mlx_rs::{Array, Device, DeviceType, Dtype, Stream, memory, transforms, with_stream};
+use mlx_rs::{Array, DeviceType, Dtype, Stream, memory, transforms, with_stream};
 
 use crate::{
     engine::{Engine, Generation, Request, sampler, tokenizer::Tokenizer},
-    model::{Checkpoint, kernels::Kernels, llama::Llama},
+    model::{
+        Checkpoint,
+        kernels::{Device, Kernels},
+        llama::Llama,
+    },
     record::FinishReason,
 };
 
@@ -40,7 +44,7 @@ impl Mlx {
         Mlx { folder, kernels: None, loaded: None }
     }
 
-    /// The same with these kernels, whatever the environment says. Only a CPU has a choice.
+    /// The same with these kernels, whatever the environment says.
     pub fn with(self, kernels: Kernels) -> Self {
         Mlx { kernels: Some(kernels), ..self }
     }
@@ -67,21 +71,19 @@ impl Mlx {
 impl Engine for Mlx {
     fn load(&mut self) -> Result<u64> {
         let start = Instant::now();
+        let device = device()?;
         let kernels = match &self.kernels {
-            _ if !on_cpu()? => Kernels::Stock,
             Some(kernels) => kernels.clone(),
-            None => Kernels::from_environment()?,
+            None => Kernels::from_environment(device)?,
         };
         let checkpoint = Checkpoint::open(&self.folder)?;
         let tokenizer = Tokenizer::open(&self.folder, checkpoint.config.vocab_size)?;
         // x86 has fast kernels for float32 only; float16 scales cast exactly. GPUs keep the checkpoint's type.
-        let dtype = on_cpu()?.then_some(Dtype::Float32);
+        let dtype = (device == Device::Cpu).then_some(Dtype::Float32);
         raise_wired_limit();
         let stream = Stream::new();
-        let model = with_stream(&stream, || Llama::load(&checkpoint, dtype))
+        let model = with_stream(&stream, || Llama::load(&checkpoint, dtype, &kernels))
             .with_context(|| format!("{}", self.folder.display()))?;
-        #[cfg(target_os = "linux")]
-        let model = fused(model, &kernels)?;
         let load_ns = ns(start);
         self.loaded = Some(Loaded { model, tokenizer, eos: checkpoint.eos, stream, kernels });
         Ok(load_ns)
@@ -115,14 +117,13 @@ impl Engine for Mlx {
 
     fn backend(&self) -> String {
         let ours = self.loaded.as_ref().is_some_and(|loaded| loaded.kernels != Kernels::Stock);
-        match on_cpu() {
-            Ok(true) if ours => "mlx-cpu+offprint",
-            Ok(true) => "mlx-cpu",
-            Ok(false) if cfg!(target_os = "macos") => "mlx-metal",
-            Ok(false) => "mlx-cuda",
+        let name = match device() {
+            Ok(Device::Cpu) => "mlx-cpu",
+            Ok(Device::Cuda) => "mlx-cuda",
+            Ok(Device::Metal) => "mlx-metal",
             Err(_) => "mlx",
-        }
-        .to_owned()
+        };
+        if ours { format!("{name}+offprint") } else { name.to_owned() }
     }
 }
 
@@ -164,31 +165,24 @@ fn decode(model: &Llama, prompt: &[u32], request: &Request, eos: &[u32]) -> Resu
 }
 
 /// As [`crate::engine::kernels`] says it.
-pub(super) fn kernels(stock: bool) -> Result<Option<String>> {
-    if !on_cpu()? {
-        return Ok(None);
-    }
-    let kernels = if stock { Kernels::Stock } else { Kernels::from_environment()? };
-    Ok(Some(kernels.to_string()))
+pub(super) fn kernels(stock: bool) -> Result<Kernels> {
+    if stock { Ok(Kernels::Stock) } else { Kernels::from_environment(device()?) }
 }
 
 fn array(ids: &[u32]) -> Array {
     Array::from_slice(ids, &[ids.len() as i32])
 }
 
-/// The model with its step fused, if these kernels are ours.
-#[cfg(target_os = "linux")]
-fn fused(mut model: Llama, kernels: &Kernels) -> Result<Llama> {
-    model.fuse(kernels)?;
-    Ok(model)
-}
-
 fn ns(since: Instant) -> u64 {
     since.elapsed().as_nanos() as u64
 }
 
-fn on_cpu() -> Result<bool> {
-    Ok(matches!(Device::try_default()?.get_type()?, DeviceType::Cpu))
+fn device() -> Result<Device> {
+    Ok(match mlx_rs::Device::try_default()?.get_type()? {
+        DeviceType::Cpu => Device::Cpu,
+        DeviceType::Gpu if cfg!(target_os = "macos") => Device::Metal,
+        DeviceType::Gpu => Device::Cuda,
+    })
 }
 
 /// Lets Metal keep the weights resident, up to the limit that the system recommends, as mlx-lm does.

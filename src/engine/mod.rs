@@ -41,13 +41,26 @@ pub fn open(
     }
 }
 
-/// What a CPU computes with, in words for `environment.json`; `None` where there is no choice.
+/// What MLX computes with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kernels {
+    /// In words, for `environment.json`.
+    pub words: String,
+    /// Environment variables that a process needs before its first call into MLX.
+    pub variables: Vec<(&'static str, String)>,
+}
+
+/// The kernels of [`open`]'s engine `mlx`; `None` in a build without it.
 ///
 /// # Errors
 /// A choice in the environment that cannot be.
-pub fn kernels(#[cfg_attr(not(feature = "mlx"), expect(unused))] stock_kernels: bool) -> Result<Option<String>> {
+pub fn kernels(#[cfg_attr(not(feature = "mlx"), expect(unused))] stock_kernels: bool) -> Result<Option<Kernels>> {
     #[cfg(feature = "mlx")]
-    return mlx::kernels(stock_kernels);
+    return mlx::kernels(stock_kernels).map(|kernels| {
+        let variables = kernels.variables();
+        let settings = variables.iter().map(|(name, value)| format!(", {name}={value}")).collect::<String>();
+        Some(Kernels { words: format!("{kernels}{settings}"), variables })
+    });
     #[cfg(not(feature = "mlx"))]
     Ok(None)
 }
@@ -61,7 +74,7 @@ pub trait Engine {
     /// Generates once. Peak memory is reset on entry.
     fn generate(&mut self, request: &Request) -> Result<Generation>;
 
-    /// What records carry as `backend`: `mlx-cpu` (MLX's own kernels), `mlx-cpu+offprint` (ours inside MLX), `mlx-metal`, `mlx-cuda`, `none`.
+    /// What records carry as `backend`: `mlx-cpu` (MLX's own kernels), `mlx-cpu+offprint` (any other set, see [`kernels`]), `mlx-metal`, `mlx-cuda` and so on, `none`.
     fn backend(&self) -> String;
 }
 

@@ -36,6 +36,15 @@ impl KvCache {
         [&self.keys, &self.values]
     }
 
+    /// Counts one position more, whose key and value a kernel of ours writes into [`KvCache::state`] itself.
+    pub fn advance(&mut self) -> Result<()> {
+        if self.offset == self.keys.dim(2) {
+            return Err(Exception::custom(format!("the cache holds {} positions, and no more", self.offset)));
+        }
+        self.offset += 1;
+        Ok(())
+    }
+
     /// Appends `[1, kv_heads, n, head_dim]` keys and values; returns all of the past, the new ones included.
     pub fn append(&mut self, keys: &Array, values: &Array) -> Result<(Array, Array)> {
         let end = self.offset + keys.dim(2);

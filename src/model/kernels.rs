@@ -1,41 +1,83 @@
-//! Which kernels compute: MLX's own, or ours (`native/offprint-kernels`) at one of their levels, on so many threads.
+//! Which kernels compute: MLX's own, or ours: on a CPU (`native/offprint-kernels`) at one of their levels, on so many threads;
+//! on CUDA (`native/cuda`).
 
 use anyhow::{Context, Result, bail};
 
-/// `plain`, `avx2`, `avx512`: ours at that level; `stock`: MLX's own. Unset: the best of ours that the processor can.
-pub const LEVEL_VARIABLE: &str = "OFFPRINT_KERNELS";
-/// Threads of ours; unset: one a physical core that this program may use.
+/// `stock`: MLX's own, in mlx-lm's order; `qkv`, `gate_up` or `qkv,gate_up`: the same with those matrices joined. On a CPU
+/// `plain`, `avx2`, `avx512`: ours at that level; on CUDA `cuda`: ours. Unset: on a CPU the best of ours that the processor
+/// can, on CUDA ours, on Metal `stock`, since nobody has measured the others there.
+pub const KERNELS_VARIABLE: &str = "OFFPRINT_KERNELS";
+/// Threads of ours on a CPU; unset: one a physical core that this program may use.
 pub const THREADS_VARIABLE: &str = "OFFPRINT_THREADS";
 
 /// The choice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kernels {
+    /// MLX's own, in mlx-lm's order.
     Stock,
+    /// MLX's own, some matrices joined.
+    Joined(Joined),
+    /// Ours, on a CPU.
     Ours { level: String, threads: u32 },
+    /// Ours, on CUDA.
+    Cuda,
+}
+
+/// Matrices of one input that are multiplied as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Joined {
+    /// Queries, keys and values.
+    pub qkv: bool,
+    /// The MLP's gate and up.
+    pub gate_up: bool,
+}
+
+/// What MLX computes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Device {
+    Cpu,
+    Cuda,
+    Metal,
 }
 
 impl Kernels {
     /// What the environment asks for.
     ///
     /// # Errors
-    /// A level that is none or that this processor lacks; a number of threads that is none.
-    pub fn from_environment() -> Result<Self> {
+    /// Kernels that are none or that this device lacks; a number of threads that is none.
+    pub fn from_environment(device: Device) -> Result<Self> {
         let told = |name: &str| std::env::var(name).unwrap_or_default();
-        Self::parse(&told(LEVEL_VARIABLE), &told(THREADS_VARIABLE))
+        Self::parse(device, &told(KERNELS_VARIABLE), &told(THREADS_VARIABLE))
     }
 
-    fn parse(level: &str, threads: &str) -> Result<Self> {
-        if level == "stock" {
-            return Ok(Kernels::Stock);
+    /// The same from the two variables' values.
+    ///
+    /// # Errors
+    /// As [`Kernels::from_environment`].
+    pub fn parse(device: Device, name: &str, threads: &str) -> Result<Self> {
+        match (device, name) {
+            (_, "stock") | (Device::Metal, "") => return Ok(Kernels::Stock),
+            (Device::Cuda, "" | "cuda") => return Ok(Kernels::Cuda),
+            _ => {}
         }
-        let Some(usable) = best(level) else {
-            // Without ours, nothing asked for is MLX's own.
-            if level.is_empty() {
+        if let Some(joined) = Joined::parse(name) {
+            return Ok(Kernels::Joined(joined));
+        }
+        let found = if device == Device::Cpu { best(name) } else { None };
+        let Some(level) = found else {
+            // A CPU without kernels of ours.
+            if name.is_empty() {
                 return Ok(Kernels::Stock);
             }
+            let mut known = vec!["stock".to_owned(), "qkv".to_owned(), "gate_up".to_owned(), "qkv,gate_up".to_owned()];
+            match device {
+                Device::Cpu => known.extend(levels()),
+                Device::Cuda => known.push("cuda".to_owned()),
+                Device::Metal => {}
+            }
             bail!(
-                "{LEVEL_VARIABLE}: expected `stock` or one of {}, found `{level}`\nhint: unset it, and the best is taken",
-                levels().join(", ")
+                "{KERNELS_VARIABLE}: expected one of {}, found `{name}`\nhint: unset it, and the best is taken",
+                known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
             );
         };
         let threads =
@@ -45,7 +87,41 @@ impl Kernels {
                     format!("{THREADS_VARIABLE}: expected 1 to 256, found `{some}`\nhint: unset it")
                 })?,
             };
-        Ok(Kernels::Ours { level: usable, threads })
+        Ok(Kernels::Ours { level, threads })
+    }
+
+    /// Which matrices these need joined.
+    pub fn joined(&self) -> Joined {
+        match self {
+            Kernels::Joined(joined) => *joined,
+            Kernels::Cuda => Joined { qkv: true, gate_up: true },
+            Kernels::Stock | Kernels::Ours { .. } => Joined::default(),
+        }
+    }
+
+    /// Environment variables that MLX reads once, before its first call. On CUDA ours are so few and so short that MLX's usual
+    /// number of operations a graph leaves the GPU waiting for launches; a value that is set already is kept.
+    pub fn variables(&self) -> Vec<(&'static str, String)> {
+        const OPERATIONS: &str = "MLX_MAX_OPS_PER_BUFFER";
+        match self {
+            Kernels::Cuda => vec![(OPERATIONS, std::env::var(OPERATIONS).unwrap_or_else(|_| "200".to_owned()))],
+            Kernels::Stock | Kernels::Joined(_) | Kernels::Ours { .. } => Vec::new(),
+        }
+    }
+}
+
+impl Joined {
+    /// `qkv`, `gate_up`, or both with a comma between them.
+    fn parse(names: &str) -> Option<Self> {
+        let mut joined = Joined::default();
+        for name in names.split(',') {
+            match name {
+                "qkv" => joined.qkv = true,
+                "gate_up" => joined.gate_up = true,
+                _ => return None,
+            }
+        }
+        Some(joined)
     }
 }
 
@@ -53,8 +129,12 @@ impl std::fmt::Display for Kernels {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Kernels::Stock => write!(f, "MLX's own"),
+            Kernels::Joined(Joined { qkv: true, gate_up: true }) => write!(f, "MLX's own, qkv and gate_up joined"),
+            Kernels::Joined(Joined { qkv: true, .. }) => write!(f, "MLX's own, qkv joined"),
+            Kernels::Joined(_) => write!(f, "MLX's own, gate_up joined"),
             Kernels::Ours { level, threads: 1 } => write!(f, "offprint {level}, 1 thread"),
             Kernels::Ours { level, threads } => write!(f, "offprint {level}, {threads} threads"),
+            Kernels::Cuda => write!(f, "offprint cuda"),
         }
     }
 }
@@ -93,19 +173,32 @@ mod tests {
 
     #[test]
     fn the_environment_chooses_and_is_told_when_it_cannot() {
-        assert_eq!(Kernels::parse("stock", "").unwrap(), Kernels::Stock);
-        assert_eq!(Kernels::parse("stock", "nonsense").unwrap(), Kernels::Stock);
-        let error = Kernels::parse("avx3", "").unwrap_err().to_string();
-        assert!(error.starts_with("OFFPRINT_KERNELS: expected `stock` or") && error.contains("hint:"), "{error}");
-        if let Some(level) = levels().first() {
-            let Kernels::Ours { level: found, threads } = Kernels::parse("", "").unwrap() else { panic!() };
-            assert!(found == *level && threads >= 1);
-            assert_eq!(Kernels::parse("plain", "3").unwrap(), Kernels::Ours { level: "plain".into(), threads: 3 });
+        let parse = |device, name| Kernels::parse(device, name, "");
+        for device in [Device::Cpu, Device::Cuda, Device::Metal] {
+            assert_eq!(Kernels::parse(device, "stock", "nonsense").unwrap(), Kernels::Stock);
+            let both = Joined { qkv: true, gate_up: true };
+            assert_eq!(parse(device, "gate_up,qkv").unwrap(), Kernels::Joined(both));
+            assert_eq!(parse(device, "qkv").unwrap(), Kernels::Joined(Joined { gate_up: false, ..both }));
+            for wrong in ["avx3", "qkv,", "qkv,avx2", ","] {
+                let error = parse(device, wrong).unwrap_err().to_string();
+                assert!(error.starts_with("OFFPRINT_KERNELS: expected one of `stock`, "), "{error}");
+                assert!(error.ends_with("the best is taken"), "{error}");
+            }
+        }
+        assert_eq!(parse(Device::Metal, "").unwrap(), Kernels::Stock);
+        assert_eq!(
+            (parse(Device::Cuda, "").unwrap(), parse(Device::Cuda, "cuda").unwrap()),
+            (Kernels::Cuda, Kernels::Cuda)
+        );
+        assert!(parse(Device::Cpu, "cuda").is_err() && parse(Device::Cuda, "plain").is_err());
+        if let Some(best) = levels().first() {
+            let Kernels::Ours { level, threads } = parse(Device::Cpu, "").unwrap() else { panic!() };
+            assert!(level == *best && threads >= 1);
+            let three = Kernels::Ours { level: "plain".into(), threads: 3 };
+            assert_eq!(Kernels::parse(Device::Cpu, "plain", "3").unwrap(), three);
             for wrong in ["0", "-1", "many", "257"] {
-                assert!(
-                    Kernels::parse("plain", wrong).unwrap_err().to_string().contains("OFFPRINT_THREADS"),
-                    "{wrong}"
-                );
+                let error = Kernels::parse(Device::Cpu, "plain", wrong).unwrap_err().to_string();
+                assert!(error.contains("OFFPRINT_THREADS"), "{wrong}: {error}");
             }
         }
     }

@@ -1,129 +1,29 @@
 //! Llama, in mlx-lm's order of operations (`mlx_lm/models/llama.py`). Fields are named by the checkpoint's keys.
-//! Token ids in, logits out; knows nothing of sampling. On a Linux CPU the whole step may be one primitive instead (`fused`).
+//! Token ids in, logits out; knows nothing of sampling. By other kernels than MLX's own, parts of the graph, or all of a step,
+//! are computed at once; the numbers are the same up to rounding.
 
-use mlx_rs::{Array, Dtype, error::Result, fast, nn, ops};
-#[cfg(target_os = "linux")]
-use {
-    crate::model::{
-        fused::{Fused, Part, Parts},
-        kernels::Kernels,
-    },
-    mlx_rs::error::Exception,
-    offprint_kernels::Shape,
+use mlx_rs::{
+    Array, Dtype,
+    error::{Exception, Result},
+    fast, nn, ops,
 };
+#[cfg(target_os = "linux")]
+use offprint_kernels::Shape;
 
+#[cfg(target_os = "linux")]
+use crate::model::fused::{Fused, Parts};
 use crate::model::{
     cache::KvCache,
-    checkpoint::{Affine, Checkpoint, Config},
+    checkpoint::{Checkpoint, Config},
+    cuda::{Cuda, Sizes},
+    kernels::{Joined, Kernels},
+    linear::{Linear, Matrix, Projections},
     past::Past,
     rope::Rope,
-    weights::{WeightError, Weights},
+    weights::{LoadError, Weights},
 };
 
-/// A matrix, quantised or not: `[outputs, inputs]`.
-#[derive(Debug)]
-pub enum Matrix {
-    Plain { weight: Array },
-    Quantized { weight: Array, scales: Array, biases: Array, affine: Affine },
-}
-
-impl Matrix {
-    fn load(weights: &mut Weights, config: &Config, path: &str, rows: usize, columns: usize) -> Loaded<Self> {
-        let name = |part: &str| format!("{path}.{part}");
-        let (rows, columns) = (rows as i32, columns as i32);
-        // mlx-lm's rule: a module is quantised where its scales are.
-        let affine = config.quantization_of(path).map_err(|error| error.to_string())?;
-        let Some(affine) = affine.filter(|_| weights.has(&name("scales"))) else {
-            return Ok(Matrix::Plain { weight: weights.float(&name("weight"), &[rows, columns])? });
-        };
-        let (group, bits) = (affine.group_size as i32, affine.bits as i32);
-        if columns % group != 0 {
-            return Err(format!("`{path}`: {columns} columns are no whole groups of {group}").into());
-        }
-        Ok(Matrix::Quantized {
-            weight: weights.packed(&name("weight"), &[rows, columns * bits / 32])?,
-            scales: weights.float(&name("scales"), &[rows, columns / group])?,
-            biases: weights.float(&name("biases"), &[rows, columns / group])?,
-            affine,
-        })
-    }
-
-    /// `x @ weight.T`: `[..., inputs]` to `[..., outputs]`.
-    fn apply(&self, x: &Array) -> Result<Array> {
-        match self {
-            Matrix::Plain { weight } => ops::matmul(x, weight.transpose_axes(&[1, 0])?),
-            Matrix::Quantized { weight, scales, biases, affine } => {
-                ops::quantized_matmul(x, weight, scales, biases, true, affine.group_size as i32, affine.bits as i32)
-            }
-        }
-    }
-
-    /// Rows `ids` as vectors: `[n]` to `[n, inputs]`.
-    fn rows(&self, ids: &Array) -> Result<Array> {
-        match self {
-            Matrix::Plain { weight } => weight.take_axis(ids, 0),
-            Matrix::Quantized { weight, scales, biases, affine } => ops::dequantize(
-                weight.take_axis(ids, 0)?,
-                scales.take_axis(ids, 0)?,
-                &biases.take_axis(ids, 0)?,
-                affine.group_size as i32,
-                affine.bits as i32,
-            ),
-        }
-    }
-
-    /// As the fused step takes it.
-    #[cfg(target_os = "linux")]
-    fn part<'a>(&'a self, bias: Option<&'a Array>) -> Part<'a> {
-        let (weight, affine, columns) = match self {
-            Matrix::Plain { weight } => (weight, None, weight.dim(1) as usize),
-            Matrix::Quantized { weight, scales, biases, affine: Affine { group_size, bits } } => {
-                let columns = weight.dim(1) as usize * 32 / bits;
-                (weight, Some((scales, biases, *group_size, *bits)), columns)
-            }
-        };
-        Part { weight, affine, bias, rows: weight.dim(0) as usize, columns }
-    }
-
-    fn arrays(&self) -> Vec<&Array> {
-        match self {
-            Matrix::Plain { weight } => vec![weight],
-            Matrix::Quantized { weight, scales, biases, .. } => vec![weight, scales, biases],
-        }
-    }
-}
-
-/// A matrix and, in the rare checkpoint that has one, its bias.
-#[derive(Debug)]
-struct Linear {
-    matrix: Matrix,
-    bias: Option<Array>,
-}
-
-impl Linear {
-    fn load(weights: &mut Weights, config: &Config, path: &str, shape: [usize; 2], bias: bool) -> Loaded<Self> {
-        let matrix = Matrix::load(weights, config, path, shape[0], shape[1])?;
-        let bias = bias.then(|| weights.float(&format!("{path}.bias"), &[shape[0] as i32])).transpose()?;
-        Ok(Linear { matrix, bias })
-    }
-
-    fn apply(&self, x: &Array) -> Result<Array> {
-        let y = self.matrix.apply(x)?;
-        match &self.bias {
-            Some(bias) => ops::add(y, bias),
-            None => Ok(y),
-        }
-    }
-
-    fn arrays(&self) -> Vec<&Array> {
-        self.matrix.arrays().into_iter().chain(&self.bias).collect()
-    }
-
-    #[cfg(target_os = "linux")]
-    fn part(&self) -> Part<'_> {
-        self.matrix.part(self.bias.as_ref())
-    }
-}
+type Loaded<T> = std::result::Result<T, LoadError>;
 
 #[derive(Debug)]
 struct RmsNorm {
@@ -144,9 +44,8 @@ impl RmsNorm {
 
 #[derive(Debug)]
 struct Attention {
-    q_proj: Linear,
-    k_proj: Linear,
-    v_proj: Linear,
+    /// `q_proj`, `k_proj`, `v_proj`.
+    qkv: Projections,
     o_proj: Linear,
     heads: i32,
     kv_heads: i32,
@@ -154,15 +53,18 @@ struct Attention {
 }
 
 impl Attention {
-    fn load(weights: &mut Weights, config: &Config, path: &str) -> Loaded<Self> {
+    fn load(weights: &mut Weights, config: &Config, path: &str, joined: Joined) -> Loaded<Self> {
         let (hidden, head_dim) = (config.hidden_size, config.head_dim());
         let (heads, kv_heads) = (config.num_attention_heads, config.kv_heads());
         let mut linear =
             |name: &str, shape| Linear::load(weights, config, &format!("{path}.{name}"), shape, config.attention_bias);
+        let qkv = vec![
+            linear("q_proj", [heads * head_dim, hidden])?,
+            linear("k_proj", [kv_heads * head_dim, hidden])?,
+            linear("v_proj", [kv_heads * head_dim, hidden])?,
+        ];
         Ok(Attention {
-            q_proj: linear("q_proj", [heads * head_dim, hidden])?,
-            k_proj: linear("k_proj", [kv_heads * head_dim, hidden])?,
-            v_proj: linear("v_proj", [kv_heads * head_dim, hidden])?,
+            qkv: Projections::new(qkv, joined.qkv)?,
             o_proj: linear("o_proj", [hidden, heads * head_dim])?,
             heads: heads as i32,
             kv_heads: kv_heads as i32,
@@ -170,17 +72,28 @@ impl Attention {
         })
     }
 
+    /// Queries and keys, rotated, and values: `[1, heads, n, head_dim]` each.
+    fn project(&self, x: &Array, rope: &Rope, offset: i32) -> Result<[Array; 3]> {
+        let n = x.dim(1);
+        let split = |y: Array, heads: i32| y.reshape(&[1, n, heads, self.head_dim])?.transpose_axes(&[0, 2, 1, 3]);
+        if let Some(qkv) = self.qkv.joined.as_ref().filter(|_| n == 1) {
+            // Heads are rotated alike, so queries and keys are rotated as one.
+            let all = split(qkv.apply(x)?, self.heads + 2 * self.kv_heads)?;
+            let [rotating, values] = halves(&all, self.heads + self.kv_heads, 1)?;
+            let [queries, keys] = halves(&rope.apply(&rotating, offset)?, self.heads, 1)?;
+            return Ok([queries, keys, values]);
+        }
+        let [q_proj, k_proj, v_proj] = &self.qkv.parts[..] else { return Err(miscounted()) };
+        let queries = split(q_proj.apply(x)?, self.heads)?;
+        let keys = split(k_proj.apply(x)?, self.kv_heads)?;
+        let values = split(v_proj.apply(x)?, self.kv_heads)?;
+        Ok([rope.apply(&queries, offset)?, rope.apply(&keys, offset)?, values])
+    }
+
     /// `[1, n, hidden]` to the same shape.
     fn apply(&self, x: &Array, rope: &Rope, cache: &mut KvCache) -> Result<Array> {
         let n = x.dim(1);
-        let split = |y: Array, heads: i32| y.reshape(&[1, n, heads, self.head_dim])?.transpose_axes(&[0, 2, 1, 3]);
-        let queries = split(self.q_proj.apply(x)?, self.heads)?;
-        let keys = split(self.k_proj.apply(x)?, self.kv_heads)?;
-        let values = split(self.v_proj.apply(x)?, self.kv_heads)?;
-
-        let offset = cache.offset();
-        let queries = rope.apply(&queries, offset)?;
-        let keys = rope.apply(&keys, offset)?;
+        let [queries, keys, values] = self.project(x, rope, cache.offset())?;
         let (keys, values) = cache.append(&keys, &values)?;
 
         let scale = (self.head_dim as f32).powf(-0.5);
@@ -194,28 +107,46 @@ impl Attention {
     }
 }
 
+/// The part before `at` of an axis, and the rest.
+fn halves(x: &Array, at: i32, axis: i32) -> Result<[Array; 2]> {
+    x.split_at_indices(&[at], axis)?.try_into().map_err(|_| miscounted())
+}
+
+fn miscounted() -> Exception {
+    Exception::custom("parts of another number than their kind has")
+}
+
 #[derive(Debug)]
 struct Mlp {
-    gate_proj: Linear,
-    up_proj: Linear,
+    /// `gate_proj`, `up_proj`.
+    gate_up: Projections,
     down_proj: Linear,
+    inner: i32,
 }
 
 impl Mlp {
-    fn load(weights: &mut Weights, config: &Config, path: &str) -> Loaded<Self> {
+    fn load(weights: &mut Weights, config: &Config, path: &str, joined: Joined) -> Loaded<Self> {
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
         let mut linear =
             |name: &str, shape| Linear::load(weights, config, &format!("{path}.{name}"), shape, config.mlp_bias);
+        let gate_up = vec![linear("gate_proj", [inner, hidden])?, linear("up_proj", [inner, hidden])?];
         Ok(Mlp {
-            gate_proj: linear("gate_proj", [inner, hidden])?,
-            up_proj: linear("up_proj", [inner, hidden])?,
+            gate_up: Projections::new(gate_up, joined.gate_up)?,
             down_proj: linear("down_proj", [hidden, inner])?,
+            inner: inner as i32,
         })
     }
 
-    fn apply(&self, x: &Array) -> Result<Array> {
-        let gate = nn::silu(self.gate_proj.apply(x)?)?;
-        self.down_proj.apply(&ops::multiply(gate, self.up_proj.apply(x)?)?)
+    fn apply(&self, x: &Array, cuda: Option<&Cuda>) -> Result<Array> {
+        let [gate, up] = match (&self.gate_up.joined, cuda) {
+            (Some(both), Some(cuda)) if x.dim(1) == 1 => return self.down_proj.apply(&cuda.swiglu(&both.apply(x)?)?),
+            (Some(both), None) if x.dim(1) == 1 => halves(&both.apply(x)?, self.inner, 2)?,
+            _ => {
+                let [gate_proj, up_proj] = &self.gate_up.parts[..] else { return Err(miscounted()) };
+                [gate_proj.apply(x)?, up_proj.apply(x)?]
+            }
+        };
+        self.down_proj.apply(&ops::multiply(nn::silu(gate)?, up)?)
     }
 }
 
@@ -228,30 +159,24 @@ struct Block {
 }
 
 impl Block {
-    fn load(weights: &mut Weights, config: &Config, layer: usize) -> Loaded<Self> {
+    fn load(weights: &mut Weights, config: &Config, layer: usize, joined: Joined) -> Loaded<Self> {
         let path = format!("model.layers.{layer}");
         Ok(Block {
-            self_attn: Attention::load(weights, config, &format!("{path}.self_attn"))?,
-            mlp: Mlp::load(weights, config, &format!("{path}.mlp"))?,
+            self_attn: Attention::load(weights, config, &format!("{path}.self_attn"), joined)?,
+            mlp: Mlp::load(weights, config, &format!("{path}.mlp"), joined)?,
             input_layernorm: RmsNorm::load(weights, config, &format!("{path}.input_layernorm"))?,
             post_attention_layernorm: RmsNorm::load(weights, config, &format!("{path}.post_attention_layernorm"))?,
         })
     }
 
-    /// In the order of the checkpoint's kind of module: q, k, v, o, gate, up, down.
-    fn linears(&self) -> [&Linear; 7] {
+    /// In this order: q, k, v, o, gate, up, down.
+    fn linears(&self) -> impl Iterator<Item = &Linear> {
         let (a, mlp) = (&self.self_attn, &self.mlp);
-        [&a.q_proj, &a.k_proj, &a.v_proj, &a.o_proj, &mlp.gate_proj, &mlp.up_proj, &mlp.down_proj]
+        a.qkv.parts.iter().chain([&a.o_proj]).chain(&mlp.gate_up.parts).chain([&mlp.down_proj])
     }
 
     fn norms(&self) -> [&Array; 2] {
         [&self.input_layernorm.weight, &self.post_attention_layernorm.weight]
-    }
-
-    fn apply(&self, x: &Array, rope: &Rope, cache: &mut KvCache) -> Result<Array> {
-        let h = ops::add(x, self.self_attn.apply(&self.input_layernorm.apply(x)?, rope, cache)?)?;
-        let r = self.mlp.apply(&self.post_attention_layernorm.apply(&h)?)?;
-        ops::add(h, r)
     }
 }
 
@@ -267,40 +192,21 @@ pub struct Llama {
     kv_heads: i32,
     head_dim: i32,
     dtype: Dtype,
-    /// `None`: the graph below, by MLX's own kernels.
+    /// The whole step at once, on the CPU.
     #[cfg(target_os = "linux")]
     fused: Option<Fused>,
+    /// Parts of the graph, on CUDA.
+    cuda: Option<Cuda>,
 }
-
-/// Why a model could not be loaded.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    #[error(transparent)]
-    Weights(#[from] WeightError),
-    #[error("{0}")]
-    Config(String),
-}
-
-impl From<String> for LoadError {
-    fn from(reason: String) -> Self {
-        LoadError::Config(reason)
-    }
-}
-
-impl From<mlx_rs::error::Exception> for LoadError {
-    fn from(error: mlx_rs::error::Exception) -> Self {
-        LoadError::Weights(error.into())
-    }
-}
-
-type Loaded<T> = std::result::Result<T, LoadError>;
 
 impl Llama {
     /// Loads every parameter and evaluates it on the device. `dtype`: cast floating-point tensors; `None` keeps the file's.
+    /// Steps are computed by `kernels`.
     ///
     /// # Errors
-    /// [`WeightError`]'s cases, each naming the tensor; a configuration that contradicts itself.
-    pub fn load(checkpoint: &Checkpoint, dtype: Option<Dtype>) -> Loaded<Self> {
+    /// [`LoadError`]'s cases, each naming the tensor; a configuration that contradicts itself; kernels that cannot compute it
+    /// here.
+    pub fn load(checkpoint: &Checkpoint, dtype: Option<Dtype>, kernels: &Kernels) -> Loaded<Self> {
         let config = &checkpoint.config;
         let mut weights = Weights::open(&checkpoint.shards, dtype)?;
         if config.tie_word_embeddings {
@@ -309,14 +215,14 @@ impl Llama {
         let (vocabulary, hidden) = (config.vocab_size, config.hidden_size);
         let embed_tokens = Matrix::load(&mut weights, config, "model.embed_tokens", vocabulary, hidden)?;
         let layers = (0..config.num_hidden_layers)
-            .map(|layer| Block::load(&mut weights, config, layer))
+            .map(|layer| Block::load(&mut weights, config, layer, kernels.joined()))
             .collect::<Loaded<Vec<_>>>()?;
         let norm = RmsNorm::load(&mut weights, config, "model.norm")?;
         let lm_head = (!config.tie_word_embeddings)
             .then(|| Linear::load(&mut weights, config, "lm_head", [vocabulary, hidden], false))
             .transpose()?;
         weights.finish()?;
-        let model = Llama {
+        let mut model = Llama {
             dtype: norm.weight.dtype(),
             embed_tokens,
             layers,
@@ -327,23 +233,42 @@ impl Llama {
             head_dim: config.head_dim() as i32,
             #[cfg(target_os = "linux")]
             fused: None,
+            cuda: None,
         };
         // Loading is lazy, and a prefill that asks for the cache only would leave the last layer unread.
         mlx_rs::transforms::eval(model.arrays())?;
+        match kernels {
+            Kernels::Stock | Kernels::Joined(_) => {}
+            #[cfg(target_os = "linux")]
+            Kernels::Ours { level, threads } => {
+                let (frequencies, scale) = model.rope.frequencies();
+                model.fused = Some(Fused::new(level, *threads, &model.parts(&frequencies, scale))?);
+            }
+            #[cfg(not(target_os = "linux"))]
+            Kernels::Ours { .. } => return Err(Exception::custom("offprint's CPU kernels are for Linux").into()),
+            Kernels::Cuda => model.cuda = model.cuda(config)?,
+        }
         Ok(model)
     }
 
-    /// From now on computes each step as one primitive by our kernels, on the CPU. `Stock` changes nothing.
-    ///
-    /// # Errors
-    /// Weights that are not float32 (or packed with float32 scales); a level that the processor lacks.
-    #[cfg(target_os = "linux")]
-    pub fn fuse(&mut self, kernels: &Kernels) -> Result<()> {
-        if let Kernels::Ours { level, threads } = kernels {
-            let (frequencies, scale) = self.rope.frequencies();
-            self.fused = Some(Fused::new(level, *threads, &self.parts(&frequencies, scale))?);
+    /// `None` for a model that the CUDA kernels are not made for; MLX's own compute it then.
+    fn cuda(&self, config: &Config) -> Result<Option<Cuda>> {
+        let floats = |array: &&&Array| array.dtype() != Dtype::Uint32;
+        if self.arrays().iter().filter(floats).any(|array| array.dtype() != self.dtype) {
+            return Ok(None);
         }
-        Ok(())
+        let (frequencies, rope_scale) = self.rope.frequencies();
+        let sizes = Sizes {
+            hidden: config.hidden_size as i32,
+            inner: config.intermediate_size as i32,
+            heads: config.num_attention_heads as i32,
+            kv_heads: self.kv_heads,
+            head_dim: self.head_dim,
+            eps: self.norm.eps,
+            rope_scale,
+            dtype: self.dtype,
+        };
+        Ok(Cuda::new(sizes, &frequencies))
     }
 
     #[cfg(target_os = "linux")]
@@ -353,7 +278,7 @@ impl Llama {
         Parts {
             shape: Shape {
                 hidden: embedding.columns as i32,
-                inner: first.map_or(0, |block| block.mlp.gate_proj.part().rows as i32),
+                inner: first.map_or(0, |block| block.mlp.inner),
                 heads: first.map_or(0, |block| block.self_attn.heads),
                 kv_heads: self.kv_heads,
                 head_dim: self.head_dim,
@@ -385,7 +310,7 @@ impl Llama {
     pub fn prefill(&self, ids: &Array, past: &mut Past) -> Result<()> {
         match past {
             Past::Stock(caches) => {
-                self.hidden(ids, caches)?;
+                self.hidden(ids, caches, None)?;
             }
             #[cfg(target_os = "linux")]
             Past::Fused(past) => {
@@ -398,23 +323,48 @@ impl Llama {
     /// Ids `[n]` to logits `[1, n, vocabulary]`; the past grows by `n`.
     pub fn logits(&self, ids: &Array, past: &mut Past) -> Result<Array> {
         match past {
-            Past::Stock(caches) => self.stock_logits(ids, caches),
+            Past::Stock(caches) => self.graph_logits(ids, caches),
             #[cfg(target_os = "linux")]
             Past::Fused(past) => past.step(ids, true)?.ok_or_else(|| Exception::custom("a step without its logits")),
         }
     }
 
-    /// Ids `[n]` to the last layer's output `[1, n, hidden]`; the caches grow by `n`.
-    fn hidden(&self, ids: &Array, caches: &mut [KvCache]) -> Result<Array> {
+    /// Ids `[n]` to the last layer's output, normed, `[1, n, hidden]`; the caches grow by `n`.
+    fn hidden(&self, ids: &Array, caches: &mut [KvCache], attend: Option<&Cuda>) -> Result<Array> {
         let mut x = self.embed_tokens.rows(ids)?.expand_dims(0)?;
-        for (layer, cache) in self.layers.iter().zip(caches) {
-            x = layer.apply(&x, &self.rope, cache)?;
+        let place = match (attend, caches.first()) {
+            (Some(cuda), Some(cache)) if ids.size() == 1 => cuda.place(cache),
+            _ => None,
+        };
+        let first = self.layers.first().map_or(&self.norm, |layer| &layer.input_layernorm);
+        let mut normed = first.apply(&x)?;
+        for (index, (layer, cache)) in self.layers.iter().zip(caches).enumerate() {
+            let attended = match (&place, &layer.self_attn.qkv.joined) {
+                (Some(place), Some(qkv)) => {
+                    layer.self_attn.o_proj.apply(&place.attend(&qkv.apply(&normed)?, cache)?)?
+                }
+                _ => layer.self_attn.apply(&normed, &self.rope, cache)?,
+            };
+            (x, normed) = self.add_norm(&x, &attended, &layer.post_attention_layernorm)?;
+            let mixed = layer.mlp.apply(&normed, self.cuda.as_ref())?;
+            let next = self.layers.get(index + 1).map_or(&self.norm, |next| &next.input_layernorm);
+            (x, normed) = self.add_norm(&x, &mixed, next)?;
         }
-        self.norm.apply(&x)
+        Ok(normed)
     }
 
-    fn stock_logits(&self, ids: &Array, caches: &mut [KvCache]) -> Result<Array> {
-        let hidden = self.hidden(ids, caches)?;
+    /// The residual's next value, and its norm.
+    fn add_norm(&self, x: &Array, delta: &Array, norm: &RmsNorm) -> Result<(Array, Array)> {
+        if let Some(cuda) = &self.cuda {
+            return cuda.add_norm(x, delta, &norm.weight);
+        }
+        let sum = ops::add(x, delta)?;
+        let normed = norm.apply(&sum)?;
+        Ok((sum, normed))
+    }
+
+    fn graph_logits(&self, ids: &Array, caches: &mut [KvCache]) -> Result<Array> {
+        let hidden = self.hidden(ids, caches, self.cuda.as_ref())?;
         match &self.lm_head {
             Some(head) => head.apply(&hidden),
             None => self.embed_tokens.apply(&hidden),
@@ -424,7 +374,9 @@ impl Llama {
     fn arrays(&self) -> Vec<&Array> {
         let mut arrays = self.embed_tokens.arrays();
         for block in &self.layers {
-            arrays.extend(block.linears().into_iter().flat_map(Linear::arrays));
+            arrays.extend(block.linears().flat_map(Linear::arrays));
+            let joined = [&block.self_attn.qkv, &block.mlp.gate_up].into_iter().filter_map(|maps| maps.joined.as_ref());
+            arrays.extend(joined.flat_map(Linear::arrays));
             arrays.extend(block.norms());
         }
         arrays.push(&self.norm.weight);

@@ -3,12 +3,14 @@
 
 pub mod cache;
 pub mod checkpoint;
+pub mod cuda;
 #[cfg(target_os = "linux")]
 pub mod fused;
 pub mod gguf;
 pub mod hub;
 pub mod import;
 pub mod kernels;
+pub mod linear;
 pub mod llama;
 pub mod past;
 pub mod pypi;

@@ -32,6 +32,27 @@ pub enum WeightError {
     Mlx(#[from] mlx_rs::error::Exception),
 }
 
+/// Why a model could not be loaded.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    #[error(transparent)]
+    Weights(#[from] WeightError),
+    #[error("{0}")]
+    Config(String),
+}
+
+impl From<String> for LoadError {
+    fn from(reason: String) -> Self {
+        LoadError::Config(reason)
+    }
+}
+
+impl From<mlx_rs::error::Exception> for LoadError {
+    fn from(error: mlx_rs::error::Exception) -> Self {
+        LoadError::Weights(error.into())
+    }
+}
+
 /// The arrays not yet taken.
 #[derive(Debug)]
 pub struct Weights {

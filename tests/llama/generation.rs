@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use mlx_rs::{Array, Dtype};
 use offprint::{
     engine::{Engine, Generation, Request, Sampling, mlx::Mlx},
-    model::{Checkpoint, llama::Llama},
+    model::{Checkpoint, kernels::Kernels, llama::Llama},
     record::FinishReason,
 };
 use safetensors::Dtype as Stored;
@@ -57,7 +57,7 @@ fn a_prompt_in_chunks_is_the_same_prompt() {
     let _alone = mlx();
     let folder = folder();
     let mut engine = engine(folder.path());
-    let model = Llama::load(&Checkpoint::open(folder.path()).unwrap(), Some(Dtype::Float32)).unwrap();
+    let model = Llama::load(&Checkpoint::open(folder.path()).unwrap(), Some(Dtype::Float32), &Kernels::Stock).unwrap();
     for n in [1, 2, 2048, 2049, 2050, 2300] {
         let (prompt, ids) = words(n);
         let generation = engine_tokens(&mut engine, &request(&prompt, 3, 0.0, 0));

@@ -5,8 +5,9 @@ use std::fs;
 use mlx_rs::Dtype;
 use offprint::model::{
     Checkpoint,
-    llama::{Llama, LoadError},
-    weights::WeightError,
+    kernels::Kernels,
+    llama::Llama,
+    weights::{LoadError, WeightError},
 };
 use safetensors::Dtype as Stored;
 use serde_json::{Value, json};
@@ -35,7 +36,7 @@ fn damaged(config: &Value, damage: impl FnOnce(&mut Tensors)) -> TempDir {
 }
 
 fn load(folder: &TempDir) -> Result<Llama, LoadError> {
-    Llama::load(&Checkpoint::open(folder.path()).unwrap(), Some(Dtype::Float32))
+    Llama::load(&Checkpoint::open(folder.path()).unwrap(), Some(Dtype::Float32), &Kernels::Stock)
 }
 
 fn weight_error(folder: &TempDir) -> WeightError {

@@ -1,0 +1,224 @@
+//! CUDA kernels of our own, inside MLX's graph: their source goes to NVRTC through `mlx_fast_cuda_kernel`. Each replaces two
+//! or three nodes of MLX, since on a fast GPU a token of a small model costs what its nodes cost on the host.
+
+use std::ffi::{CStr, CString};
+
+use mlx_rs::{
+    Array, Dtype, Stream,
+    error::{Exception, Result},
+};
+use mlx_sys::*;
+
+use crate::model::cache::KvCache;
+
+/// Positions up to which one block a head is the fastest way to attend; MLX's own splits longer pasts.
+const MOST_PAST: i32 = 4096;
+
+/// The sizes of a model that its kernels are compiled for.
+#[derive(Debug, Clone, Copy)]
+pub struct Sizes {
+    pub hidden: i32,
+    pub inner: i32,
+    pub heads: i32,
+    pub kv_heads: i32,
+    pub head_dim: i32,
+    /// Of every norm.
+    pub eps: f32,
+    /// Of positions, before they are rotated by.
+    pub rope_scale: f32,
+    pub dtype: Dtype,
+}
+
+/// The kernels of one model.
+#[derive(Debug)]
+pub struct Cuda {
+    sizes: Sizes,
+    /// Radians a position, `[head_dim / 2]`.
+    frequencies: Array,
+    add_norm: Kernel,
+    swiglu: Kernel,
+    attend: Kernel,
+}
+
+impl Cuda {
+    /// `None` for sizes that the kernels are not made for. `frequencies`: radians a position, `[head_dim / 2]`.
+    pub fn new(sizes: Sizes, frequencies: &[f32]) -> Option<Self> {
+        let Sizes { hidden, inner, heads, kv_heads, head_dim, eps, rope_scale, dtype } = sizes;
+        let kind = match dtype {
+            Dtype::Float16 => "__half",
+            Dtype::Bfloat16 => "__nv_bfloat16",
+            Dtype::Float32 => "float",
+            _ => return None,
+        };
+        if head_dim % 32 != 0 || head_dim > 256 || heads % kv_heads != 0 {
+            return None;
+        }
+        // Sizes go into the text, not into template arguments: MLX would put those together anew in each call. They go into
+        // the name as well, by which MLX keeps what it has compiled.
+        let kernel = |name: &str, inputs: &[&CStr], outputs: &[&CStr], source: &str, constants: String| {
+            let tag: String = constants.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+            let define = |line: &str| match line.split_once('=') {
+                Some((name, value)) => format!("#define {name} {value}\n"),
+                None => String::new(),
+            };
+            let constants: String = constants.split(' ').map(define).collect();
+            let undefine = "\n#undef T\n#undef D\n#undef I\n#undef H\n#undef K\n#undef EPS\n#undef SCALE\n";
+            Kernel::new(&format!("offprint_{name}_{tag}"), inputs, outputs, &format!("{constants}{source}{undefine}"))
+        };
+        Some(Cuda {
+            sizes,
+            frequencies: Array::from_slice(frequencies, &[head_dim / 2]),
+            add_norm: kernel(
+                "add_norm",
+                &[c"x", c"delta", c"weight"],
+                &[c"h", c"y"],
+                include_str!("../../native/cuda/add_norm.cu"),
+                format!("T={kind} D={hidden} EPS={eps:e}f"),
+            ),
+            swiglu: kernel(
+                "swiglu",
+                &[c"both"],
+                &[c"out"],
+                include_str!("../../native/cuda/swiglu.cu"),
+                format!("T={kind} I={inner}"),
+            ),
+            attend: kernel(
+                "attend",
+                &[c"qkv", c"keys", c"values", c"frequencies", c"place"],
+                &[c"out"],
+                include_str!("../../native/cuda/attend.cu"),
+                format!("T={kind} D={head_dim} H={heads} K={kv_heads} SCALE={rope_scale:e}f"),
+            ),
+        })
+    }
+
+    /// `x + delta` and its RMS norm, all `[1, n, hidden]`.
+    pub fn add_norm(&self, x: &Array, delta: &Array, weight: &Array) -> Result<(Array, Array)> {
+        const BLOCK: i32 = 256;
+        let (shape, dtype) = (x.shape(), self.sizes.dtype);
+        let config = Config::new(&[(shape, dtype), (shape, dtype)], shape[1] * BLOCK, BLOCK);
+        let [h, y] = self.add_norm.apply(&[x, delta, weight], &config)?;
+        Ok((h, y))
+    }
+
+    /// `silu(gate) * up` of `[1, n, 2 inner]`, gates first: `[1, n, inner]`.
+    pub fn swiglu(&self, both: &Array) -> Result<Array> {
+        const BLOCK: i32 = 256;
+        let (n, inner) = (both.dim(1), self.sizes.inner);
+        let threads = (n * inner + BLOCK - 1) / BLOCK * BLOCK;
+        let config = Config::new(&[(&[1, n, inner], self.sizes.dtype)], threads, BLOCK);
+        let [out] = self.swiglu.apply(&[both], &config)?;
+        Ok(out)
+    }
+
+    /// Where the next position goes, the same in each layer's cache. `None` beyond [`MOST_PAST`].
+    pub fn place<'a>(&'a self, cache: &KvCache) -> Option<Place<'a>> {
+        let array = Array::from_slice(&[cache.offset(), cache.state()[0].dim(2)], &[2]);
+        (cache.offset() <= MOST_PAST).then_some(Place { cuda: self, array })
+    }
+}
+
+/// A position that is computed alone.
+#[derive(Debug)]
+pub struct Place<'a> {
+    cuda: &'a Cuda,
+    /// Positions written before, capacity.
+    array: Array,
+}
+
+impl Place<'_> {
+    /// Attention in one layer: `qkv` `[1, 1, (heads + 2 kv_heads) head_dim]`, not rotated, to `[1, 1, heads head_dim]`. The
+    /// kernel writes the new key and value where the cache has room for them, so the result must be evaluated: nothing
+    /// else makes MLX do it.
+    pub fn attend(&self, qkv: &Array, cache: &mut KvCache) -> Result<Array> {
+        const BLOCK: i32 = 1024;
+        let Sizes { heads, head_dim, dtype, .. } = self.cuda.sizes;
+        let config = Config::new(&[(&[1, 1, heads * head_dim], dtype)], heads * BLOCK, BLOCK);
+        let [keys, values] = cache.state();
+        let inputs = [qkv, keys, values, &self.cuda.frequencies, &self.array];
+        let [out] = self.cuda.attend.apply(&inputs, &config)?;
+        cache.advance()?;
+        Ok(out)
+    }
+}
+
+/// A compiled-on-first-use kernel.
+#[derive(Debug)]
+struct Kernel(mlx_fast_cuda_kernel);
+
+impl Kernel {
+    fn new(name: &str, inputs: &[&CStr], outputs: &[&CStr], source: &str) -> Self {
+        // No text of ours holds a NUL.
+        let text = |text: &str| CString::new(text).unwrap_or_default();
+        let (name, source) = (text(name), text(source));
+        // SAFETY: every string and vector outlives the call, which copies them.
+        unsafe {
+            let names = |names: &[&CStr]| {
+                let vector = mlx_vector_string_new();
+                for name in names {
+                    mlx_vector_string_append_value(vector, name.as_ptr());
+                }
+                vector
+            };
+            let (inputs, outputs) = (names(inputs), names(outputs));
+            let kernel =
+                mlx_fast_cuda_kernel_new(name.as_ptr(), inputs, outputs, source.as_ptr(), c"".as_ptr(), true, 0);
+            mlx_vector_string_free(inputs);
+            mlx_vector_string_free(outputs);
+            Kernel(kernel)
+        }
+    }
+
+    fn apply<const N: usize>(&self, inputs: &[&Array], config: &Config) -> Result<[Array; N]> {
+        let stream = Stream::thread_local_or_default();
+        let handles: Vec<mlx_array> = inputs.iter().map(|array| array.as_ptr()).collect();
+        // SAFETY: the handles live through the call; what it returns is owned here and freed, the arrays by `Array`.
+        unsafe {
+            let inputs = mlx_vector_array_new_data(handles.as_ptr(), handles.len());
+            let mut outputs = mlx_vector_array_new();
+            let done = mlx_fast_cuda_kernel_apply(&mut outputs, self.0, inputs, config.0, stream.as_ptr());
+            let mut arrays = Vec::with_capacity(N);
+            for index in 0..if done == 0 { N } else { 0 } {
+                let mut array = mlx_array_new();
+                if mlx_vector_array_get(&mut array, outputs, index) == 0 {
+                    arrays.push(Array::from_ptr(array));
+                }
+            }
+            mlx_vector_array_free(inputs);
+            mlx_vector_array_free(outputs);
+            arrays.try_into().map_err(|_| Exception::custom("a CUDA kernel of offprint could not be queued"))
+        }
+    }
+}
+
+impl Drop for Kernel {
+    fn drop(&mut self) {
+        // SAFETY: owned, freed once.
+        unsafe { mlx_fast_cuda_kernel_free(self.0) }
+    }
+}
+
+/// Outputs and threads of one call.
+struct Config(mlx_fast_cuda_kernel_config);
+
+impl Config {
+    fn new(outputs: &[(&[i32], Dtype)], threads: i32, block: i32) -> Self {
+        // SAFETY: a fresh handle; shapes outlive the calls, which copy them and cannot fail on these.
+        unsafe {
+            let config = mlx_fast_cuda_kernel_config_new();
+            for (shape, dtype) in outputs {
+                mlx_fast_cuda_kernel_config_add_output_arg(config, shape.as_ptr(), shape.len(), (*dtype).into());
+            }
+            mlx_fast_cuda_kernel_config_set_grid(config, threads, 1, 1);
+            mlx_fast_cuda_kernel_config_set_thread_group(config, block, 1, 1);
+            Config(config)
+        }
+    }
+}
+
+impl Drop for Config {
+    fn drop(&mut self) {
+        // SAFETY: owned, freed once.
+        unsafe { mlx_fast_cuda_kernel_config_free(self.0) }
+    }
+}
