@@ -8,7 +8,7 @@ endif
 
 OFFPRINT := target/release/offprint
 
-.PHONY: paper report test lint build fuzz
+.PHONY: paper report test lint build fuzz bench-peers
 
 build: ## compile, in the one profile that everything here uses
 	cargo build --release
@@ -28,6 +28,9 @@ lint: ## what a change must pass before review
 	cargo clippy --release --all-targets -- -D warnings
 	cargo clippy --release --all-targets --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps
+
+bench-peers: build ## beside llama.cpp and mlx-lm on this machine, see benches/peers/README.md; PEERS="--rounds 3" passes switches on
+	python3 benches/peers/peers.py $(PEERS)
 
 SECONDS_EACH ?= 60
 fuzz: ## each fuzz target for SECONDS_EACH; needs a nightly compiler and cargo-fuzz, see fuzz/README.md

@@ -1,0 +1,52 @@
+"""What the machine says of itself, without names or addresses; and how many bytes of weights a token reads."""
+
+import json
+import os
+import platform
+import re
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import environment
+
+
+def describe():
+    """The processor, cores, memory, instruction sets, operating system."""
+    if sys.platform == "darwin":
+        told = lambda key: subprocess.run(["sysctl", "-n", key], capture_output=True, text=True).stdout.strip()
+        processor, memory = told("machdep.cpu.brand_string"), int(told("hw.memsize"))
+    else:
+        text = Path("/proc/cpuinfo").read_text()
+        found = re.search(r"^model name\s*:\s*(.*)$", text, re.M)
+        processor = found[1] if found else platform.machine()
+        memory = int(re.search(r"^MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text(), re.M)[1]) * 1024
+    return {
+        "processor": processor,
+        "cores": os.cpu_count(),
+        "memory_bytes": memory,
+        "instructions": environment.instructions() or platform.machine(),
+        "system": f"{platform.system()} {platform.release().split('-')[0]}",
+    }
+
+
+def slug():
+    return re.sub(r"[^a-z0-9]+", "-", describe()["processor"].lower()).strip("-")
+
+
+def weight_bytes(folder: Path):
+    """Bytes that decoding one token reads of a checkpoint: packed weights as they are, all else as float32, the type in which
+    Offprint computes on a CPU. A token embedding that is not the head as well is read for one row only, so it does not count."""
+    with open(folder / "model.safetensors", "rb") as file:
+        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+    tied = not any(name.startswith("lm_head") for name in header)
+    total = 0
+    for name, tensor in header.items():
+        if name == "__metadata__" or ("embed_tokens" in name and not tied):
+            continue
+        count = 1
+        for size in tensor["shape"]:
+            count *= size
+        total += 4 * count  # words of 32 bits, or numbers that are cast to them
+    return total
