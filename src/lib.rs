@@ -22,9 +22,9 @@ pub mod bench; // Plan x Engine -> records
 pub mod analysis; // records -> Summary
 pub mod claims; // Summary -> numbers and predicates
 pub mod figures; // Summary -> SVG, PDF, PNG
+pub mod compare; // two executions -> a verdict a claim
 pub mod paper; // templates + claims + figures -> md, tex, html
 pub mod lint; // somebody's paper -> contradictions among its numbers
-pub mod compare; // two executions -> a verdict a claim
 pub mod bundle; // a run and its paper -> an archive; the archive -> a list of problems
 
 // the door

@@ -81,6 +81,7 @@ impl Case {
             records,
             runs_sha256: String::new(),
             published: Some(Published::from_str("v1.yaml", V1).unwrap()),
+            baseline: None,
         }
     }
 

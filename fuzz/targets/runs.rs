@@ -25,6 +25,7 @@ static EMPTY: LazyLock<(Run, Plan)> = LazyLock::new(|| {
         records: Vec::new(),
         runs_sha256: String::new(),
         published: None,
+        baseline: None,
     };
     (run, plan)
 });

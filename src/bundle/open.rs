@@ -2,7 +2,7 @@
 //! safely is a problem and no file. Memory: the list of files, and one file at a time.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
@@ -19,7 +19,7 @@ use super::{
 use crate::{
     digest,
     machine::Environment,
-    store::{Records, Run},
+    store::{BASELINE, Records, Run},
     study::{Plan, Published, Study},
 };
 
@@ -253,9 +253,30 @@ impl Bundle {
     /// A file that is missing or does not fit its schema, rows that do not fit the plan.
     pub fn run(&self) -> Result<Run> {
         let label = self.label()?;
-        let study = self.study(&label)?;
-        let environment = self.environment(&label)?;
-        let published = self.published(&label, &study)?;
+        let baseline = self.baseline(&label)?.map(Box::new);
+        Ok(Run { baseline, ..self.run_of(&label)? })
+    }
+
+    /// The execution that the run is compared with, where its folder has one's records.
+    ///
+    /// # Errors
+    /// As [`Bundle::run`]; records of more than one.
+    pub fn baseline(&self, label: &Label) -> Result<Option<Run>> {
+        let folder = label.run_file(BASELINE);
+        let inside = self.files().filter_map(|file| file.strip_prefix(&folder)?.strip_prefix('/')?.split_once('/'));
+        let ids: BTreeSet<&str> = inside.map(|(run_id, _)| run_id).collect();
+        ensure!(ids.len() < 2, "{folder}: expected the records of one run, found {}", ids.len());
+        let Some(run_id) = ids.first() else { return Ok(None) };
+        // A run folder inside the run's: its files are found as the run's own are.
+        let within = Label { run_id: format!("{}/{BASELINE}/{run_id}", label.run_id), ..label.clone() };
+        Ok(Some(Run { run_id: (*run_id).to_owned(), ..self.run_of(&within)? }))
+    }
+
+    /// The run whose files the label finds, without a baseline.
+    fn run_of(&self, label: &Label) -> Result<Run> {
+        let study = self.study(label)?;
+        let environment = self.environment(label)?;
+        let published = self.published(label, &study)?;
         let runs = label.run_file("runs.jsonl");
         let mut records = Vec::new();
         let most = most_rows(&study);
@@ -267,7 +288,16 @@ impl Bundle {
             bail!("{runs}: {problem}\nhint: offprint verify says what is wrong with a bundle");
         }
         let runs_sha256 = digest::sha256_reader(&mut self.reader(&runs)?).with_context(|| runs.clone())?;
-        Ok(Run { folder: self.path.clone(), run_id: label.run_id, study, environment, records, runs_sha256, published })
+        Ok(Run {
+            folder: self.path.clone(),
+            run_id: label.run_id.clone(),
+            study,
+            environment,
+            records,
+            runs_sha256,
+            published,
+            baseline: None,
+        })
     }
 }
 

@@ -91,6 +91,7 @@ impl Registry {
             rounding: rounding.to_owned(),
             n: runs.len() as u32,
             runs: Runs::from(runs),
+            baseline_runs: Runs::default(),
         };
         self.claims.insert(id, claim);
     }

@@ -78,6 +78,9 @@ pub struct Claim {
     pub n: u32,
     /// `1-18, 37-54`.
     pub runs: Runs,
+    /// Runs of the baseline behind it, in its own numbers; absent where there are none.
+    #[serde(default, skip_serializing_if = "Runs::is_empty")]
+    pub baseline_runs: Runs,
 }
 
 /// A judgement that a word of prose depends on.

@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use crate::{
     analysis::{self, METRICS},
-    claims::{self, Claim},
+    claims::Claim,
     cli::report,
+    compare,
     paper::{self, Place},
     record::{Phase, RunRecord},
     store::Run,
@@ -78,7 +79,7 @@ pub fn run(args: ExplainArgs) -> Result<ExitCode> {
     };
     let run = Run::open(&folder)?;
     let summary = analysis::summarise(&run.study, &run.records)?;
-    let claims = claims::build(&run, &summary)?;
+    let claims = compare::all_claims(&run, &summary)?;
     let places = paper::places(&claims, &paper::levels(&run.study, &summary, &claims))?;
     let found: Vec<&String> = match claims.claims.get_key_value(&args.what) {
         Some((id, _)) => vec![id],

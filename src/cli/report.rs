@@ -11,7 +11,8 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     analysis::{Tally, tables},
-    claims::{self, Source},
+    claims::Source,
+    compare,
     digest,
     figures::{self, Labels},
     paper,
@@ -29,6 +30,9 @@ pub struct ReportArgs {
     /// Where run folders are looked for
     #[arg(long, value_name = "DIR", default_value = "results")]
     results: PathBuf,
+    /// Set the run beside this one: a copy of its records goes into the run folder, as its baseline
+    #[arg(long, value_name = "DIR", conflicts_with = "check")]
+    baseline: Option<PathBuf>,
     /// Write nothing; exit 1 if the paper in --out is not what the records give
     #[arg(long)]
     check: bool,
@@ -40,6 +44,11 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
         Some(folder) => folder,
         None => choose(&args.out, &args.results)?,
     };
+    if let Some(baseline) = &args.baseline {
+        // What cannot be compared is refused before anything is copied.
+        compare::compare(&Run::open(baseline)?, &Run::open(&folder)?)?;
+        store::attach(&folder, baseline)?;
+    }
     let files = files(&folder)?;
     if args.check {
         let differences = differences(&args.out, &files);
@@ -72,7 +81,9 @@ fn files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut tally = Tally::default();
     let run = Run::read(folder, |record| tally.add(&record))?;
     let summary = tally.finish(&run.study).with_context(|| format!("{}", folder.display()))?;
-    let claims = claims::build(&run, &summary)?;
+    // A comparison needs the rows themselves.
+    let run = if run.baseline.is_some() { Run::open(folder)? } else { run };
+    let claims = compare::all_claims(&run, &summary)?;
     let figures = figures::draw(&summary, &Labels::of(&run.study, &run.environment))?;
     let by_id = figures.iter().map(|figure| (figure.id.to_owned(), figure.svg.clone())).collect();
     let paper = paper::render(&claims, &paper::levels(&run.study, &summary, &claims), &by_id)?;

@@ -1,6 +1,7 @@
 //! Two executions of a design -> a verdict for each claim: equivalent within the study's margin, different by more than it,
 //! or inconclusive. What the two were made with and does not agree is said first. Pure; knows nothing of files.
 
+mod baseline;
 mod conditions;
 mod numbers;
 mod picture;
@@ -11,6 +12,7 @@ mod words;
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
+pub use baseline::all_claims;
 pub use conditions::{Difference, Kind};
 pub use picture::draw;
 pub use review::{Finding, Review, report, review};
@@ -198,7 +200,11 @@ impl<'a> Told<'a> {
 /// # Errors
 /// An execution without a run that ended well, or of several models; two that share no cell with replicates.
 pub fn compare(a: &Run, b: &Run) -> Result<Comparison> {
-    let (first, second) = (Told::of(a)?, Told::of(b)?);
+    between(&Told::of(a)?, &Told::of(b)?)
+}
+
+fn between(first: &Told<'_>, second: &Told<'_>) -> Result<Comparison> {
+    let (a, b) = (first.run, second.run);
     let statistics = [&a.study.statistics, &b.study.statistics];
     let margin = statistics[0].equivalence_margin.min(statistics[1].equivalence_margin);
     let confidence = statistics[0].confidence.max(statistics[1].confidence);
@@ -225,7 +231,7 @@ pub fn compare(a: &Run, b: &Run) -> Result<Comparison> {
         margin,
         confidence,
         same_records,
-        differences: conditions::differences(&first, &second, &design),
+        differences: conditions::differences(first, second, &design),
         outputs: outputs(a, b),
         cells: design.cells.len(),
         verdict: overall(&claims),

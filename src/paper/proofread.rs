@@ -331,6 +331,7 @@ mod tests {
             rounding: String::new(),
             n: 0,
             runs: crate::claims::Runs::default(),
+            baseline_runs: crate::claims::Runs::default(),
         };
         let ids =
             ["latency.mean", "by_length.64.latency.mean", "by_length.128.latency.mean", "drift.slope", "latency.se"];

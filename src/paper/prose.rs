@@ -193,6 +193,7 @@ mod tests {
             rounding: String::new(),
             n: 0,
             runs: crate::claims::Runs::default(),
+            baseline_runs: crate::claims::Runs::default(),
         };
         Claims {
             schema: CLAIMS_SCHEMA.into(),

@@ -1,6 +1,8 @@
 //! Run folders, `results/<study>/<run-id>/{study.yaml, environment.json, runs.jsonl}`: append, fsync, strict read, resume.
+//! Another execution's records may stand beside a run's own, to be compared with: its baseline.
 //! Knows nothing of statistics.
 
+mod baseline;
 mod journal;
 mod lines;
 
@@ -11,6 +13,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
+pub use baseline::{BASELINE, attach};
 pub use journal::{Dropped, Journal};
 pub use lines::{Records, Torn};
 
@@ -40,6 +43,8 @@ pub struct Run {
     pub runs_sha256: String,
     /// Values to compare with, where the folder has a file of them.
     pub published: Option<Published>,
+    /// The execution that the paper compares this one with, where the folder has a copy of its records.
+    pub baseline: Option<Box<Run>>,
 }
 
 impl Run {
@@ -87,6 +92,7 @@ impl Run {
         }
         Ok(Run {
             published: published(folder, &study)?,
+            baseline: baseline::open(folder)?.map(Box::new),
             folder: folder.to_owned(),
             run_id: name(folder),
             study,
