@@ -41,6 +41,9 @@ pub fn build(run: &Run, summary: &Summary) -> Result<Claims> {
         }
     }
     let mut predicates = predicates(run, summary);
+    let kernels = own_kernels(run, summary);
+    registry.paper_title(&run.study, kernels.holds == Some(true));
+    predicates.insert("engine.own_kernels".to_owned(), kernels);
     if let Some(published) = &run.published {
         let judged = super::consistency::of(published, &run.study, &run.environment, &summary.seen.backend);
         let same_setup = judged.get("published.same_setup").is_some_and(|predicate| predicate.holds == Some(true));
@@ -235,6 +238,13 @@ impl Registry {
         );
     }
 
+    /// A measurement of MLX with other kernels is none of MLX: who reads no more than the title must know.
+    fn paper_title(&mut self, study: &Study, own_kernels: bool) {
+        let note = if own_kernels { " (MLX with CPU Kernels of Our Own)" } else { "" };
+        let from = "title in the study, and whose kernels computed, from the backend of the rows";
+        self.fact("paper.title", &format!("{}{note}", study.title), from);
+    }
+
     fn machine(&mut self, run: &Run, summary: &Summary) {
         let Environment { chip, machine_model, arch, physical_cores, logical_cores, os, kernel, gpu, .. } =
             &run.environment;
@@ -328,6 +338,25 @@ pub(super) fn formula(metric: &str) -> &'static str {
         "ttft" => "ttft",
         _ => "e2e",
     }
+}
+
+/// Who wrote the kernels that computed. Backends of ours are named after MLX's with `+offprint`.
+fn own_kernels(run: &Run, summary: &Summary) -> Predicate {
+    let (engine, backend) = (&summary.seen.engine, &summary.seen.backend);
+    let all = backend.split(", ").all(|name| name.ends_with("+offprint"));
+    let (holds, text) = if engine != "mlx" {
+        (false, format!("MLX computes nothing here: the engine is {engine}."))
+    } else if all {
+        let kernels = run.environment.libraries.get("kernels").map(|kernels| format!(" ({kernels})"));
+        let kernels = kernels.unwrap_or_default();
+        (true, format!("The backend is MLX with CPU kernels of our own: each step of the model is one operation inside MLX's graph, written for this program{kernels}. The speed is that of MLX with these kernels, not of MLX as it is distributed."))
+    } else if backend.contains("+offprint") {
+        (false, "Some runs computed with MLX's own kernels and some with kernels written for this program; the records say which.".to_owned())
+    } else {
+        (false, "All kernels are MLX's own, as it is distributed.".to_owned())
+    };
+    let test = "every row's backend ends in +offprint".to_owned();
+    Predicate { holds: Some(holds), test, statistic: None, p: None, margin: None, text }
 }
 
 fn predicates(run: &Run, summary: &Summary) -> BTreeMap<String, Predicate> {

@@ -13,14 +13,14 @@ mod references;
 use std::collections::BTreeMap;
 
 use anyhow::{Result, anyhow};
-pub use prose::{CellLevel, Levels, PromptLevel, Term};
+pub use prose::{BaselineIds, CellLevel, Levels, PromptLevel, Term};
 use pulldown_cmark::{Event, Options, Parser};
 use serde::Serialize;
 use tera::{Context, Delimiters, Tera};
 
 use crate::{
     analysis::{Group, Summary},
-    claims::{Claim, Claims},
+    claims::Claims,
     study::Study,
 };
 use references::References;
@@ -166,7 +166,7 @@ impl Front {
         let text = |id: &str| claims.claims.get(id).map(|claim| claim.text.clone()).unwrap_or_default();
         let real = claims.predicates.get("measurement.real");
         Front {
-            title: text("study.title"),
+            title: text("paper.title"),
             authors: text("study.authors"),
             keywords: text("study.keywords"),
             date: text("study.date"),
@@ -249,14 +249,20 @@ pub fn levels(study: &Study, summary: &Summary, claims: &Claims) -> Levels {
             })
             .collect(),
         terms: terms(claims),
-        published: claims.claims.get("published.values").map(ids).unwrap_or_default(),
+        published: listed(claims, "published.values"),
+        baseline: BaselineIds {
+            absolute: listed(claims, "baseline.absolute"),
+            relative: listed(claims, "baseline.relative"),
+            judgements: listed(claims, "baseline.judgements"),
+        },
         findings: claims.claims.keys().filter(|id| id.starts_with("published.finding.")).cloned().collect(),
     }
 }
 
-/// The ids that a claim lists.
-fn ids(claim: &Claim) -> Vec<String> {
-    claim.text.split(", ").map(str::to_owned).collect()
+/// The ids that a claim lists; none where there is no such claim.
+fn listed(claims: &Claims, id: &str) -> Vec<String> {
+    let text = claims.claims.get(id).map_or("", |claim| &claim.text);
+    text.split(", ").filter(|id| !id.is_empty()).map(str::to_owned).collect()
 }
 
 /// The terms that the claims on latency's variance name: factors first, then ever longer interactions.

@@ -11,12 +11,13 @@ use super::proofread::{self, Rules};
 use crate::claims::Claims;
 
 /// The sections, in the paper's order.
-const SECTIONS: [(&str, &str); 11] = [
+const SECTIONS: [(&str, &str); 12] = [
     ("00-abstract.md", include_str!("../../templates/sections/00-abstract.md")),
     ("01-introduction.md", include_str!("../../templates/sections/01-introduction.md")),
     ("02-related-work.md", include_str!("../../templates/sections/02-related-work.md")),
     ("03-method.md", include_str!("../../templates/sections/03-method.md")),
     ("04-results.md", include_str!("../../templates/sections/04-results.md")),
+    ("05-baseline.md", include_str!("../../templates/sections/05-baseline.md")),
     ("05-published.md", include_str!("../../templates/sections/05-published.md")),
     ("06-discussion.md", include_str!("../../templates/sections/06-discussion.md")),
     ("07-limitations.md", include_str!("../../templates/sections/07-limitations.md")),
@@ -38,6 +39,15 @@ pub struct Levels {
     /// Ids of the values that another document has published, and of what was found in it; empty where the study names none.
     pub published: Vec<String>,
     pub findings: Vec<String>,
+    /// Ids of what is compared with the baseline: numbers, ratios and shares, judgements. All empty where there is none.
+    pub baseline: BaselineIds,
+}
+
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct BaselineIds {
+    pub absolute: Vec<String>,
+    pub relative: Vec<String>,
+    pub judgements: Vec<String>,
 }
 
 impl Levels {
@@ -212,6 +222,7 @@ mod tests {
             terms: vec![],
             published: vec![],
             findings: vec![],
+            baseline: Default::default(),
         }
     }
 
