@@ -30,6 +30,8 @@ struct Case {
     extra: &'static str,
     settings: &'static str,
     model: &'static str,
+    /// Of every row.
+    backend: &'static str,
     chip: Option<&'static str>,
     /// Seconds from prompt to text.
     e2e: fn(&PlannedRun) -> f64,
@@ -47,6 +49,7 @@ const STEADY: Case = Case {
     extra: "",
     settings: "",
     model: "{id: m, name: Llama 3.2-1B, source: \"path:m\"}",
+    backend: "none",
     chip: Some("Apple M4"),
     e2e: |run| seconds(run) * scatter(run, 0.005),
     fails: |_| false,
@@ -98,7 +101,7 @@ impl Case {
             phase: Phase::Measured,
             model: study.models[run.model].id.clone(),
             engine: study.models[run.model].engine.clone(),
-            backend: "none".into(),
+            backend: self.backend.into(),
             prompt_id: prompt.id.clone(),
             prompt_sha256: digest::sha256_hex(prompt.text.as_bytes()),
             max_tokens: run.max_tokens,
@@ -221,6 +224,14 @@ fn expected() -> Vec<Expected> {
             "THIS IS NOT A MEASUREMENT",
             Case { model: "{id: m, name: m, source: fake}", ..STEADY },
         ),
+        ("engine.own_kernels", YES, "not of MLX as it is", Case { backend: "mlx-cpu+offprint", ..STEADY }),
+        ("engine.own_kernels", NO, "MLX's own", Case { backend: "mlx-cpu", ..STEADY }),
+        (
+            "engine.own_kernels",
+            NO,
+            "MLX computes nothing here: the engine is fake",
+            Case { model: "{id: m, name: m, source: fake}", ..STEADY },
+        ),
         ("design.isolated", YES, "in a fresh process", STEADY),
         ("design.isolated", NO, "in one process", Case { extra: "execution: {isolation: session}\n", ..STEADY }),
         ("design.randomised", YES, "randomised complete blocks", STEADY),
@@ -247,7 +258,8 @@ fn expected() -> Vec<Expected> {
 }
 
 /// Those that a design can only have or not have: they are never inconclusive.
-const TWO_WAYS: [&str; 8] = [
+const TWO_WAYS: [&str; 9] = [
+    "engine.own_kernels",
     "design.balanced",
     "complete",
     "lengths.exact",

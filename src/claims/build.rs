@@ -349,7 +349,12 @@ fn own_kernels(run: &Run, summary: &Summary) -> Predicate {
     } else if all {
         let kernels = run.environment.libraries.get("kernels").map(|kernels| format!(" ({kernels})"));
         let kernels = kernels.unwrap_or_default();
-        (true, format!("The backend is MLX with CPU kernels of our own: each step of the model is one operation inside MLX's graph, written for this program{kernels}. The speed is that of MLX with these kernels, not of MLX as it is distributed."))
+        (
+            true,
+            format!(
+                "The backend is MLX with CPU kernels of our own: each step of the model is one operation inside MLX's graph, written for this program{kernels}. The speed is that of MLX with these kernels, not of MLX as it is distributed."
+            ),
+        )
     } else if backend.contains("+offprint") {
         (false, "Some runs computed with MLX's own kernels and some with kernels written for this program; the records say which.".to_owned())
     } else {

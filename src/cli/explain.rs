@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{
     analysis::{self, METRICS},
-    claims::Claim,
+    claims::{Claim, Runs},
     cli::report,
     compare,
     paper::{self, Place},
@@ -39,6 +39,8 @@ struct Explanation<'a> {
     places: &'a [Place],
     /// What the rows of its runs say.
     rows: Vec<Row>,
+    /// What those of its runs say that are the baseline's.
+    baseline_rows: Vec<Row>,
     /// A command that computes the value from `runs.jsonl` alone.
     recompute: Option<String>,
 }
@@ -90,12 +92,8 @@ pub fn run(args: ExplainArgs) -> Result<ExitCode> {
         tell!("hint: did you mean {}?", nearest(&args.what, claims.claims.keys()).join(", "));
         return Ok(ExitCode::from(1));
     }
-    let rows: BTreeMap<u32, &RunRecord> = run
-        .records
-        .iter()
-        .filter(|record| record.phase == Phase::Measured)
-        .map(|record| (record.run, record))
-        .collect();
+    let rows = measured(&run);
+    let baseline_rows = run.baseline.as_deref().map(measured).unwrap_or_default();
     let explanations: Vec<Explanation<'_>> = found
         .into_iter()
         .map(|id| {
@@ -104,8 +102,14 @@ pub fn run(args: ExplainArgs) -> Result<ExitCode> {
                 id,
                 claim,
                 places: places.get(id).map_or(&[], Vec::as_slice),
-                rows: claim.runs.iter().filter_map(|run| rows.get(&run)).map(|record| Row::of(record)).collect(),
-                recompute: recompute(id, claim, &folder.join("runs.jsonl").display().to_string()),
+                rows: of(&claim.runs, &rows),
+                baseline_rows: of(&claim.baseline_runs, &baseline_rows),
+                recompute: match &run.baseline {
+                    Some(baseline) if id.starts_with("baseline.") => {
+                        Some(format!("offprint compare {} {}", baseline.folder.display(), folder.display()))
+                    }
+                    _ => recompute(id, claim, &folder.join("runs.jsonl").display().to_string()),
+                },
             }
         })
         .collect();
@@ -117,7 +121,17 @@ pub fn run(args: ExplainArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(Explanation { id, claim, places, rows, recompute }: &Explanation<'_>) {
+/// Measured rows by run.
+fn measured(run: &Run) -> BTreeMap<u32, &RunRecord> {
+    let rows = run.records.iter().filter(|record| record.phase == Phase::Measured);
+    rows.map(|record| (record.run, record)).collect()
+}
+
+fn of(runs: &Runs, rows: &BTreeMap<u32, &RunRecord>) -> Vec<Row> {
+    runs.iter().filter_map(|run| rows.get(&run)).map(|record| Row::of(record)).collect()
+}
+
+fn show(Explanation { id, claim, places, rows, baseline_rows, recompute }: &Explanation<'_>) {
     say!("{id} = {} {}", claim.text, claim.unit);
     say!("  value     {}", serde_json::to_string(&claim.value).unwrap_or_default());
     say!("  formula   {}", claim.formula);
@@ -129,9 +143,16 @@ fn show(Explanation { id, claim, places, rows, recompute }: &Explanation<'_>) {
     if let Some(recompute) = recompute {
         say!("  again     {recompute}");
     }
-    if !rows.is_empty() {
-        say!("  rows      run  n_prompt  n_gen  load_ns  ttft_ns  t_last_ns  e2e_ns  peak_memory_bytes");
+    for (whose, rows) in [("", rows), (" of the baseline", baseline_rows)] {
+        if !rows.is_empty() {
+            say!("  rows{whose}      run  n_prompt  n_gen  load_ns  ttft_ns  t_last_ns  e2e_ns  peak_memory_bytes");
+            show_rows(rows);
+        }
     }
+    say!("");
+}
+
+fn show_rows(rows: &[Row]) {
     fn or_dash(value: Option<impl ToString>) -> String {
         value.map_or_else(|| "-".to_owned(), |value| value.to_string())
     }
@@ -148,7 +169,6 @@ fn show(Explanation { id, claim, places, rows, recompute }: &Explanation<'_>) {
         ];
         say!("            {}", fields.join("  "));
     }
-    say!("");
 }
 
 /// A jq command for a statistic of a metric: `[factor.level.]metric.statistic`.

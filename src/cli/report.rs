@@ -12,8 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::{
     analysis::{Tally, tables},
     claims::Source,
-    compare,
-    digest,
+    compare, digest,
     figures::{self, Labels},
     paper,
     store::{self, Run},

@@ -47,7 +47,17 @@ enum Of {
 }
 
 impl Found<'_> {
-    fn put(&mut self, id: &str, value: Value, unit: &str, text: String, formula: &str, rounding: &str, runs: [Runs; 2]) {
+    #[expect(clippy::too_many_arguments, reason = "the fields of a claim")]
+    fn put(
+        &mut self,
+        id: &str,
+        value: Value,
+        unit: &str,
+        text: String,
+        formula: &str,
+        rounding: &str,
+        runs: [Runs; 2],
+    ) {
         let [baseline_runs, runs] = runs;
         let n = (runs.iter().count() + baseline_runs.iter().count()) as u32;
         let (unit, formula, rounding) = (unit.to_owned(), formula.to_owned(), rounding.to_owned());
@@ -86,12 +96,21 @@ impl Found<'_> {
             self.fact(id, &value, said);
         }
         self.count("runs", comparison.a.runs, "measured runs of the baseline that ended well", Of::There);
-        self.count("cells", comparison.cells as u32, "cells that both have, with at least two runs in each", Of::Neither);
+        self.count(
+            "cells",
+            comparison.cells as u32,
+            "cells that both have, with at least two runs in each",
+            Of::Neither,
+        );
         let outputs = comparison.outputs;
         let same = "runs of both with the same prompt, length, temperature and seed";
         self.count("outputs.compared", outputs.compared, same, Of::Both);
         self.count("outputs.equal", outputs.equal, &format!("{same} that generated the same text"), Of::Both);
-        self.fact("margin", &words::percent(comparison.margin), "smaller equivalence_margin of the two studies, per cent");
+        self.fact(
+            "margin",
+            &words::percent(comparison.margin),
+            "smaller equivalence_margin of the two studies, per cent",
+        );
         let level = words::percent(2.0 * comparison.confidence - 1.0);
         self.fact("interval", &level, "1 - 2 alpha, per cent, of the larger confidence of the two studies");
         self.fact("summary", &comparison.summary, "counts of verdicts");
@@ -135,7 +154,8 @@ impl Found<'_> {
         };
         let long = |id: &str| id.starts_with("variance.") || id.contains(".throughput");
         let absolute = ids(&|claim| claim.sort == Sort::Absolute && !long(&claim.id));
-        let relative = ids(&|claim| claim.scale != Scale::Judgement && claim.sort == Sort::Relative && !long(&claim.id));
+        let relative =
+            ids(&|claim| claim.scale != Scale::Judgement && claim.sort == Sort::Relative && !long(&claim.id));
         self.fact("absolute", &absolute, "ids of the seconds, rates and bytes that the paper compares");
         self.fact("relative", &relative, "ids of the ratios and shares that the paper compares");
         let judgements = ids(&|claim| claim.scale == Scale::Judgement);
@@ -160,14 +180,21 @@ impl Found<'_> {
         let conditions = if same {
             "Nothing that was recorded of machine, software, model and plan differs between the two.".to_owned()
         } else {
-            format!("Of all that was recorded of machine, software, model and plan, the two differ in {}.", list(&differences))
+            format!(
+                "Of all that was recorded of machine, software, model and plan, the two differ in {}.",
+                list(&differences)
+            )
         };
         let outputs = comparison.outputs;
         let (equal, text) = match outputs {
-            super::Outputs { compared: 0, .. } => (None, "No run of one asks for what a run of the other does.".to_owned()),
+            super::Outputs { compared: 0, .. } => {
+                (None, "No run of one asks for what a run of the other does.".to_owned())
+            }
             super::Outputs { compared, equal } => (
                 Some(compared == equal),
-                format!("Of {compared} runs with the same prompt, length, temperature and seed, {equal} generated the same text."),
+                format!(
+                    "Of {compared} runs with the same prompt, length, temperature and seed, {equal} generated the same text."
+                ),
             ),
         };
         let all = [
@@ -187,15 +214,22 @@ impl Found<'_> {
             let text = "A decode rate is not known of both.".to_owned();
             return Predicate { holds: None, test, statistic: None, p: None, margin, text };
         };
-        let of = |id: &str| self.claims.claims.get(&format!("baseline.decode.mean.{id}")).map_or("", |claim| &claim.text);
-        let (there, here, ratio, low, high) = (of("there"), of("here"), of("change"), of("change.low"), of("change.high"));
+        let of =
+            |id: &str| self.claims.claims.get(&format!("baseline.decode.mean.{id}")).map_or("", |claim| &claim.text);
+        let (there, here, ratio, low, high) =
+            (of("there"), of("here"), of("change"), of("change.low"), of("change.high"));
         let (percent, level) = (words::percent(comparison.margin), words::percent(2.0 * comparison.confidence - 1.0));
-        let numbers =
-            format!("the mean decode rate is {here} tok/s, that of run {} with backend {} is {there} tok/s: a ratio of {ratio} ({level} % interval {low} to {high})", comparison.a.run_id, of_backend(self.there));
+        let numbers = format!(
+            "the mean decode rate is {here} tok/s, that of run {} with backend {} is {there} tok/s: a ratio of {ratio} ({level} % interval {low} to {high})",
+            comparison.a.run_id,
+            of_backend(self.there)
+        );
         let (holds, judged) = match compared.verdict {
             Verdict::Different => (Some(true), format!("more than {percent} % apart")),
             Verdict::Equivalent => (Some(false), format!("the same within {percent} %")),
-            Verdict::Inconclusive => (None, format!("neither shown to be the same within {percent} % nor to differ by more")),
+            Verdict::Inconclusive => {
+                (None, format!("neither shown to be the same within {percent} % nor to differ by more"))
+            }
         };
         let text = format!("On the same design, {numbers}, {judged}.");
         Predicate { holds, test, statistic: Some(1.0 + change.value), p: Some(change.p), margin, text }
@@ -220,18 +254,20 @@ fn short(text: &str) -> String {
 
 /// `by_length.64.latency.mean` as people say it.
 fn label(id: &str) -> String {
-    let metric = |name: &str| match name {
-        "latency" => "latency",
-        "throughput" => "throughput",
-        "decode" => "decode rate",
-        "prefill" => "prefill rate",
-        "ttft" => "time to first token",
-        "warm_latency" => "warm latency",
-        "load" => "load",
-        "peak_memory" => "peak memory",
-        other => other,
-    }
-    .to_owned();
+    let metric = |name: &str| {
+        match name {
+            "latency" => "latency",
+            "throughput" => "throughput",
+            "decode" => "decode rate",
+            "prefill" => "prefill rate",
+            "ttft" => "time to first token",
+            "warm_latency" => "warm latency",
+            "load" => "load",
+            "peak_memory" => "peak memory",
+            other => other,
+        }
+        .to_owned()
+    };
     let at = |factor: &str, level: &str| match factor {
         "by_length" => format!("{level} tokens"),
         "by_temperature" => format!("temperature {level}"),
