@@ -4,7 +4,6 @@
 //! `OFFPRINT_KERNELS` names them. For each repeat of each set it prints the largest distance of any logit, after a prompt of
 //! so many tokens and over so many single steps, from the first repeat of the first set, and how many steps choose another
 //! token than it did. Ids are the same in all: a difference does not grow by leading elsewhere.
-#![cfg(feature = "mlx")]
 #![allow(clippy::print_stdout, clippy::unwrap_used)] // a program for developers
 
 use std::env;

@@ -5,11 +5,29 @@
 //! cannot: `docs/VERIFY.md`.
 
 pub mod archive;
+mod bag;
+mod content;
+pub mod difference;
+mod fixity;
+pub mod index;
+mod json;
 mod label;
+mod make;
 mod names;
 mod open;
 mod problem;
+mod provenance;
+mod ranges;
+mod readme;
+mod rows;
+pub mod signature;
+mod statement;
+mod verify;
 
+pub use fixity::check as fixity;
 pub use label::{BUNDLE_SCHEMA, Label, check_version};
+pub use make::{Order, make};
 pub use open::{Bundle, LARGEST_FILE};
 pub use problem::{Check, Problem};
+pub use statement::PREDICATE_TYPE;
+pub use verify::{Report, Signed, verify};

@@ -145,6 +145,11 @@ impl Bundle {
         &self.path
     }
 
+    /// A zip file, or the folder it unpacks to?
+    pub fn is_archive(&self) -> bool {
+        self.path.is_file()
+    }
+
     /// The bag's folder: `smollm2-1.0.0`.
     pub fn name(&self) -> &str {
         &self.name

@@ -17,6 +17,7 @@ macro_rules! tell {
     }};
 }
 
+pub mod bundle;
 pub mod compare;
 pub mod doctor;
 pub mod explain;
@@ -28,6 +29,7 @@ pub mod progress;
 pub mod report;
 pub mod rerun;
 pub mod run;
+pub mod verify;
 pub mod worker;
 
 use std::process::ExitCode;
@@ -64,6 +66,10 @@ enum Verb {
     Model(model::ModelArgs),
     /// Can this machine run the study?
     Doctor(doctor::DoctorArgs),
+    /// Archive a run and its paper under a version, for reviewers
+    Bundle(bundle::BundleArgs),
+    /// Check a bundle: files, records, every number, the paper
+    Verify(verify::VerifyArgs),
     /// One engine behind a pipe; `run` starts it
     #[command(hide = true)]
     Worker(worker::WorkerArgs),
@@ -83,6 +89,8 @@ impl Cli {
             #[cfg(feature = "mlx")]
             Verb::Model(args) => model::run(args),
             Verb::Doctor(args) => doctor::run(args),
+            Verb::Bundle(args) => bundle::run(args),
+            Verb::Verify(args) => verify::run(args),
             Verb::Worker(args) => worker::run(args),
         }
     }

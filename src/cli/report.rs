@@ -10,11 +10,11 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
-    analysis::{Tally, tables},
+    analysis::Tally,
+    bundle::difference,
     claims::Source,
     compare, digest,
-    figures::{self, Labels},
-    paper,
+    paper::{self, Templates},
     store::{self, Run},
 };
 
@@ -74,34 +74,15 @@ pub fn write_paper(folder: &Path, out: &Path) -> Result<()> {
     write(out, &files(folder)?)
 }
 
-/// Every file of a paper but the PDF, whose bytes are the TeX engine's: by its path under the paper's folder.
+/// By path under the paper's folder. A row at a time: what is kept of a million rows fits where the rows would not.
 fn files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
-    // A row at a time: what is kept of a million rows fits where the rows would not.
     let mut tally = Tally::default();
     let run = Run::read(folder, |record| tally.add(&record))?;
     let summary = tally.finish(&run.study).with_context(|| format!("{}", folder.display()))?;
     // A comparison needs the rows themselves.
     let run = if run.baseline.is_some() { Run::open(folder)? } else { run };
     let claims = compare::all_claims(&run, &summary)?;
-    let figures = figures::draw(&summary, &Labels::of(&run.study, &run.environment))?;
-    let by_id = figures.iter().map(|figure| (figure.id.to_owned(), figure.svg.clone())).collect();
-    let paper = paper::render(&claims, &paper::levels(&run.study, &summary, &claims), &by_id)?;
-
-    let mut files = BTreeMap::from([
-        ("paper.md".to_owned(), paper.markdown.into_bytes()),
-        ("paper.tex".to_owned(), paper.latex.into_bytes()),
-        ("paper.html".to_owned(), paper.html.into_bytes()),
-        ("claims.json".to_owned(), claims.to_json()?.into_bytes()),
-    ]);
-    for table in tables::of(&summary) {
-        files.insert(format!("tables/{}", table.name), table.csv.into_bytes());
-    }
-    for figure in figures {
-        for (extension, bytes) in [("svg", figure.svg), ("pdf", figure.pdf), ("png", figure.png)] {
-            files.insert(format!("figures/{}.{extension}", figure.id), bytes);
-        }
-    }
-    Ok(files)
+    paper::files(&run, &summary, &claims, &Templates::own())
 }
 
 /// What of `claims.json` tells where it comes from, in any version of it.
@@ -150,31 +131,12 @@ fn differences(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
         match fs::read(&path) {
             Err(error) => found.push(format!("{}: {error}", path.display())),
             Ok(bytes) if bytes != *expected => {
-                found.push(format!("{}: {}", path.display(), first_difference(&bytes, expected)))
+                found.push(format!("{}: {}", path.display(), difference::first(&bytes, expected)))
             }
             Ok(_) => {}
         }
     }
     found
-}
-
-fn first_difference(found: &[u8], expected: &[u8]) -> String {
-    let (Ok(found), Ok(expected)) = (std::str::from_utf8(found), std::str::from_utf8(expected)) else {
-        return format!("{} bytes, expected {} others", found.len(), expected.len());
-    };
-    let short = |line: Option<&str>| match line {
-        Some(line) => format!("`{}`", line.chars().take(160).collect::<String>()),
-        None => "the end of the file".to_owned(),
-    };
-    let (mut a, mut b) = (found.lines(), expected.lines());
-    for number in 1.. {
-        match (a.next(), b.next()) {
-            (None, None) => break,
-            (a, b) if a != b => return format!("line {number}: found {}, the records give {}", short(a), short(b)),
-            _ => {}
-        }
-    }
-    "differs in its line ends".to_owned()
 }
 
 fn write(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {

@@ -14,6 +14,7 @@ use anyhow::{Result, anyhow, ensure};
 pub use command::ask;
 pub use resources::{free_disk, free_memory};
 use serde::{Deserialize, Serialize};
+pub use software::CARGO_LOCK;
 pub use thermal::{Thermal, thermal, thermal_reading};
 
 /// The schema of `environment.json`.

@@ -9,7 +9,8 @@ use super::{
 };
 use crate::digest::sha256_hex;
 
-const CARGO_LOCK: &str = include_str!("../../Cargo.lock");
+/// The lock file that this program was built with.
+pub const CARGO_LOCK: &str = include_str!("../../Cargo.lock");
 
 /// Crates whose version can change a measurement or a printed number.
 const MEASURING: [&str; 5] = ["mlx-rs", "mlx-sys", "tokenizers", "safetensors", "minijinja"];

@@ -3,19 +3,23 @@
 //! The prose has one source: the sections are rendered once to Markdown; LaTeX and HTML are made from that Markdown,
 //! parsed. So the formats cannot say different things.
 
+mod files;
 mod html;
 mod latex;
 mod numbering;
 mod proofread;
 mod prose;
 mod references;
+mod templates;
 
 use std::collections::BTreeMap;
 
 use anyhow::{Result, anyhow};
+pub use files::files;
 pub use prose::{BaselineIds, CellLevel, Levels, PromptLevel, Term};
 use pulldown_cmark::{Event, Options, Parser};
 use serde::Serialize;
+pub use templates::Templates;
 use tera::{Context, Delimiters, Tera};
 
 use crate::{
@@ -37,22 +41,27 @@ pub struct Paper {
 ///
 /// # Errors
 /// A template that asks for an unknown claim, a reference to nothing, a bibliography entry that is missing or unused.
-pub fn render(claims: &Claims, levels: &Levels, figures: &BTreeMap<String, Vec<u8>>) -> Result<Paper> {
-    let body = body(claims, levels)?;
+pub fn render(
+    templates: &Templates,
+    claims: &Claims,
+    levels: &Levels,
+    figures: &BTreeMap<String, Vec<u8>>,
+) -> Result<Paper> {
+    let body = body(templates, claims, levels)?;
     let (abstract_, rest) = split_abstract(&body);
     let front = Front::of(claims);
     Ok(Paper {
-        markdown: markdown(&front, &body)?,
+        markdown: markdown(templates, &front, &body)?,
         latex: skin(
             "paper.tex",
-            include_str!("../../templates/skins/paper.tex"),
+            templates.get("skins/paper.tex")?,
             &front,
             latex::words,
             [&latex::body(abstract_), &latex::body(rest)],
         )?,
         html: skin(
             "paper.html",
-            include_str!("../../templates/skins/paper.html"),
+            templates.get("skins/paper.html")?,
             &front,
             html::escape,
             [&html::body(&body, figures), ""],
@@ -90,18 +99,19 @@ pub fn page(page: &Page, body: &str, figures: &BTreeMap<String, Vec<u8>>) -> Res
         real: page.warning.is_none(),
         warning: page.warning.clone().unwrap_or_default(),
     };
-    let skinned = include_str!("../../templates/skins/paper.html");
-    let html = skin("paper.html", skinned, &front, html::escape, [&html::body(body, figures), ""])?;
-    Ok((markdown(&front, body)?, html))
+    let templates = Templates::own();
+    let html =
+        skin("paper.html", templates.get("skins/paper.html")?, &front, html::escape, [&html::body(body, figures), ""])?;
+    Ok((markdown(&templates, &front, body)?, html))
 }
 
 /// The numbered Markdown, without front matter.
-fn body(claims: &Claims, levels: &Levels) -> Result<String> {
-    numbering::number(&prose::sections(claims, levels)?, &References::new()?)
+fn body(templates: &Templates, claims: &Claims, levels: &Levels) -> Result<String> {
+    numbering::number(&prose::sections(templates, claims, levels)?, &References::new(templates.get("references.bib")?)?)
 }
 
-fn markdown(front: &Front, body: &str) -> Result<String> {
-    skin("paper.md", include_str!("../../templates/skins/paper.md"), front, prose::escape, [body, ""])
+fn markdown(templates: &Templates, front: &Front, body: &str) -> Result<String> {
+    skin("paper.md", templates.get("skins/paper.md")?, front, prose::escape, [body, ""])
 }
 
 /// A line of `paper.md` in which a claim stands.
@@ -119,13 +129,14 @@ pub struct Place {
 pub fn places(claims: &Claims, levels: &Levels) -> Result<BTreeMap<String, Vec<Place>>> {
     // Before each claim's text stands its position between two marks: letters that no escaping touches, and that the paper
     // does not contain, whatever is quoted in it.
-    let plain = markdown(&Front::of(claims), &body(claims, levels)?)?;
+    let templates = Templates::own();
+    let plain = markdown(&templates, &Front::of(claims), &body(&templates, claims, levels)?)?;
     let mark = (0..).map(|n| format!("Qz{n}x")).find(|mark| !plain.contains(mark)).unwrap_or_default();
     let mut marked = claims.clone();
     for (position, claim) in marked.claims.values_mut().enumerate() {
         claim.text = format!("{mark}{position}{mark}{}", claim.text);
     }
-    let text = markdown(&Front::of(claims), &body(&marked, levels)?)?;
+    let text = markdown(&templates, &Front::of(claims), &body(&templates, &marked, levels)?)?;
     let ids: Vec<&String> = claims.claims.keys().collect();
     let mut found: BTreeMap<String, Vec<Place>> = BTreeMap::new();
     for (index, line) in text.lines().enumerate() {

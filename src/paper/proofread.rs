@@ -15,8 +15,6 @@ use crate::{
     claims::{Claims, Value},
 };
 
-const RULES: &str = include_str!("../../templates/prose.yaml");
-
 /// `templates/prose.yaml`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -30,8 +28,9 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    pub fn read() -> Result<Self> {
-        serde_yaml::from_str(RULES).context("templates/prose.yaml")
+    /// `text` is `prose.yaml`'s.
+    pub fn read(text: &str) -> Result<Self> {
+        serde_yaml::from_str(text).context("templates/prose.yaml")
     }
 }
 

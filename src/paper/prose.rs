@@ -1,30 +1,21 @@
 //! The section templates, filled with claims: Tera in, Markdown out. Every inserted value is escaped for Markdown;
 //! an id that no claim has is an error that names the template and its line.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    io::{self, Write},
+    sync::Arc,
+};
 
 use anyhow::{Context as _, Result, anyhow};
 use serde::Serialize;
 use tera::{Context, Error, Kwargs, State, Tera, TeraResult};
 
-use super::proofread::{self, Rules};
+use super::{
+    Templates,
+    proofread::{self, Rules},
+};
 use crate::claims::Claims;
-
-/// The sections, in the paper's order.
-const SECTIONS: [(&str, &str); 12] = [
-    ("00-abstract.md", include_str!("../../templates/sections/00-abstract.md")),
-    ("01-introduction.md", include_str!("../../templates/sections/01-introduction.md")),
-    ("02-related-work.md", include_str!("../../templates/sections/02-related-work.md")),
-    ("03-method.md", include_str!("../../templates/sections/03-method.md")),
-    ("04-results.md", include_str!("../../templates/sections/04-results.md")),
-    ("05-baseline.md", include_str!("../../templates/sections/05-baseline.md")),
-    ("05-published.md", include_str!("../../templates/sections/05-published.md")),
-    ("06-discussion.md", include_str!("../../templates/sections/06-discussion.md")),
-    ("07-limitations.md", include_str!("../../templates/sections/07-limitations.md")),
-    ("08-reproducibility.md", include_str!("../../templates/sections/08-reproducibility.md")),
-    ("09-conclusion.md", include_str!("../../templates/sections/09-conclusion.md")),
-    ("10-appendix.md", include_str!("../../templates/sections/10-appendix.md")),
-];
 
 /// What templates may loop over; numbers come from claims alone.
 #[derive(Debug, Clone, Serialize)]
@@ -85,9 +76,10 @@ pub struct CellLevel {
 ///
 /// # Errors
 /// A section that breaks the rules of prose, an unknown claim or predicate, or a template that is none; with file and line.
-pub fn sections(claims: &Claims, levels: &Levels) -> Result<String> {
-    proofread::check(&SECTIONS, claims, &levels.keys(), &Rules::read()?)?;
-    fill(claims, levels, &SECTIONS)
+pub fn sections(templates: &Templates, claims: &Claims, levels: &Levels) -> Result<String> {
+    let sections = templates.sections();
+    proofread::check(&sections, claims, &levels.keys(), &Rules::read(templates.get("prose.yaml")?)?)?;
+    fill(claims, levels, &sections)
 }
 
 fn fill(claims: &Claims, levels: &Levels, sections: &[(&str, &str)]) -> Result<String> {
@@ -99,11 +91,31 @@ fn fill(claims: &Claims, levels: &Levels, sections: &[(&str, &str)]) -> Result<S
     let context = Context::from_serialize(levels).map_err(|error| anyhow!("{error}"))?;
     let mut text = String::new();
     for (name, _) in sections {
-        let section = tera.render(name, &context).map_err(|error| anyhow!("{error}"));
-        text += section.with_context(|| format!("templates/sections/{name}"))?.trim_end();
+        let mut section = Capped(Vec::new());
+        let filled = tera.render_to(name, &context, &mut section).map_err(|error| anyhow!("{error}"));
+        filled.with_context(|| format!("templates/sections/{name}"))?;
+        text += String::from_utf8(section.0).with_context(|| format!("templates/sections/{name}"))?.trim_end();
         text += "\n\n";
     }
     Ok(text)
+}
+
+/// A text that stops growing: templates may be somebody else's.
+struct Capped(Vec<u8>);
+
+impl Write for Capped {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        const LONGEST_SECTION: usize = 32 << 20;
+        if self.0.len() + bytes.len() > LONGEST_SECTION {
+            return Err(io::Error::other(format!("more than {LONGEST_SECTION} bytes")));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The doors for data into prose.

@@ -5,20 +5,18 @@ use hayagriva::{Entry, Library, io::from_biblatex_str, types::Person};
 
 use super::prose::escape;
 
-const BIBLIOGRAPHY: &str = include_str!("../../templates/references.bib");
-
 /// The parsed bibliography.
 pub struct References {
     library: Library,
 }
 
 impl References {
-    /// Reads the bibliography of this build.
+    /// Reads a bibliography, in BibLaTeX.
     ///
     /// # Errors
     /// A malformed entry.
-    pub fn new() -> Result<Self> {
-        let library = from_biblatex_str(BIBLIOGRAPHY).map_err(|errors| {
+    pub fn new(bibliography: &str) -> Result<Self> {
+        let library = from_biblatex_str(bibliography).map_err(|errors| {
             let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
             anyhow!("templates/references.bib: {}", all.join("; "))
         })?;

@@ -1,0 +1,117 @@
+//! The bag around the payload (RFC 8493): declaration, bag-info, manifests. Pure text, the same for the same files.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Read},
+};
+
+use anyhow::Result;
+use sha2::{Digest, Sha256, Sha512};
+
+use super::{label::Label, statement};
+use crate::{digest::hex, store::Run};
+
+pub const DECLARATION: &str = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n";
+pub const ALGORITHMS: [&str; 2] = ["sha256", "sha512"];
+
+/// What is computed of a file in one pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Digests {
+    pub bytes: u64,
+    pub crc32: u32,
+    /// By algorithm, as [`ALGORITHMS`], lower-case hex.
+    pub hex: [String; 2],
+}
+
+/// Reads `content` to its end.
+pub fn digests(content: &mut impl Read) -> io::Result<Digests> {
+    let (mut short, mut long, mut crc, mut bytes) = (Sha256::new(), Sha512::new(), crc32fast::Hasher::new(), 0);
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let read = match content.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let piece = &buffer[..read];
+        short.update(piece);
+        long.update(piece);
+        crc.update(piece);
+        bytes += read as u64;
+    }
+    Ok(Digests { bytes, crc32: crc.finalize(), hex: [hex(&short.finalize()), hex(&long.finalize())] })
+}
+
+/// A manifest's text for the files that `of` selects.
+pub fn manifest(files: &BTreeMap<String, Digests>, algorithm: usize, of: impl Fn(&str) -> bool) -> String {
+    let listed = files.iter().filter(|(path, _)| of(path));
+    listed.map(|(path, digests)| format!("{}  {path}\n", digests.hex[algorithm])).collect()
+}
+
+pub fn is_payload(path: &str) -> bool {
+    path.starts_with("data/")
+}
+
+/// A tag file that a tag manifest lists: any but the tag manifests themselves.
+pub fn is_tag(path: &str) -> bool {
+    !is_payload(path) && !path.starts_with("tagmanifest-")
+}
+
+/// `bag-info.txt` (RFC 8493, 2.2.2). Its date is the records', so that the same records give the same bag.
+pub fn info(label: &Label, run: &Run, date: &str, payload: impl Iterator<Item = u64>) -> String {
+    let (mut bytes, mut count) = (0, 0);
+    for size in payload {
+        bytes += size;
+        count += 1;
+    }
+    format!(
+        "Bag-Software-Agent: offprint {}\nBagging-Date: {date}\nExternal-Description: {}\nExternal-Identifier: {}\nPayload-Oxum: {bytes}.{count}\n",
+        label.offprint_version,
+        run.study.title.split_whitespace().collect::<Vec<_>>().join(" "),
+        label.name(),
+    )
+}
+
+/// Makes the signature of a message.
+pub type Sign<'a> = dyn Fn(&[u8]) -> Result<String> + 'a;
+
+/// The whole bag: `payload` and its tag files, by path under the bag's folder. `sign` makes a signature of a statement.
+///
+/// # Errors
+/// What `sign` says.
+pub fn pack(
+    label: &Label,
+    run: &Run,
+    date: &str,
+    payload: BTreeMap<String, Vec<u8>>,
+    sign: Option<&Sign<'_>>,
+) -> Result<BTreeMap<String, Vec<u8>>> {
+    let mut bag = payload;
+    let sizes: Vec<u64> = bag.values().map(|content| content.len() as u64).collect();
+    let mut known = BTreeMap::new();
+    for (path, content) in &bag {
+        known.insert(path.clone(), digests(&mut content.as_slice())?);
+    }
+    let mut add = |path: &str, content: Vec<u8>, known: &mut BTreeMap<String, Digests>| -> Result<()> {
+        known.insert(path.to_owned(), digests(&mut content.as_slice())?);
+        bag.insert(path.to_owned(), content);
+        Ok(())
+    };
+    add("bagit.txt", DECLARATION.into(), &mut known)?;
+    add("bag-info.txt", info(label, run, date, sizes.into_iter()).into(), &mut known)?;
+    for (index, algorithm) in ALGORITHMS.iter().enumerate() {
+        add(&format!("manifest-{algorithm}.txt"), manifest(&known, index, is_payload).into(), &mut known)?;
+    }
+    if let Some(sign) = sign {
+        let said = statement::of(label, run, &known)?;
+        let signature = sign(&said)?;
+        add(statement::STATEMENT, said, &mut known)?;
+        add(statement::SIGNATURE, signature.into(), &mut known)?;
+    }
+    for (index, algorithm) in ALGORITHMS.iter().enumerate() {
+        let listed = manifest(&known, index, is_tag).into();
+        add(&format!("tagmanifest-{algorithm}.txt"), listed, &mut known)?;
+    }
+    Ok(bag)
+}

@@ -1,0 +1,119 @@
+//! What a bundle holds: what was given (study, records, templates, ...), and what is made from it (claims, paper, and what
+//! describes the bundle). Pure: the same given files make the same others, so `verify` makes them again.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+
+use super::{
+    label::{LABEL, Label},
+    provenance, readme,
+};
+use crate::{
+    analysis, compare,
+    paper::{self, Templates},
+    store::{BASELINE, Run},
+};
+
+/// The paper's folder.
+pub const PAPER: &str = "data/paper/";
+pub const TEMPLATES: &str = "data/templates/";
+pub const LOCK: &str = "data/Cargo.lock";
+pub const CRATE: &str = "data/ro-crate-metadata.json";
+/// Digests of the model's files, for `sha256sum -c`.
+pub const MODEL: &str = "data/model.sha256";
+/// The only file that is neither given by the run nor made from it here: its bytes are the TeX engine's.
+pub const PDF: &str = "data/paper/paper.pdf";
+
+/// What a run folder's records are, those of a baseline in it included; the last is not in every run.
+pub const RECORDS: [&str; 4] = ["study.yaml", "environment.json", "runs.jsonl", "published.yaml"];
+
+/// Is the file one of the run's, or of its baseline's?
+pub fn is_record(label: &Label, path: &str) -> bool {
+    let folder = label.run_file("");
+    let parts: Vec<&str> = path.strip_prefix(&folder).unwrap_or_default().split('/').collect();
+    matches!(parts[..], [name] | [BASELINE, _, name] if RECORDS.contains(&name))
+}
+
+/// The given files by path: the label, those of the run folder by name, the templates, the program's lock file. A PDF may
+/// join them.
+///
+/// # Errors
+/// None that a value here can cause.
+pub fn given(
+    label: &Label,
+    run_files: BTreeMap<String, Vec<u8>>,
+    templates: &Templates,
+    cargo_lock: &str,
+) -> Result<BTreeMap<String, Vec<u8>>> {
+    let mut files =
+        BTreeMap::from([(LABEL.to_owned(), label.to_json()?.into_bytes()), (LOCK.to_owned(), cargo_lock.into())]);
+    files.extend(run_files.into_iter().map(|(name, bytes)| (label.run_file(&name), bytes)));
+    let texts = templates.files().iter();
+    files.extend(texts.map(|(path, text)| (format!("{TEMPLATES}{path}"), text.clone().into_bytes())));
+    Ok(files)
+}
+
+/// Everything that is made from the given files; of those, only sizes are needed beyond what was read from them.
+///
+/// # Errors
+/// No run ended well, prose that does not fit the claims, times that are none.
+pub fn made(
+    label: &Label,
+    run: &Run,
+    templates: &Templates,
+    given: &BTreeMap<String, u64>,
+) -> Result<BTreeMap<String, Vec<u8>>> {
+    let summary = analysis::summarise(&run.study, &run.records)?;
+    let claims = compare::all_claims(run, &summary)?;
+    let paper = paper::files(run, &summary, &claims, templates)?;
+    let mut files: BTreeMap<String, Vec<u8>> =
+        paper.into_iter().map(|(path, bytes)| (format!("{PAPER}{path}"), bytes)).collect();
+    files.insert(MODEL.to_owned(), model(run).into_bytes());
+    files.insert(readme::CITATION.to_owned(), readme::citation(label, run)?.into_bytes());
+    described(label, run, given, files)
+}
+
+/// `files` with what describes all others: the README, and the crate's metadata.
+///
+/// # Errors
+/// Times that are none.
+pub fn described(
+    label: &Label,
+    run: &Run,
+    given: &BTreeMap<String, u64>,
+    mut files: BTreeMap<String, Vec<u8>>,
+) -> Result<BTreeMap<String, Vec<u8>>> {
+    for path in [readme::README, CRATE] {
+        files.remove(path);
+    }
+    let mut sizes = given.clone();
+    sizes.extend(files.iter().map(|(path, bytes)| (path.clone(), bytes.len() as u64)));
+    let text = readme::readme(label, run, &sizes)?;
+    sizes.insert(readme::README.to_owned(), text.len() as u64);
+    files.insert(readme::README.to_owned(), text.into_bytes());
+    files.insert(CRATE.to_owned(), provenance::metadata(label, run, &sizes)?);
+    Ok(files)
+}
+
+fn model(run: &Run) -> String {
+    let checkpoints = &run.environment.checkpoints;
+    let files = checkpoints.iter().flat_map(|checkpoint| &checkpoint.files);
+    files.map(|(name, sha256)| format!("{sha256}  {name}\n")).collect()
+}
+
+/// The day of the records, `2026-11-23`: the date of everything that is made from them.
+///
+/// # Errors
+/// `captured_at` is no time.
+pub fn date(run: &Run) -> Result<String> {
+    Ok(instant(&run.environment.captured_at).context("environment.json: captured_at")?.strftime("%Y-%m-%d").to_string())
+}
+
+/// RFC 3339, UTC.
+///
+/// # Errors
+/// Anything else.
+pub fn instant(text: &str) -> Result<jiff::Timestamp> {
+    text.parse().with_context(|| format!("expected a time such as 2026-11-23T18:39:38Z, found {text:?}"))
+}

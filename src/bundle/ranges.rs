@@ -1,0 +1,176 @@
+//! What physics and the clock allow: rows -> those values that no honest run can have. Knows nothing of statistics.
+
+use std::collections::BTreeMap;
+
+use super::content::instant;
+use crate::{
+    machine::{CheckpointFacts, Environment},
+    record::{FinishReason, Outcome, Phase, RunRecord},
+    study::Study,
+};
+
+/// A value that cannot be: what was expected, what was found.
+pub type Misfit = (String, String);
+
+/// Checks rows one after another, remembering what rows must share.
+#[derive(Debug)]
+pub struct Ranges<'a> {
+    study: &'a Study,
+    environment: &'a Environment,
+    /// Prompt tokens by model and prompt.
+    prompts: BTreeMap<(String, String), u32>,
+}
+
+impl<'a> Ranges<'a> {
+    pub fn new(study: &'a Study, environment: &'a Environment) -> Self {
+        Ranges { study, environment, prompts: BTreeMap::new() }
+    }
+
+    /// What is impossible in `row`.
+    pub fn misfits(&mut self, row: &RunRecord) -> Vec<Misfit> {
+        let mut found = Vec::new();
+        let mut expect = |holds: bool, expected: &str, value: String| {
+            if !holds {
+                found.push((expected.to_owned(), value));
+            }
+        };
+        expect(instant(&row.started_at).is_ok(), "`started_at` to be a time", row.started_at.clone());
+        expect(is_sha256(&row.prompt_sha256), "`prompt_sha256` to be a digest", row.prompt_sha256.clone());
+        expect(
+            row.temperature.is_finite() && row.temperature >= 0.0,
+            "a temperature of 0 or more",
+            row.temperature.to_string(),
+        );
+        if let Some(energy) = row.energy_j {
+            expect(energy.is_finite() && energy >= 0.0, "`energy_j` to be 0 or more", energy.to_string());
+        }
+        let engine = self.study.models.iter().find(|model| model.id == row.model).map_or("", |model| &model.engine);
+        expect(row.engine == engine, &format!("the engine `{engine}`, as in the study"), row.engine.clone());
+        match row.outcome {
+            Outcome::Failed => expect(row.error.is_some(), "a failed run to say its `error`", "null".to_owned()),
+            Outcome::Ok => {
+                expect(row.error.is_none(), "no `error` in a run that ended well", "one".to_owned());
+                let prompt = (row.model.clone(), row.prompt_id.clone());
+                if let Some(n) = row.n_prompt {
+                    let first = *self.prompts.entry(prompt).or_insert(n);
+                    expect(n > 0 && n == first, &format!("{first} tokens in every run of this prompt"), n.to_string());
+                }
+                found.extend(times(row));
+                found.extend(lengths(row, self.study));
+                found.extend(self.memory(row));
+                found.extend(self.roof(row));
+            }
+        }
+        found
+    }
+
+    /// A machine without a GPU of its own has no more memory than it says.
+    fn memory(&self, row: &RunRecord) -> Option<Misfit> {
+        let (peak, memory) = (row.peak_memory_bytes?, self.environment.memory_bytes.value?);
+        let own = self.environment.arch != "aarch64" && self.environment.gpu.value.is_some();
+        (!own && peak > memory).then(|| (format!("a peak of at most the machine's {memory} bytes"), peak.to_string()))
+    }
+
+    /// Each token needs the weights once. Half of them is assumed, so that a table of embeddings of which only rows are
+    /// read accuses nobody.
+    fn roof(&self, row: &RunRecord) -> Option<Misfit> {
+        let bandwidth = bandwidth(self.environment.chip.value.as_deref()?)?;
+        let of_model = |checkpoint: &&CheckpointFacts| checkpoint.model == row.model;
+        let weights = self.environment.checkpoints.iter().find(of_model)?.weight_bytes;
+        let times = row.token_times_ns.as_deref()?;
+        let took = times.last()?.checked_sub(*times.first()?)?;
+        let read = (times.len() as f64 - 1.0) * weights as f64 / 2.0;
+        let rate = read / (took.max(1) as f64 / 1e9);
+        (rate > bandwidth).then(|| {
+            let expected = format!("weights read at no more than the chip's {:.0} GB/s", bandwidth / 1e9);
+            (expected, format!("a decode rate that needs {:.0} GB/s", rate / 1e9))
+        })
+    }
+}
+
+fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Times increase, and the parts fit into the whole.
+fn times(row: &RunRecord) -> Vec<Misfit> {
+    let mut found = Vec::new();
+    let Some(times) = row.token_times_ns.as_deref() else {
+        return vec![("`token_times_ns` in a run that ended well".to_owned(), "null".to_owned())];
+    };
+    if let Some(at) = times.windows(2).position(|pair| pair[0] >= pair[1]) {
+        found.push(("token times that increase".to_owned(), format!("{} and then {}", times[at], times[at + 1])));
+    }
+    if row.ttft_ns != times.first().copied() || row.ttft_ns == Some(0) {
+        let first = times.first().map_or("none".to_owned(), u64::to_string);
+        found.push((format!("`ttft_ns` to be the first token's time, {first}"), format!("{:?}", row.ttft_ns)));
+    }
+    let parts = row.tokenize_ns.zip(times.last().copied()).map(|(a, b)| a.saturating_add(b));
+    if let Some((parts, whole)) = parts.zip(row.e2e_ns)
+        && parts > whole
+    {
+        found.push(("`e2e_ns` to cover tokenising and every token".to_owned(), format!("{whole}, less than {parts}")));
+    }
+    // A century is no run, and its sum with another is no number any more.
+    let longest = 100 * 366 * 86_400 * 1_000_000_000_u64;
+    let all = [row.load_ns, row.tokenize_ns, row.ttft_ns, row.e2e_ns, times.last().copied()];
+    if let Some(long) = all.into_iter().flatten().find(|time| *time > longest) {
+        found.push(("times below a century".to_owned(), long.to_string()));
+    }
+    if row.phase == Phase::Measured && (row.e2e_ns.is_none() || row.load_ns.is_none()) {
+        found.push(("`load_ns` and `e2e_ns` in a measured run".to_owned(), "null".to_owned()));
+    }
+    found
+}
+
+/// Tokens were counted, none beyond the cap, and the reason for the end fits.
+fn lengths(row: &RunRecord, study: &Study) -> Vec<Misfit> {
+    let mut found = Vec::new();
+    let (Some(n), Some(times)) = (row.n_gen, row.token_times_ns.as_deref()) else {
+        return vec![("`n_gen` and `token_times_ns` in a run that ended well".to_owned(), "null".to_owned())];
+    };
+    if times.len() != n as usize {
+        found.push((format!("a time for each of {n} tokens"), times.len().to_string()));
+    }
+    if n > row.max_tokens || n == 0 {
+        found.push((format!("1 to {} tokens", row.max_tokens), n.to_string()));
+    }
+    if row.phase == Phase::Measured && !study.settings.stop_on_eos && n < row.max_tokens {
+        found.push((format!("exactly {} tokens, as the study says", row.max_tokens), n.to_string()));
+    }
+    match row.finish_reason {
+        Some(FinishReason::Length) if n == row.max_tokens => {}
+        Some(FinishReason::Stop) if study.settings.stop_on_eos => {}
+        other => found.push(("a reason for the end that fits the length".to_owned(), format!("{other:?}"))),
+    }
+    if row.phase == Phase::Measured && !row.output_sha256.as_deref().is_some_and(is_sha256) {
+        found.push(("`output_sha256` to be a digest".to_owned(), format!("{:?}", row.output_sha256)));
+    }
+    found
+}
+
+/// Bytes per second that the memory of a chip delivers at most, as its maker says; the largest variant of a name.
+/// Apple, technical specifications of the machines with these chips.
+fn bandwidth(chip: &str) -> Option<f64> {
+    const GB_PER_S: [(&str, f64); 17] = [
+        ("Apple M1 Ultra", 800.0),
+        ("Apple M1 Max", 400.0),
+        ("Apple M1 Pro", 200.0),
+        ("Apple M1", 68.25),
+        ("Apple M2 Ultra", 800.0),
+        ("Apple M2 Max", 400.0),
+        ("Apple M2 Pro", 200.0),
+        ("Apple M2", 100.0),
+        ("Apple M3 Ultra", 819.0),
+        ("Apple M3 Max", 400.0),
+        ("Apple M3 Pro", 150.0),
+        ("Apple M3", 100.0),
+        ("Apple M4 Max", 546.0),
+        ("Apple M4 Pro", 273.0),
+        ("Apple M4", 120.0),
+        ("Apple M5", 153.6),
+        ("Apple A18 Pro", 60.0),
+    ];
+    let exact = GB_PER_S.iter().find(|(name, _)| *name == chip.trim());
+    exact.map(|(_, rate)| rate * 1e9)
+}

@@ -1,0 +1,155 @@
+//! What a bundle says to people: its README and its CITATION.cff. Pure text.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+
+use super::{content, label::Label};
+use crate::{
+    record::{Outcome, Phase},
+    store::Run,
+    study::Author,
+};
+
+pub const README: &str = "data/README.md";
+pub const CITATION: &str = "data/CITATION.cff";
+
+/// `data/README.md`. `files` are sizes by path of everything else in the payload.
+///
+/// # Errors
+/// The environment's time is none.
+pub fn readme(label: &Label, run: &Run, files: &BTreeMap<String, u64>) -> Result<String> {
+    let measured: Vec<_> = run.records.iter().filter(|record| record.phase == Phase::Measured).collect();
+    let well = measured.iter().filter(|record| record.outcome == Outcome::Ok).count();
+    let environment = &run.environment;
+    let or_unknown = |text: &Option<String>| text.as_deref().map_or_else(|| "not known".to_owned(), plain);
+    let models: Vec<String> =
+        run.study.models.iter().map(|model| format!("{} ({})", plain(&model.name), plain(&model.source))).collect();
+    let backend = measured.first().map_or_else(String::new, |record| plain(&record.backend));
+    let fake =
+        if run.study.is_fake() { "\n**Made by an engine that computes nothing. Not a measurement.**\n" } else { "" };
+    let mut text = format!(
+        "# {title}\n{fake}\n\
+         Results bundle `{name}`: {rows} runs, {well} of which ended well, and the paper made from them.\n\n\
+         | | |\n|---|---|\n\
+         | study | {study}, run {run_id}, measured {date} |\n\
+         | model | {models} |\n\
+         | machine | {chip}, {os}; backend `{backend}` |\n\
+         | measured by | offprint {measured_by}, commit {commit} |\n\
+         | bundled by | offprint {bundled_by} |\n\
+         | licence | {licence} |\n\n\
+         ## How to check it\n\n\
+         Every file is listed with its SHA-256 and SHA-512 in the manifests beside this folder, as BagIt (RFC 8493) says:\n\n    \
+         cd .. && sha256sum -c manifest-sha256.txt && sha256sum -c tagmanifest-sha256.txt\n\n\
+         `offprint verify` recomputes every number from the rows and renders the paper again; `offprint rerun` repeats the\n\
+         measurement on your machine. Neither needs the other's result. The model's files are not in here; `model.sha256`\n\
+         says which they were.\n\n\
+         ## What is in it\n\n| file | bytes | what it is |\n|---|---|---|\n",
+        title = plain(&run.study.title),
+        name = label.name(),
+        rows = measured.len(),
+        study = label.study,
+        run_id = label.run_id,
+        date = content::date(run)?,
+        models = models.join(", "),
+        chip = or_unknown(&environment.chip.value),
+        os = or_unknown(&environment.os.value),
+        measured_by = plain(&environment.offprint_version),
+        commit = or_unknown(&environment.git_commit.value),
+        bundled_by = plain(&label.offprint_version),
+        licence = plain(&label.licence),
+    );
+    for (path, bytes) in files {
+        let inside = path.strip_prefix("data/").unwrap_or(path);
+        text += &format!("| [{inside}]({inside}) | {bytes} | {} |\n", about(inside));
+    }
+    text += "\nTimes are integers in nanoseconds; `docs/FORMAT.md` of offprint describes each field.\n";
+    Ok(text)
+}
+
+/// What a file of the payload is, by its path under `data/`.
+pub fn about(path: &str) -> &'static str {
+    let (name, extension) = (path.rsplit('/').next().unwrap_or(path), path.rsplit('.').next().unwrap_or_default());
+    match (path.split('/').next().unwrap_or_default(), name, extension) {
+        (_, "bundle.json", _) => "what this bundle says it is",
+        (_, "Cargo.lock", _) => "every library of the program that made this bundle, with its version",
+        (_, "model.sha256", _) => "digests of the model's files",
+        (_, "CITATION.cff", _) => "how to cite it",
+        (_, "README.md", _) => "this page",
+        (_, "study.yaml", _) => "the design: what was to be measured",
+        (_, "environment.json", _) => "the machine, the software and the model, as they say of themselves",
+        (_, "runs.jsonl", _) => "the records: a line a run, the time of every token",
+        (_, "published.yaml", _) => "another document's values, to compare with",
+        (_, "claims.json", _) => "every number of the paper, with formula and runs",
+        ("templates", ..) => "what the paper is made from",
+        ("paper", _, "csv") => "a table, in full precision",
+        ("paper", name, _) if name.starts_with("paper.") => "the paper",
+        ("paper", ..) => "a figure",
+        _ => "",
+    }
+}
+
+/// `data/CITATION.cff` (Citation File Format 1.2.0).
+///
+/// # Errors
+/// The environment's time is none.
+pub fn citation(label: &Label, run: &Run) -> Result<String> {
+    // A double-quoted YAML scalar takes every JSON string.
+    let quoted = |text: &str| serde_json::to_string(text);
+    let mut text = format!(
+        "# Made by offprint bundle from the study and the records.\ncff-version: 1.2.0\nmessage: \"If you use these results, please cite them as below.\"\ntype: dataset\ntitle: {}\nversion: {}\ndate-released: {}\nlicense:\n",
+        quoted(&run.study.title)?,
+        quoted(&label.version)?,
+        quoted(&content::date(run)?)?,
+    );
+    for licence in licences(label) {
+        text += &format!("  - {}\n", quoted(licence)?);
+    }
+    text += "authors:\n";
+    for author in &run.study.authors {
+        text += &person(author)?;
+    }
+    if run.study.authors.is_empty() {
+        text += &format!("  - name: {}\n", quoted(&format!("The authors of the study {}", label.study))?);
+    }
+    if !run.study.keywords.is_empty() {
+        text += "keywords:\n";
+    }
+    for keyword in &run.study.keywords {
+        text += &format!("  - {}\n", quoted(keyword)?);
+    }
+    text += &format!(
+        "identifiers:\n  - type: other\n    value: {}\n    description: \"the run and the SHA-256 of its records\"\n",
+        quoted(&format!("{} sha256:{}", label.run_id, run.runs_sha256))?
+    );
+    Ok(text)
+}
+
+fn person(author: &Author) -> Result<String> {
+    let quoted = |text: &str| serde_json::to_string(text);
+    // The last word is the family name, which is right for most names and visible where it is not.
+    let mut text = match author.name.rsplit_once(' ') {
+        Some((given, family)) => {
+            format!("  - family-names: {}\n    given-names: {}\n", quoted(family)?, quoted(given)?)
+        }
+        None => format!("  - name: {}\n", quoted(&author.name)?),
+    };
+    if let (Some(affiliation), true) = (&author.affiliation, author.name.contains(' ')) {
+        text += &format!("    affiliation: {}\n", quoted(affiliation)?);
+    }
+    if let Some(orcid) = &author.orcid {
+        text += &format!("    orcid: \"https://orcid.org/{orcid}\"\n");
+    }
+    Ok(text)
+}
+
+/// SPDX identifiers of the licences to choose from.
+pub fn licences(label: &Label) -> impl Iterator<Item = &str> {
+    label.licence.split(" OR ")
+}
+
+/// One line of a Markdown table.
+fn plain(text: impl AsRef<str>) -> String {
+    let harmless = |c: char| if c.is_control() || "|<>`".contains(c) { ' ' } else { c };
+    text.as_ref().chars().map(harmless).collect()
+}

@@ -1,0 +1,95 @@
+//! What a signature signs: an in-toto Statement, version 1, about the manifests, with what identifies the benchmark.
+//! `docs/VERIFY.md` describes the predicate. Pure.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+
+use super::{
+    bag::Digests,
+    content,
+    json::{Json, list, object, or_null, text},
+    label::Label,
+};
+use crate::{digest::sha256_hex, machine::Fact, store::Run, study::Plan};
+
+pub const STATEMENT: &str = "signature/statement.json";
+pub const SIGNATURE: &str = "signature/statement.json.sig";
+/// in-toto's own name of its statements.
+const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
+/// The predicate's name.
+pub const PREDICATE_TYPE: &str = "urn:offprint:benchmark-result:1";
+/// Tag files that do not depend on the signature; the payload is in the manifests.
+const SUBJECTS: [&str; 4] = ["bag-info.txt", "bagit.txt", "manifest-sha256.txt", "manifest-sha512.txt"];
+
+/// The statement's bytes.
+///
+/// # Errors
+/// None that a value here can cause.
+pub fn of(label: &Label, run: &Run, files: &BTreeMap<String, Digests>) -> Result<Vec<u8>> {
+    let subject = |path: &&str| {
+        let digests = files.get(*path)?;
+        let digest = object([("sha256", text(&digests.hex[0])), ("sha512", text(&digests.hex[1]))]);
+        Some(object([("digest", digest), ("name", text(*path))]))
+    };
+    let of_file = |path: String| or_null(files.get(&path).map(|digests| text(&digests.hex[0])));
+    let environment = &run.environment;
+    let weights = environment.checkpoints.iter().map(|checkpoint| {
+        let tokenizer = checkpoint.files.get("tokenizer.json").map(text);
+        object([
+            ("files", object(checkpoint.files.iter().map(|(name, sha256)| (name, text(sha256))))),
+            ("model", text(&checkpoint.model)),
+            ("source", text(&checkpoint.source)),
+            ("tokenizer", or_null(tokenizer)),
+        ])
+    });
+    let plan = serde_json::to_vec(&Plan::of(&run.study))?;
+    let predicate = object([
+        (
+            "binary",
+            object([
+                ("cargo_lock_sha256", fact(&environment.cargo_lock_sha256)),
+                ("git_commit", fact(&environment.git_commit)),
+                ("git_dirty", or_null(environment.git_dirty.value.map(Json::Flag))),
+                ("libraries", object(environment.libraries.iter().map(|(name, version)| (name, text(version))))),
+                ("offprint_version", text(&environment.offprint_version)),
+                ("rustc", text(&environment.rustc)),
+            ]),
+        ),
+        (
+            "machine",
+            object([
+                ("chip", fact(&environment.chip)),
+                ("environment_sha256", of_file(label.run_file("environment.json"))),
+                ("gpu", fact(&environment.gpu)),
+                ("os", fact(&environment.os)),
+            ]),
+        ),
+        (
+            "plan",
+            object([("plan_sha256", text(sha256_hex(&plan))), ("study_sha256", of_file(label.run_file("study.yaml")))]),
+        ),
+        (
+            "result",
+            object([
+                ("claims_sha256", of_file(format!("{}claims.json", content::PAPER))),
+                ("run_id", text(&label.run_id)),
+                ("runs_sha256", text(&run.runs_sha256)),
+                ("study", text(&label.study)),
+                ("version", text(&label.version)),
+            ]),
+        ),
+        ("weights", list(weights)),
+    ]);
+    object([
+        ("_type", text(STATEMENT_TYPE)),
+        ("predicate", predicate),
+        ("predicateType", text(PREDICATE_TYPE)),
+        ("subject", list(SUBJECTS.iter().filter_map(subject))),
+    ])
+    .bytes()
+}
+
+fn fact(fact: &Fact<String>) -> Json {
+    or_null(fact.value.as_ref().map(text))
+}

@@ -1,0 +1,102 @@
+//! `offprint bundle`: a run and its paper -> a versioned archive, verified before it gets its name.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::bundle::{self, Bundle, Order, index, signature};
+
+#[derive(Debug, clap::Args)]
+pub struct BundleArgs {
+    /// The run folder
+    #[arg(long, value_name = "DIR")]
+    run: PathBuf,
+    /// Semantic version of the bundle: 1.0.0
+    #[arg(long, value_name = "X.Y.Z")]
+    version: String,
+    /// The archive; results/bundles/STUDY-VERSION.zip unless given
+    #[arg(long, value_name = "FILE.zip")]
+    out: Option<PathBuf>,
+    /// Sign with this SSH ed25519 private key
+    #[arg(long, value_name = "KEY")]
+    sign: Option<PathBuf>,
+    /// Where the paper of this run lies, for its PDF
+    #[arg(long, value_name = "DIR", default_value = "paper")]
+    paper: PathBuf,
+    /// SPDX identifiers of the licence of what is in the bundle
+    #[arg(long, value_name = "SPDX", default_value = "MIT OR Apache-2.0")]
+    license: String,
+}
+
+/// Makes a bundle and lists it.
+pub fn run(args: BundleArgs) -> Result<ExitCode> {
+    let key = args.sign.as_deref().map(signature::read_key).transpose()?;
+    let order =
+        Order { run: &args.run, version: &args.version, licence: &args.license, paper: &args.paper, key: key.as_ref() };
+    if let Some(out) = &args.out {
+        refuse(out)?;
+    }
+    let made = bundle::make(&order)?;
+    let out = args.out.unwrap_or_else(|| Path::new("results/bundles").join(format!("{}.zip", made.label.name())));
+    refuse(&out)?;
+    let folder = match out.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    write(&out, &made.archive)?;
+    if let Some(reason) = made.no_pdf {
+        tell!("no PDF in it: {reason}");
+    }
+    // The page lists a folder of bundles; a bundle written elsewhere stands alone.
+    if folder.ends_with("results/bundles") {
+        let page = folder.join("README.md");
+        fs::write(&page, index::page(&folder)?).with_context(|| page.display().to_string())?;
+        tell!("{}", page.display());
+    }
+    say!("{}", out.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A version that exists is never replaced.
+fn refuse(out: &Path) -> Result<()> {
+    ensure!(
+        fs::symlink_metadata(out).is_err(),
+        "{}: exists, and a version is never overwritten\nhint: give the next --version, or another --out",
+        out.display()
+    );
+    Ok(())
+}
+
+/// Whole, verified and under its name, or not at all.
+fn write(out: &Path, bytes: &[u8]) -> Result<()> {
+    let mut making = out.as_os_str().to_owned();
+    making.push(format!(".{}.tmp", std::process::id()));
+    let making = PathBuf::from(making);
+    let written = (|| {
+        fs::write(&making, bytes)
+            .with_context(|| format!("{}\nhint: is the folder writable, and is there space?", making.display()))?;
+        let report = bundle::verify(&Bundle::open(&making)?, None);
+        if let Some(problem) = report.problems.first() {
+            bail!(
+                "the bundle would not pass verify: {problem} ({} problems)\nhint: mend the run folder; nothing was written",
+                report.problems.len() + report.more
+            );
+        }
+        // Fails where a file of that name has appeared meanwhile; a rename would replace it.
+        match fs::hard_link(&making, out) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => refuse(out),
+            Err(_) => {
+                refuse(out)?;
+                fs::rename(&making, out).with_context(|| out.display().to_string())
+            }
+            Ok(()) => Ok(()),
+        }
+    })();
+    let _ = fs::remove_file(&making);
+    written
+}

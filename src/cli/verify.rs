@@ -1,0 +1,61 @@
+//! `offprint verify`: is a bundle what it says? Lists every problem; exit code 1 if there is one.
+
+use std::{fs, path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, Result};
+
+use crate::bundle::{self, Bundle, Signed, signature::AllowedSigners};
+
+#[derive(Debug, clap::Args)]
+pub struct VerifyArgs {
+    /// The archive, or the folder it unpacks to
+    bundle: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Also demand a signature by a key of this file (see ssh-keygen(1), ALLOWED SIGNERS)
+    #[arg(long, value_name = "FILE")]
+    allowed_signers: Option<PathBuf>,
+}
+
+/// Checks a bundle.
+pub fn run(args: VerifyArgs) -> Result<ExitCode> {
+    let allowed = args.allowed_signers.map(|file| {
+        let name = file.display().to_string();
+        let text = fs::read_to_string(&file).with_context(|| name.clone())?;
+        AllowedSigners::from_str(&name, &text)
+    });
+    let report = bundle::verify(&Bundle::open(&args.bundle)?, allowed.transpose()?.as_ref());
+    if args.json {
+        say!("{}", serde_json::to_string_pretty(&report)?);
+        return Ok(ExitCode::from(u8::from(!report.is_fine())));
+    }
+    for problem in &report.problems {
+        say!("{problem}");
+    }
+    if report.more > 0 {
+        say!("and {} more", report.more);
+    }
+    for unchecked in &report.unchecked {
+        tell!("not checked: {unchecked}");
+    }
+    match &report.signature {
+        Signed::No => tell!("not signed"),
+        Signed::Bad => tell!("its signature does not hold"),
+        Signed::By { key } => tell!("signed with {key}, for which nobody here vouches (--allowed-signers)"),
+        Signed::Allowed { key, principals } => tell!("signed by {principals} with {key}"),
+    }
+    if report.is_fine() {
+        say!(
+            "{}: {} files, {} rows, {} claims, all as they should be",
+            report.bundle,
+            report.files,
+            report.rows,
+            report.claims
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
+    tell!("{}: {} problems", args.bundle.display(), report.problems.len() + report.more);
+    tell!("hint: docs/VERIFY.md says what each check means; do not rest on this bundle");
+    Ok(ExitCode::from(1))
+}
