@@ -79,6 +79,12 @@ fn files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut tally = Tally::default();
     let run = Run::read(folder, |record| tally.add(&record))?;
     let summary = tally.finish(&run.study).with_context(|| format!("{}", folder.display()))?;
+    // Half of the sections would be untrue.
+    ensure!(
+        summary.seen.engine != "llama-cpp",
+        "{}: the paper is about MLX, and llama.cpp made these runs\nhint: offprint compare holds them against a run of MLX, and --out draws it",
+        folder.display()
+    );
     // A comparison needs the rows themselves.
     let run = if run.baseline.is_some() { Run::open(folder)? } else { run };
     let claims = compare::all_claims(&run, &summary)?;

@@ -230,7 +230,11 @@ pub(super) fn models_from(study: &Study, sources: &BTreeMap<String, String>) -> 
             places.insert(model.id.clone(), model.source.clone());
             continue;
         }
-        let (place, fact) = checkpoint(&model.id, sources.get(&model.id).unwrap_or(&model.source))?;
+        let source = sources.get(&model.id).unwrap_or(&model.source);
+        let (mut place, fact) = checkpoint(&model.id, source)?;
+        if model.engine == "llama-cpp" {
+            place = gguf(source)?;
+        }
         places.insert(model.id.clone(), place);
         facts.push(fact);
     }
@@ -243,6 +247,19 @@ fn checkpoint(id: &str, source: &str) -> Result<(String, CheckpointFacts)> {
     let (checkpoint, resolved) = model::fetch(&source.parse()?, &model::cache_dir(), &mut tell_fetch())?;
     let facts = checkpoint.facts(id, &resolved)?;
     Ok((checkpoint.folder.display().to_string(), facts))
+}
+
+/// The file that llama.cpp reads: the one that the checkpoint was imported from.
+#[cfg(feature = "llama-cpp")]
+fn gguf(source: &str) -> Result<String> {
+    use crate::model;
+    let file = model::gguf_file(&source.parse()?, &model::cache_dir(), &mut tell_fetch())?;
+    Ok(file.display().to_string())
+}
+
+#[cfg(not(feature = "llama-cpp"))]
+fn gguf(_: &str) -> Result<String> {
+    bail!("this build of offprint has no llama.cpp\nhint: build it with `--features llama-cpp`")
 }
 
 #[cfg(not(feature = "mlx"))]

@@ -4,6 +4,8 @@
 #[cfg(feature = "mlx")]
 mod chat;
 pub mod fake;
+#[cfg(feature = "llama-cpp")]
+pub mod llama_cpp;
 #[cfg(feature = "mlx")]
 pub mod mlx;
 #[cfg(feature = "mlx")]
@@ -16,7 +18,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::FinishReason;
 
-/// An engine by its name in a study; `place` is a checkpoint folder for `mlx`, the model's source for `fake`.
+/// An engine by its name in a study; `place` is a checkpoint folder for `mlx`, a GGUF file for `llama-cpp`, the model's
+/// source for `fake`.
 /// `stock_kernels`: MLX computes with its own kernels only, whatever the environment says.
 ///
 /// # Errors
@@ -37,7 +40,11 @@ pub fn open(
         "mlx" => {
             bail!("this build of offprint has no MLX\nhint: build it with the feature `mlx`, which is the default")
         }
-        _ => bail!("there is no engine `{name}`\nhint: mlx or fake"),
+        #[cfg(feature = "llama-cpp")]
+        "llama-cpp" => Ok(Box::new(llama_cpp::LlamaCpp::new(place.into()))),
+        #[cfg(not(feature = "llama-cpp"))]
+        "llama-cpp" => bail!("this build of offprint has no llama.cpp\nhint: build it with `--features llama-cpp`"),
+        _ => bail!("there is no engine `{name}`\nhint: mlx, llama-cpp or fake"),
     }
 }
 
@@ -74,7 +81,8 @@ pub trait Engine {
     /// Generates once. Peak memory is reset on entry.
     fn generate(&mut self, request: &Request) -> Result<Generation>;
 
-    /// What records carry as `backend`: `mlx-cpu` (MLX's own kernels), `mlx-cpu+offprint` (any other set, see [`kernels`]), `mlx-metal`, `mlx-cuda` and so on, `none`.
+    /// What records carry as `backend`: `mlx-cpu` (MLX's own kernels), `mlx-cpu+offprint` (any other set, see [`kernels`]), `mlx-metal`, `mlx-cuda` and so on,
+    /// `llama-cpp-cpu`, `llama-cpp-metal`, `none`.
     fn backend(&self) -> String;
 }
 

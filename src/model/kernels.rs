@@ -80,14 +80,7 @@ impl Kernels {
                 known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
             );
         };
-        let threads =
-            match threads {
-                "" => physical_cores(),
-                some => some.parse().ok().filter(|n| (1..=256).contains(n)).with_context(|| {
-                    format!("{THREADS_VARIABLE}: expected 1 to 256, found `{some}`\nhint: unset it")
-                })?,
-            };
-        Ok(Kernels::Ours { level, threads })
+        Ok(Kernels::Ours { level, threads: threads_of(threads)? })
     }
 
     /// Which matrices these need joined.
@@ -122,6 +115,22 @@ impl Joined {
             }
         }
         Some(joined)
+    }
+}
+
+/// Threads that the environment asks for.
+///
+/// # Errors
+/// A number of threads that is none.
+pub fn threads() -> Result<u32> {
+    threads_of(&std::env::var(THREADS_VARIABLE).unwrap_or_default())
+}
+
+fn threads_of(told: &str) -> Result<u32> {
+    match told {
+        "" => Ok(physical_cores()),
+        some => (some.parse().ok().filter(|n| (1..=256).contains(n)))
+            .with_context(|| format!("{THREADS_VARIABLE}: expected 1 to 256, found `{some}`\nhint: unset it")),
     }
 }
 

