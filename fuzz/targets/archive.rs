@@ -1,10 +1,10 @@
-//! Any bytes as a bundle: listed, opened and read, within limits; nothing is written.
+//! Any bytes as a bundle: listed, opened, verified and read, within limits; nothing is written.
 #![no_main]
 
 use std::{fs, io::Cursor, path::PathBuf, sync::LazyLock};
 
 use libfuzzer_sys::fuzz_target;
-use offprint::bundle::{Bundle, archive};
+use offprint::bundle::{Bundle, archive, verify};
 
 /// One file a process, in memory where the system has such a place.
 static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -17,9 +17,6 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = archive::list(&mut Cursor::new(bytes));
     fs::write(&*FILE, bytes).unwrap();
     let Ok(bundle) = Bundle::open(&FILE) else { return };
-    let names: Vec<String> = bundle.files().map(str::to_owned).collect();
-    for name in &names {
-        let _ = bundle.read(name);
-    }
+    let _ = verify(&bundle, None);
     let _ = bundle.run();
 });
