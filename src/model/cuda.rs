@@ -111,7 +111,7 @@ impl Cuda {
         Ok(out)
     }
 
-    /// Where the next position goes, the same in each layer's cache. `None` beyond [`MOST_PAST`].
+    /// Where the next position goes, the same in each layer's cache. `None` where the past is so long that MLX attends faster.
     pub fn place<'a>(&'a self, cache: &KvCache) -> Option<Place<'a>> {
         let array = Array::from_slice(&[cache.offset(), cache.state()[0].dim(2)], &[2]);
         (cache.offset() <= MOST_PAST).then_some(Place { cuda: self, array })
