@@ -225,6 +225,13 @@ fn expected() -> Vec<Expected> {
             Case { model: "{id: m, name: m, source: fake}", ..STEADY },
         ),
         ("engine.own_kernels", YES, "not of MLX as it is", Case { backend: "mlx-cpu+offprint", ..STEADY }),
+        (
+            "engine.own_kernels",
+            YES,
+            "with CUDA kernels of our own: parts",
+            Case { backend: "mlx-cuda+offprint", ..STEADY },
+        ),
+        ("engine.own_kernels", NO, "multiplied as one", Case { backend: "mlx-metal+joined", ..STEADY }),
         ("engine.own_kernels", NO, "MLX's own", Case { backend: "mlx-cpu", ..STEADY }),
         (
             "engine.own_kernels",

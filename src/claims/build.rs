@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use super::{
-    CLAIMS_SCHEMA, Claim, Claims, Predicate, Runs, Source, Value,
+    CLAIMS_SCHEMA, Claim, Claims, Runs, Source, Value,
     rounding::{Decimals, significant, text},
+    setting,
 };
 use crate::{
     analysis::{self, Group, METRICS, Stats, Summary},
     machine::{CheckpointFacts, Environment, Fact},
     store::Run,
-    study::{Isolation, Order, Study},
+    study::Study,
 };
 
 /// Every claim of a run.
@@ -40,10 +41,8 @@ pub fn build(run: &Run, summary: &Summary) -> Result<Claims> {
             }
         }
     }
-    let mut predicates = predicates(run, summary);
-    let kernels = own_kernels(run, summary);
-    registry.paper_title(&run.study, kernels.holds == Some(true));
-    predicates.insert("engine.own_kernels".to_owned(), kernels);
+    registry.paper_title(&run.study, summary);
+    let mut predicates = setting::of(run, summary);
     if let Some(published) = &run.published {
         let judged = super::consistency::of(published, &run.study, &run.environment, &summary.seen.backend);
         let same_setup = judged.get("published.same_setup").is_some_and(|predicate| predicate.holds == Some(true));
@@ -239,8 +238,11 @@ impl Registry {
     }
 
     /// A measurement of MLX with other kernels is none of MLX: who reads no more than the title must know.
-    fn paper_title(&mut self, study: &Study, own_kernels: bool) {
-        let note = if own_kernels { " (MLX with CPU Kernels of Our Own)" } else { "" };
+    fn paper_title(&mut self, study: &Study, summary: &Summary) {
+        let note = match setting::own_kernels_on(summary) {
+            Some(device) => format!(" (MLX with {device} Kernels of Our Own)"),
+            None => String::new(),
+        };
         let from = "title in the study, and whose kernels computed, from the backend of the rows";
         self.fact("paper.title", &format!("{}{note}", study.title), from);
     }
@@ -338,105 +340,4 @@ pub(super) fn formula(metric: &str) -> &'static str {
         "ttft" => "ttft",
         _ => "e2e",
     }
-}
-
-/// Who wrote the kernels that computed. Backends of ours are named after MLX's with `+offprint`.
-fn own_kernels(run: &Run, summary: &Summary) -> Predicate {
-    let (engine, backend) = (&summary.seen.engine, &summary.seen.backend);
-    let all = backend.split(", ").all(|name| name.ends_with("+offprint"));
-    let (holds, text) = if engine != "mlx" {
-        (false, format!("MLX computes nothing here: the engine is {engine}."))
-    } else if all {
-        let kernels = run.environment.libraries.get("kernels").map(|kernels| format!(" ({kernels})"));
-        let kernels = kernels.unwrap_or_default();
-        (
-            true,
-            format!(
-                "The backend is MLX with CPU kernels of our own: each step of the model is one operation inside MLX's graph, written for this program{kernels}. The speed is that of MLX with these kernels, not of MLX as it is distributed."
-            ),
-        )
-    } else if backend.contains("+offprint") {
-        (false, "Some runs computed with MLX's own kernels and some with kernels written for this program; the records say which.".to_owned())
-    } else {
-        (false, "All kernels are MLX's own, as it is distributed.".to_owned())
-    };
-    let test = "every row's backend ends in +offprint".to_owned();
-    Predicate { holds: Some(holds), test, statistic: None, p: None, margin: None, text }
-}
-
-fn predicates(run: &Run, summary: &Summary) -> BTreeMap<String, Predicate> {
-    let said = |holds: bool, test: &str, yes: String, no: String| Predicate {
-        holds: Some(holds),
-        test: test.to_owned(),
-        statistic: None,
-        p: None,
-        margin: None,
-        text: if holds { yes } else { no },
-    };
-    let (planned, ok) = (summary.planned, summary.runs.len());
-    let odd = summary.runs.iter().filter(|run| run.n_gen != run.max_tokens).count();
-    let random = run.environment.checkpoints.iter().any(|checkpoint| checkpoint.random_weights);
-    let (settings, execution) = (&run.study.settings, &run.study.execution);
-    let designed = |holds: bool, yes: &str, no: &str| said(holds, "the study says so", yes.to_owned(), no.to_owned());
-    BTreeMap::from([
-        (
-            "design.isolated".to_owned(),
-            designed(
-                execution.isolation == Isolation::Process,
-                "Every run takes place in a fresh process, which loads the checkpoint, warms up and then measures once. Replicates are thus independent of each other in everything that a process keeps.",
-                "All runs take place in one process, which loads the checkpoint and warms up once. Replicates share what a process keeps and are not independent of each other in that respect; latency contains no loading.",
-            ),
-        ),
-        (
-            "design.randomised".to_owned(),
-            designed(
-                execution.order == Order::Blocks,
-                "The order is that of randomised complete blocks: each block holds one replicate of every cell, shuffled, so that a slow drift of the machine spreads over all cells alike.",
-                "The order is that of the plan, cell after cell: a slow drift of the machine cannot be told from an effect of the factors.",
-            ),
-        ),
-        (
-            "design.raw_prompts".to_owned(),
-            designed(
-                !settings.chat_template,
-                "They are given to the model as they stand, without a chat template.",
-                "Each is given to the model as a user's message in the checkpoint's own chat template.",
-            ),
-        ),
-        (
-            "design.exact_lengths".to_owned(),
-            designed(
-                !settings.stop_on_eos,
-                "Output length is a factor of the design, so it is enforced: an end-of-sequence token does not end a run.",
-                "Output length is an upper bound: an end-of-sequence token ends a run before it.",
-            ),
-        ),
-        (
-            "complete".to_owned(),
-            said(
-                ok == planned as usize,
-                "every planned run has a row that says ok",
-                "Every planned run ended well.".to_owned(),
-                format!("Of {planned} planned runs {ok} ended well; the others are left out of every statistic, and the design is no longer balanced."),
-            ),
-        ),
-        (
-            "lengths.exact".to_owned(),
-            said(
-                odd == 0,
-                "n_gen equals max_tokens in every run",
-                "Every run produced exactly the number of tokens it was asked for.".to_owned(),
-                format!("{odd} runs ended before their token budget was used up."),
-            ),
-        ),
-        (
-            "measurement.real".to_owned(),
-            said(
-                !run.study.is_fake() && !random,
-                "the engine computes, and the weights are a trained model's",
-                "The numbers are measurements of a trained model.".to_owned(),
-                "THIS IS NOT A MEASUREMENT. The numbers come from a fake engine or from random weights and exist to try the program.".to_owned(),
-            ),
-        ),
-    ])
 }

@@ -9,6 +9,7 @@ mod judgements;
 mod published;
 pub mod rounding;
 mod runs;
+mod setting;
 
 use std::collections::BTreeMap;
 
