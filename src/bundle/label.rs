@@ -34,6 +34,11 @@ impl Label {
         format!("{}-{}", self.study, self.version)
     }
 
+    /// The run folder's own name.
+    pub fn run_name(&self) -> &str {
+        self.run_id.rsplit('/').next().unwrap_or(&self.run_id)
+    }
+
     /// A file of the run folder, under the bag's: `data/results/smollm2/20261123T183937Z/runs.jsonl`.
     pub fn run_file(&self, name: &str) -> String {
         format!("data/results/{}/{}/{name}", self.study, self.run_id)

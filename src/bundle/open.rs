@@ -258,23 +258,22 @@ impl Bundle {
     /// A file that is missing or does not fit its schema, rows that do not fit the plan.
     pub fn run(&self) -> Result<Run> {
         let label = self.label()?;
-        let baseline = self.baseline(&label)?.map(Box::new);
+        let baseline = self.baseline(&label)?.map(|within| self.run_of(&within).map(Box::new)).transpose()?;
         Ok(Run { baseline, ..self.run_of(&label)? })
     }
 
-    /// The execution that the run is compared with, where its folder has one's records.
+    /// The label of the execution that the run is compared with, where its folder has one's records: a run folder inside the
+    /// run's, whose files are found as the run's own are. Its `run_id` is the whole path.
     ///
     /// # Errors
-    /// As [`Bundle::run`]; records of more than one.
-    pub fn baseline(&self, label: &Label) -> Result<Option<Run>> {
+    /// Records of more than one.
+    pub fn baseline(&self, label: &Label) -> Result<Option<Label>> {
         let folder = label.run_file(BASELINE);
         let inside = self.files().filter_map(|file| file.strip_prefix(&folder)?.strip_prefix('/')?.split_once('/'));
         let ids: BTreeSet<&str> = inside.map(|(run_id, _)| run_id).collect();
         ensure!(ids.len() < 2, "{folder}: expected the records of one run, found {}", ids.len());
-        let Some(run_id) = ids.first() else { return Ok(None) };
-        // A run folder inside the run's: its files are found as the run's own are.
-        let within = Label { run_id: format!("{}/{BASELINE}/{run_id}", label.run_id), ..label.clone() };
-        Ok(Some(Run { run_id: (*run_id).to_owned(), ..self.run_of(&within)? }))
+        let within = |run_id| Label { run_id: format!("{}/{BASELINE}/{run_id}", label.run_id), ..label.clone() };
+        Ok(ids.first().map(within))
     }
 
     /// The run whose files the label finds, without a baseline.
@@ -295,7 +294,7 @@ impl Bundle {
         let runs_sha256 = digest::sha256_reader(&mut self.reader(&runs)?).with_context(|| runs.clone())?;
         Ok(Run {
             folder: self.path.clone(),
-            run_id: label.run_id.clone(),
+            run_id: label.run_name().to_owned(),
             study,
             environment,
             records,

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::content::instant;
 use crate::{
     machine::{CheckpointFacts, Environment},
@@ -88,6 +90,11 @@ impl<'a> Ranges<'a> {
     }
 }
 
+/// A value as it stands in a row.
+fn as_written(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
 fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
@@ -103,7 +110,7 @@ fn times(row: &RunRecord) -> Vec<Misfit> {
     }
     if row.ttft_ns != times.first().copied() || row.ttft_ns == Some(0) {
         let first = times.first().map_or("none".to_owned(), u64::to_string);
-        found.push((format!("`ttft_ns` to be the first token's time, {first}"), format!("{:?}", row.ttft_ns)));
+        found.push((format!("`ttft_ns` to be the first token's time, {first}"), as_written(&row.ttft_ns)));
     }
     let parts = row.tokenize_ns.zip(times.last().copied()).map(|(a, b)| a.saturating_add(b));
     if let Some((parts, whole)) = parts.zip(row.e2e_ns)
@@ -141,10 +148,10 @@ fn lengths(row: &RunRecord, study: &Study) -> Vec<Misfit> {
     match row.finish_reason {
         Some(FinishReason::Length) if n == row.max_tokens => {}
         Some(FinishReason::Stop) if study.settings.stop_on_eos => {}
-        other => found.push(("a reason for the end that fits the length".to_owned(), format!("{other:?}"))),
+        other => found.push(("a reason for the end that fits the length".to_owned(), as_written(&other))),
     }
     if row.phase == Phase::Measured && !row.output_sha256.as_deref().is_some_and(is_sha256) {
-        found.push(("`output_sha256` to be a digest".to_owned(), format!("{:?}", row.output_sha256)));
+        found.push(("`output_sha256` to be a digest".to_owned(), as_written(&row.output_sha256)));
     }
     found
 }

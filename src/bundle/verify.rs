@@ -40,7 +40,7 @@ pub struct Report {
     /// Problems beyond those listed.
     pub more: usize,
     pub files: usize,
-    /// Rows of `runs.jsonl`.
+    /// Rows of `runs.jsonl`, and of the baseline's where there is one.
     pub rows: usize,
     /// Claims and predicates that were recomputed.
     pub claims: usize,
@@ -117,6 +117,37 @@ impl Report {
         if bundle.text(LABEL).ok() != label.to_json().ok() {
             self.add(Check::Schema, LABEL, "its fields sorted as offprint writes them", "another form");
         }
+        let templates = templates(bundle);
+        if let Err(error) = &templates {
+            self.fault(Check::Derived, TEMPLATES, "templates of a paper", error);
+        }
+        if bundle.bytes(LOCK).is_none() {
+            self.add(Check::Schema, LOCK, "a lock file", "none");
+        }
+        let run = self.records(bundle, label, known);
+        if let Some(run) = run.as_ref().filter(|run| run.study.name != label.study) {
+            let expected = format!("the study `{}`, as in study.yaml", run.study.name);
+            self.add(Check::Schema, LABEL, expected, &label.study);
+        }
+        let baseline = match bundle.baseline(label) {
+            Ok(Some(within)) => self.records(bundle, &within, known).map(|run| Some(Box::new(run))),
+            Ok(None) => Some(None),
+            Err(error) => {
+                self.fault(Check::Schema, &label.run_file(BASELINE), "the records of one other run", &error);
+                None
+            }
+        };
+        let (Some(run), Some(baseline), Ok(templates)) = (run, baseline, templates) else {
+            self.unchecked.push("claims and paper: what they are made from is not whole".to_owned());
+            return;
+        };
+        let run = Run { baseline, ..run };
+        self.version(label, &run.environment);
+        self.made(bundle, label, &run, &templates, known);
+    }
+
+    /// A run's records, all that is wrong with them listed; `None` where no number may be computed from them.
+    fn records(&mut self, bundle: &Bundle, label: &Label, known: &BTreeMap<String, Digests>) -> Option<Run> {
         let (study, environment) = (bundle.study(label), bundle.environment(label));
         if let Err(error) = &study {
             self.fault(Check::Schema, &label.run_file("study.yaml"), "a study", error);
@@ -124,50 +155,28 @@ impl Report {
         if let Err(error) = &environment {
             self.fault(Check::Schema, &label.run_file("environment.json"), "an environment", error);
         }
-        let templates = templates(bundle);
-        if let Err(error) = &templates {
-            self.fault(Check::Derived, TEMPLATES, "templates of a paper", error);
-        }
         let (Ok(study), Ok(environment)) = (study, environment) else {
-            self.unchecked.push("without study and environment, no row and no number was looked at".to_owned());
-            return;
+            self.unchecked.push(format!("{}: no row, without study and environment", label.run_file("runs.jsonl")));
+            return None;
         };
-        if study.name != label.study {
-            self.add(Check::Schema, LABEL, format!("the study `{}`, as in study.yaml", study.name), &label.study);
-        }
-        let baseline = bundle.baseline(label);
-        if let Err(error) = &baseline {
-            self.fault(Check::Schema, &label.run_file(BASELINE), "the records of one other run", error);
-        }
         let published = bundle.published(label, &study);
         if let Err(error) = &published {
             self.fault(Check::Schema, &label.run_file("published.yaml"), "published values", error);
         }
-        if bundle.bytes(LOCK).is_none() {
-            self.add(Check::Schema, LOCK, "a lock file", "none");
-        }
         let rows = rows::check(bundle, label, &study, &environment);
-        self.rows = rows.records.len();
+        self.rows += rows.records.len();
         self.problems.extend(rows.problems);
-        let runs = label.run_file("runs.jsonl");
-        let (Ok(published), Ok(baseline), Ok(templates), true, Some(digests)) =
-            (published, baseline, templates, rows.usable, known.get(&runs))
-        else {
-            self.unchecked.push("claims and paper: what they are made from is not whole".to_owned());
-            return;
-        };
-        let run = Run {
+        let digests = known.get(&label.run_file("runs.jsonl")).filter(|_| rows.usable)?;
+        Some(Run {
             folder: bundle.path().to_owned(),
-            run_id: label.run_id.clone(),
+            run_id: label.run_name().to_owned(),
             study,
             environment,
             records: rows.records,
             runs_sha256: digests.hex[0].clone(),
-            published,
-            baseline: baseline.map(Box::new),
-        };
-        self.version(label, &run.environment);
-        self.made(bundle, label, &run, &templates, known);
+            published: published.ok()?,
+            baseline: None,
+        })
     }
 
     /// A paper is made by a program; another version may set it otherwise.

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use offprint::bundle::{Bundle, fixity};
 use serde_json::Value;
 
-use super::{check, files, packed, places, relist, small, unpacked};
+use super::{check, files, offprint, packed, places, relist, run, small, unpacked};
 
 type Files = BTreeMap<String, Vec<u8>>;
 
@@ -85,8 +85,11 @@ fn a_missing_an_altered_and_an_unlisted_file_are_all_listed() {
 
 /// Changes the rows with `change`, makes the manifests fit, and returns what verify lists.
 fn with_rows(change: impl FnOnce(&mut Vec<Value>)) -> Vec<String> {
-    let mut all = files(&small().1);
-    let (_, rows) = all.iter_mut().find(|(path, _)| path.ends_with("runs.jsonl")).unwrap();
+    with_rows_of(files(&small().1), "/runs.jsonl", change)
+}
+
+fn with_rows_of(mut all: Files, file: &str, change: impl FnOnce(&mut Vec<Value>)) -> Vec<String> {
+    let (_, rows) = all.iter_mut().find(|(path, _)| path.ends_with(file)).unwrap();
     let mut values: Vec<Value> =
         String::from_utf8(rows.clone()).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     change(&mut values);
@@ -125,16 +128,29 @@ fn rows_that_do_not_fit_the_plan_are_listed() {
 
 #[test]
 fn rows_that_cannot_be_are_listed() {
-    let backwards = with_rows(|rows| {
-        let times = measured(rows)["token_times_ns"].as_array_mut().unwrap();
-        times.swap(0, 1);
+    type Change = fn(&mut Value);
+    let impossible: [(Change, &str); 9] = [
+        (|row| row["token_times_ns"].as_array_mut().unwrap().swap(0, 1), "token times that increase"),
+        (|row| row["ttft_ns"] = 1.into(), "`ttft_ns` to be the first token's time"),
+        (|row| row["e2e_ns"] = 2.into(), "`e2e_ns` to cover tokenising and every token"),
+        (|row| row["load_ns"] = u64::MAX.into(), "times below a century"),
+        (|row| row["n_gen"] = 5000.into(), "a time for each of 5000 tokens"),
+        (|row| row["n_prompt"] = 77.into(), "tokens in every run of this prompt"),
+        (|row| row["started_at"] = "yesterday".into(), "`started_at` to be a time"),
+        (|row| row["output_sha256"] = "00".into(), "`output_sha256` to be a digest, found \"00\""),
+        (|row| row["peak_memory_bytes"] = (1u64 << 60).into(), "the machine's"),
+    ];
+    let all = with_rows(|rows| {
+        // Each in a row of its own: all are found, not the first alone.
+        let of = |row: &&mut Value| row["phase"] == "measured";
+        for (row, (change, _)) in rows.iter_mut().filter(of).zip(impossible) {
+            change(row);
+        }
     });
-    has(&backwards, &["runs.jsonl"]);
-    let more = with_rows(|rows| {
-        let row = measured(rows);
-        row["n_gen"] = 5000.into();
-    });
-    has(&more, &["runs.jsonl"]);
+    for (_, expected) in &impossible[..8] {
+        has(&all, &["range: data/results/", expected]);
+    }
+    has(&with_rows(|rows| impossible[8].0(measured(rows))), &["range: data/results/", impossible[8].1]);
 }
 
 #[test]
@@ -145,6 +161,38 @@ fn another_time_in_a_row_is_found_in_the_claims_and_in_the_paper() {
     });
     has(&found, &["claims: data/paper/claims.json: latency.mean"]);
     has(&found, &["derived: data/paper/paper.md"]);
+}
+
+#[test]
+fn a_baseline_in_a_bundle_is_held_to_what_the_run_is_held_to() {
+    let (folder, run) = run();
+    let said = offprint(folder.path(), &["run", "study.yaml"]);
+    let other = folder.path().join(String::from_utf8(said.stdout).unwrap().trim());
+    let arguments = ["report", "--run", run.to_str().unwrap(), "--baseline", other.to_str().unwrap()];
+    assert!(offprint(folder.path(), &arguments).status.success());
+    let archive = folder.path().join("two.zip");
+    let arguments =
+        ["bundle", "--run", run.to_str().unwrap(), "--version", "1.0.0", "--out", archive.to_str().unwrap()];
+    assert!(offprint(folder.path(), &arguments).status.success());
+    let report = check(&archive);
+    assert!(report.is_fine() && report.rows == 32, "{:?}", report.problems);
+
+    let all = files(&archive);
+    let rows = format!("/baseline/{}/runs.jsonl", other.file_name().unwrap().display());
+    let slower = with_rows_of(all.clone(), &rows, |rows| {
+        let e2e = measured(rows)["e2e_ns"].as_u64().unwrap();
+        measured(rows)["e2e_ns"] = (e2e + 1_000_000).into();
+    });
+    has(&slower, &["claims: data/paper/claims.json: baseline.latency.mean.there"]);
+    let backwards = with_rows_of(all.clone(), &rows, |rows| {
+        measured(rows)["token_times_ns"].as_array_mut().unwrap().swap(0, 1);
+    });
+    has(&backwards, &[&rows]);
+    let gone = with_rows_of(all, &rows, |rows| {
+        let at = rows.iter().position(|row| row["phase"] == "measured").unwrap();
+        rows.remove(at);
+    });
+    has(&gone, &["plan: ", &rows]);
 }
 
 #[test]
@@ -163,7 +211,7 @@ fn a_number_changed_in_claims_or_paper_is_named() {
     has(&found, &["claims: data/paper/claims.json: latency.mean", "0.001"]);
     has(&found, &["derived: data/paper/paper.md", "line "]);
     // As JSON, too, each with file, expectation, finding; and the exit code.
-    let said = super::offprint(Path::new("."), &["verify", "--json", archive.to_str().unwrap()]);
+    let said = offprint(Path::new("."), &["verify", "--json", archive.to_str().unwrap()]);
     assert_eq!(said.status.code(), Some(1));
     let json: Value = serde_json::from_slice(&said.stdout).unwrap();
     let first = &json["problems"][0];
