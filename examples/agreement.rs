@@ -8,7 +8,7 @@
 
 use std::env;
 
-use mlx_rs::{Array, DeviceType, Dtype};
+use mlx_rs::{Array, Dtype};
 use offprint::model::{
     Checkpoint,
     kernels::{Device, Kernels},
@@ -19,11 +19,7 @@ fn main() {
     let mut arguments = env::args().skip(1);
     let checkpoint = Checkpoint::open(arguments.next().unwrap().as_ref()).unwrap();
     let [prompt, steps, repeats] = [(); 3].map(|()| arguments.next().unwrap().parse::<usize>().unwrap());
-    let device = match mlx_rs::Device::try_default().unwrap().get_type().unwrap() {
-        DeviceType::Cpu => Device::Cpu,
-        DeviceType::Gpu if cfg!(target_os = "macos") => Device::Metal,
-        DeviceType::Gpu => Device::Cuda,
-    };
+    let device = Device::current().unwrap();
     let ids: Vec<u32> = (0..prompt + steps).map(|n| (n * n * 31 + n * 17 + 5) as u32 % 30_000).collect();
     let mut first: Option<Vec<Vec<f32>>> = None;
     for set in arguments {

@@ -47,7 +47,8 @@ pub fn run(args: RerunArgs) -> Result<ExitCode> {
     let unfinished = if args.resume { Some(unfinished(&study_file, &results)?) } else { None };
     let models = |study: &Study| same_models(study, &original, args.model.as_deref());
     // Like is held against like: what MLX's own kernels made is made by them again.
-    let stock_kernels = original.records.iter().any(|record| record.backend == "mlx-cpu");
+    let stock = |backend: &str| backend.starts_with("mlx-") && !backend.contains('+');
+    let stock_kernels = original.records.iter().any(|record| stock(&record.backend));
     let execution =
         execute_with(&study_file, &results, unfinished.as_deref(), stock_kernels, &models, &mut |_| Ok(()))?;
     if execution.ended == Ended::Stopped {

@@ -4,7 +4,7 @@
 use std::{path::PathBuf, time::Instant};
 
 use anyhow::{Context, Result};
-use mlx_rs::{Array, DeviceType, Dtype, Stream, memory, transforms, with_stream};
+use mlx_rs::{Array, Dtype, Stream, memory, transforms, with_stream};
 
 use crate::{
     engine::{Engine, Generation, Request, sampler, tokenizer::Tokenizer},
@@ -71,7 +71,7 @@ impl Mlx {
 impl Engine for Mlx {
     fn load(&mut self) -> Result<u64> {
         let start = Instant::now();
-        let device = device()?;
+        let device = Device::current()?;
         let kernels = match &self.kernels {
             Some(kernels) => kernels.clone(),
             None => Kernels::from_environment(device)?,
@@ -116,14 +116,13 @@ impl Engine for Mlx {
     }
 
     fn backend(&self) -> String {
-        let ours = self.loaded.as_ref().is_some_and(|loaded| loaded.kernels != Kernels::Stock);
-        let name = match device() {
+        let name = match Device::current() {
             Ok(Device::Cpu) => "mlx-cpu",
             Ok(Device::Cuda) => "mlx-cuda",
             Ok(Device::Metal) => "mlx-metal",
             Err(_) => "mlx",
         };
-        if ours { format!("{name}+offprint") } else { name.to_owned() }
+        name.to_owned() + self.loaded.as_ref().map_or("", |loaded| loaded.kernels.suffix())
     }
 }
 
@@ -166,7 +165,7 @@ fn decode(model: &Llama, prompt: &[u32], request: &Request, eos: &[u32]) -> Resu
 
 /// As [`crate::engine::kernels`] says it.
 pub(super) fn kernels(stock: bool) -> Result<Kernels> {
-    if stock { Ok(Kernels::Stock) } else { Kernels::from_environment(device()?) }
+    if stock { Ok(Kernels::Stock) } else { Kernels::from_environment(Device::current()?) }
 }
 
 fn array(ids: &[u32]) -> Array {
@@ -175,14 +174,6 @@ fn array(ids: &[u32]) -> Array {
 
 fn ns(since: Instant) -> u64 {
     since.elapsed().as_nanos() as u64
-}
-
-fn device() -> Result<Device> {
-    Ok(match mlx_rs::Device::try_default()?.get_type()? {
-        DeviceType::Cpu => Device::Cpu,
-        DeviceType::Gpu if cfg!(target_os = "macos") => Device::Metal,
-        DeviceType::Gpu => Device::Cuda,
-    })
 }
 
 /// Lets Metal keep the weights resident, up to the limit that the system recommends, as mlx-lm does.

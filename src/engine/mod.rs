@@ -81,8 +81,8 @@ pub trait Engine {
     /// Generates once. Peak memory is reset on entry.
     fn generate(&mut self, request: &Request) -> Result<Generation>;
 
-    /// What records carry as `backend`: `mlx-cpu` (MLX's own kernels), `mlx-cpu+offprint` (any other set, see [`kernels`]), `mlx-metal`, `mlx-cuda` and so on,
-    /// `llama-cpp-cpu`, `llama-cpp-metal`, `none`.
+    /// What records carry as `backend`: `mlx-cpu`, `mlx-cuda` or `mlx-metal`, with `+offprint` or `+joined` where not all is as
+    /// MLX and mlx-lm do it (see [`kernels`]); `llama-cpp-cpu`, `llama-cpp-metal`; `none`.
     fn backend(&self) -> String;
 }
 

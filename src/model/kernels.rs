@@ -2,6 +2,7 @@
 //! on CUDA (`native/cuda`).
 
 use anyhow::{Context, Result, bail};
+use mlx_rs::DeviceType;
 
 /// `stock`: MLX's own, in mlx-lm's order; `qkv`, `gate_up` or `qkv,gate_up`: the same with those matrices joined. On a CPU
 /// `plain`, `avx2`, `avx512`: ours at that level; on CUDA `cuda`: ours. Unset: on a CPU the best of ours that the processor
@@ -38,6 +39,20 @@ pub enum Device {
     Cpu,
     Cuda,
     Metal,
+}
+
+impl Device {
+    /// MLX's default device here.
+    ///
+    /// # Errors
+    /// MLX's own.
+    pub fn current() -> Result<Self> {
+        Ok(match mlx_rs::Device::try_default()?.get_type()? {
+            DeviceType::Cpu => Device::Cpu,
+            DeviceType::Gpu if cfg!(target_os = "macos") => Device::Metal,
+            DeviceType::Gpu => Device::Cuda,
+        })
+    }
 }
 
 impl Kernels {
@@ -89,6 +104,15 @@ impl Kernels {
             Kernels::Joined(joined) => *joined,
             Kernels::Cuda => Joined { qkv: true, gate_up: true },
             Kernels::Stock | Kernels::Ours { .. } => Joined::default(),
+        }
+    }
+
+    /// What a record's backend says of them behind MLX's name for the device.
+    pub fn suffix(&self) -> &'static str {
+        match self {
+            Kernels::Stock => "",
+            Kernels::Joined(_) => "+joined",
+            Kernels::Ours { .. } | Kernels::Cuda => "+offprint",
         }
     }
 

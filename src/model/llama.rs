@@ -246,16 +246,21 @@ impl Llama {
             }
             #[cfg(not(target_os = "linux"))]
             Kernels::Ours { .. } => return Err(Exception::custom("offprint's CPU kernels are for Linux").into()),
-            Kernels::Cuda => model.cuda = model.cuda(config)?,
+            Kernels::Cuda => model.cuda = Some(model.cuda(config)?),
         }
         Ok(model)
     }
 
-    /// `None` for a model that the CUDA kernels are not made for; MLX's own compute it then.
-    fn cuda(&self, config: &Config) -> Result<Option<Cuda>> {
+    /// The CUDA kernels for this model; an error where they are not made for it, since records say who computed.
+    fn cuda(&self, config: &Config) -> Loaded<Cuda> {
+        let unfit = |what: &str| {
+            let hint =
+                "hint: --stock-kernels computes it by MLX's own, OFFPRINT_KERNELS=qkv,gate_up with joined matrices";
+            LoadError::from(format!("offprint's CUDA kernels are not made for {what}\n{hint}"))
+        };
         let floats = |array: &&&Array| array.dtype() != Dtype::Uint32;
         if self.arrays().iter().filter(floats).any(|array| array.dtype() != self.dtype) {
-            return Ok(None);
+            return Err(unfit("weights of several types"));
         }
         let (frequencies, rope_scale) = self.rope.frequencies();
         let sizes = Sizes {
@@ -268,7 +273,7 @@ impl Llama {
             rope_scale,
             dtype: self.dtype,
         };
-        Ok(Cuda::new(sizes, &frequencies))
+        Cuda::new(sizes, &frequencies).ok_or_else(|| unfit(&format!("these sizes: {sizes:?}")))
     }
 
     #[cfg(target_os = "linux")]

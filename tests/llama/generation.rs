@@ -5,7 +5,11 @@ use std::{fs, path::Path};
 use mlx_rs::{Array, Dtype};
 use offprint::{
     engine::{Engine, Generation, Request, Sampling, mlx::Mlx},
-    model::{Checkpoint, kernels::Kernels, llama::Llama},
+    model::{
+        Checkpoint,
+        kernels::{Joined, Kernels},
+        llama::Llama,
+    },
     record::FinishReason,
 };
 use safetensors::Dtype as Stored;
@@ -99,6 +103,20 @@ fn a_seed_repeats_and_another_differs() {
     // A loaded engine keeps nothing of an earlier request.
     let mut fresh = self::engine(folder.path());
     assert_eq!(first, engine_tokens(&mut fresh, &request("w1 w2 w3", 24, 1.0, 11)).tokens);
+}
+
+#[test]
+fn the_backend_says_what_is_not_mlx_lms_way() {
+    let _alone = mlx();
+    let folder = folder();
+    let backend = |kernels| {
+        let mut engine = Mlx::new(folder.path().to_owned()).with(kernels);
+        engine.load().unwrap();
+        engine.backend()
+    };
+    let stock = backend(Kernels::Stock);
+    assert!(["mlx-cpu", "mlx-cuda", "mlx-metal"].contains(&stock.as_str()), "{stock}");
+    assert_eq!(backend(Kernels::Joined(Joined { qkv: true, gate_up: false })), format!("{stock}+joined"));
 }
 
 #[test]

@@ -151,3 +151,17 @@ fn a_truncated_file_is_named_before_anything_is_loaded() {
         assert!(error.contains("model.safetensors") && error.contains("hint: "), "{left}: {error}");
     }
 }
+
+/// Records say whose kernels computed, so nothing else does in their place.
+#[test]
+fn a_model_without_cuda_kernels_is_not_computed_by_others() {
+    let _alone = mlx();
+    // Heads of 16 dimensions; a warp shares 32.
+    let mut config = config();
+    config["num_attention_heads"] = 4.into();
+    let checkpoint = damaged(&config, |_| {});
+    let opened = Checkpoint::open(checkpoint.path()).unwrap();
+    let refused = |dtype| Llama::load(&opened, dtype, &Kernels::Cuda).unwrap_err().to_string();
+    let said = refused(Some(Dtype::Float32));
+    assert!(said.contains("head_dim: 16") && said.contains("hint: --stock-kernels"), "{said}");
+}

@@ -1,9 +1,9 @@
 //! Logits against mlx-lm's, for every kind of checkpoint, and however the prompt is cut into steps.
 
-use mlx_rs::{Array, DeviceType, Dtype};
+use mlx_rs::{Array, Dtype};
 use offprint::model::{
     Checkpoint,
-    kernels::{self, Joined, Kernels},
+    kernels::{self, Device, Joined, Kernels},
     llama::Llama,
 };
 use safetensors::Dtype as Stored;
@@ -41,17 +41,17 @@ fn stored(variant: &Variant) -> Stored {
 }
 
 fn on_gpu() -> bool {
-    matches!(mlx_rs::Device::try_default().unwrap().get_type().unwrap(), DeviceType::Gpu)
+    Device::current().unwrap() != Device::Cpu
 }
 
 /// MLX's kernels with any matrices joined, and ours: on a CPU at every level that it can, on one and on two threads.
 fn every_kind() -> Vec<Kernels> {
     let joined =
         [(true, false), (false, true), (true, true)].map(|(qkv, gate_up)| Kernels::Joined(Joined { qkv, gate_up }));
-    let ours = match (on_gpu(), cfg!(target_os = "macos")) {
-        (true, true) => Vec::new(),
-        (true, false) => vec![Kernels::Cuda],
-        (false, _) => kernels::levels()
+    let ours = match Device::current().unwrap() {
+        Device::Metal => Vec::new(),
+        Device::Cuda => vec![Kernels::Cuda],
+        Device::Cpu => kernels::levels()
             .into_iter()
             .flat_map(|level| [1, 2].map(|threads| Kernels::Ours { level: level.clone(), threads }))
             .collect(),
