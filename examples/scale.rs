@@ -1,12 +1,17 @@
-//! What a paper costs by the number of its runs: makes run folders of fake records and writes the paper of each with the binary.
+//! What a paper and a bundle cost by the number of runs: makes run folders of fake records, and has the binary write the paper,
+//! bundle it (which verifies, too), and verify the bundle.
 //!
-//! `cargo run --release --example scale -- target/release/offprint 10000 100000 1000000` prints a line each: runs, bytes of records,
-//! seconds, microseconds a run, microseconds for each run more than in the line before, peak memory. A paper has costs that do not
-//! depend on its runs (figures, mostly), so the last but one is what stays flat. TeX is left out: its time depends on the pages.
+//! `cargo run --release --example scale -- target/release/offprint 10000 100000 1000000` prints a line each: verb, runs, bytes of
+//! records, seconds, microseconds a run, microseconds for each run more than in the verb's line before, peak memory. A paper has costs
+//! that do not depend on its runs (figures, mostly), so the last but one is what stays flat. TeX is left out: its time depends on the
+//! pages.
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)] // a program for developers
 
 use std::{
-    env, fs,
+    collections::BTreeMap,
+    env,
+    ffi::OsStr,
+    fs,
     io::{BufWriter, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -20,7 +25,7 @@ use offprint::{
     study::{Plan, PlannedRun, Study},
 };
 
-/// What one report took.
+/// What one verb took.
 #[derive(Debug, Clone, Copy)]
 pub struct Cost {
     pub bytes: u64,
@@ -97,16 +102,25 @@ fn record(study: &Study, run: &PlannedRun) -> RunRecord {
     }
 }
 
-/// Writes the paper of a run folder with `program`, without TeX.
-pub fn report(program: &Path, folder: &Path) -> Cost {
+/// The verbs that are measured.
+pub const VERBS: [&str; 3] = ["report", "bundle", "verify"];
+
+/// Runs a verb of `program` on a run folder, without TeX; `verify` needs the bundle that `bundle` made.
+pub fn cost(program: &Path, verb: &str, folder: &Path) -> Cost {
     let bytes = fs::metadata(folder.join("runs.jsonl")).unwrap().len();
+    let (paper, zip) = (folder.join("paper"), folder.join("scale-1.0.0.zip"));
+    let arguments: Vec<&OsStr> = match verb {
+        "report" => vec!["--run".as_ref(), folder.as_ref(), "--out".as_ref(), paper.as_ref()],
+        "bundle" => {
+            let version = ["--version", "1.0.0"].map(OsStr::new);
+            ["--run".as_ref(), folder.as_ref(), "--out".as_ref(), zip.as_ref()].into_iter().chain(version).collect()
+        }
+        _ => vec![zip.as_ref()],
+    };
     let start = Instant::now();
     let mut child = Command::new(program)
-        .arg("report")
-        .arg("--run")
-        .arg(folder)
-        .arg("--out")
-        .arg(folder.join("paper"))
+        .arg(verb)
+        .args(arguments)
         .env("PATH", "")
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -124,7 +138,7 @@ pub fn report(program: &Path, folder: &Path) -> Cost {
             None => sleep(Duration::from_millis(5)),
         }
     };
-    assert!(ended.success(), "offprint report {} ended with {ended}", folder.display());
+    assert!(ended.success(), "offprint {verb} {} ended with {ended}", folder.display());
     Cost { bytes, seconds: start.elapsed().as_secs_f64(), peak_mib }
 }
 
@@ -135,19 +149,21 @@ fn main() {
     let program = fs::canonicalize(program).expect("the program is not there: cargo build --release makes it");
     let scratch = env::temp_dir().join(format!("offprint-scale-{}", std::process::id()));
     println!(
-        "{:>9} {:>12} {:>9} {:>9} {:>12} {:>9}",
-        "runs", "bytes", "seconds", "us a run", "us one more", "peak MiB"
+        "{:>6} {:>9} {:>12} {:>9} {:>9} {:>12} {:>9}",
+        "verb", "runs", "bytes", "seconds", "us a run", "us one more", "peak MiB"
     );
-    let mut before: Option<(u32, f64)> = None;
+    let mut before: BTreeMap<&str, (u32, f64)> = BTreeMap::new();
     for runs in arguments.map(|runs| runs.parse::<u32>().expect("a number of runs") / 12 * 12) {
         let folder = generate(&scratch, runs);
-        let Cost { bytes, seconds, peak_mib, .. } = report(&program, &folder);
-        let peak = peak_mib.map_or("?".to_owned(), |peak| format!("{peak:.0}"));
-        let more = before.map_or("".to_owned(), |(fewer, took)| {
-            format!("{:.1}", 1e6 * (seconds - took) / (f64::from(runs) - f64::from(fewer)))
-        });
-        println!("{runs:>9} {bytes:>12} {seconds:>9.2} {:>9.1} {more:>12} {peak:>9}", 1e6 * seconds / f64::from(runs));
-        before = Some((runs, seconds));
+        for verb in VERBS {
+            let Cost { bytes, seconds, peak_mib, .. } = cost(&program, verb, &folder);
+            let peak = peak_mib.map_or("?".to_owned(), |peak| format!("{peak:.0}"));
+            let a_run = 1e6 * seconds / f64::from(runs);
+            let more = before.insert(verb, (runs, seconds)).map_or("".to_owned(), |(fewer, took)| {
+                format!("{:.1}", 1e6 * (seconds - took) / (f64::from(runs) - f64::from(fewer)))
+            });
+            println!("{verb:>6} {runs:>9} {bytes:>12} {seconds:>9.2} {a_run:>9.1} {more:>12} {peak:>9}");
+        }
         fs::remove_dir_all(&folder).unwrap();
     }
     let _ = fs::remove_dir(&scratch);

@@ -162,10 +162,11 @@ fn bundled(folder: &TempDir, run: &Path) -> PathBuf {
         licence: "MIT".to_owned(),
         offprint_version: "0.1.0".to_owned(),
     };
-    let mut files = BTreeMap::from([("tiny-1.0.0/data/bundle.json".to_owned(), label.to_json().unwrap().into_bytes())]);
+    let mut files =
+        BTreeMap::from([("tiny-1.0.0/data/bundle.json".to_owned(), label.to_json().unwrap().into_bytes().into())]);
     for name in ["study.yaml", "environment.json", "runs.jsonl"] {
         let file = format!("tiny-1.0.0/data/results/tiny/{run_id}/{name}");
-        files.insert(file, fs::read(run.join(name)).unwrap());
+        files.insert(file, fs::read(run.join(name)).unwrap().into());
     }
     let zip = folder.path().join("tiny-1.0.0.zip");
     archive::write(&mut fs::File::create(&zip).unwrap(), &files).unwrap();

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::{Group, RunMetrics, Summary, Times, frame, gaps::Distribution, metrics, parts::Parts};
 use crate::{
@@ -30,6 +30,10 @@ pub struct Seen {
     /// First and last UTC date.
     pub from: String,
     pub to: String,
+    /// Rows of measured runs, the failed ones too.
+    pub measured: u32,
+    /// When the last measured run ended.
+    pub ended: Option<jiff::Timestamp>,
     /// The first run that ended well, by prompt, with its output where it has one.
     pub outputs: BTreeMap<String, (u32, Option<String>)>,
 }
@@ -45,9 +49,9 @@ impl Tally {
     /// Takes a row in.
     ///
     /// # Errors
-    /// A row that says `ok` and lacks a time.
+    /// A row that began at no time, or says `ok` and lacks a time.
     pub fn add(&mut self, record: &RunRecord) -> Result<()> {
-        self.seen.add(record);
+        self.seen.add(record)?;
         if record.phase != Phase::Measured {
             return Ok(());
         }
@@ -100,7 +104,7 @@ impl Tally {
 }
 
 impl Seen {
-    fn add(&mut self, record: &RunRecord) {
+    fn add(&mut self, record: &RunRecord) -> Result<()> {
         let date = record.started_at.split('T').next().unwrap_or_default();
         if self.engine.is_empty() {
             (self.engine, self.backend) = (record.engine.clone(), record.backend.clone());
@@ -112,14 +116,28 @@ impl Seen {
         if date > self.to.as_str() {
             date.clone_into(&mut self.to);
         }
-        if record.phase != Phase::Measured || record.outcome == Outcome::Failed {
-            return;
+        if record.phase != Phase::Measured {
+            return Ok(());
+        }
+        self.measured += 1;
+        self.ended = self.ended.max(Some(end(record)?));
+        if record.outcome == Outcome::Failed {
+            return Ok(());
         }
         let earlier = self.outputs.get(&record.prompt_id).is_some_and(|(run, _)| *run <= record.run);
         if !earlier {
             self.outputs.insert(record.prompt_id.clone(), (record.run, record.output_text.clone()));
         }
+        Ok(())
     }
+}
+
+fn end(record: &RunRecord) -> Result<jiff::Timestamp> {
+    let start: jiff::Timestamp = record.started_at.parse().with_context(|| {
+        format!("run {}: expected a time such as 2026-11-23T18:39:38Z, found {:?}", record.run, record.started_at)
+    })?;
+    let took = record.load_ns.unwrap_or(0).saturating_add(record.e2e_ns.unwrap_or(0));
+    Ok(start.saturating_add(jiff::SignedDuration::from_nanos(i64::try_from(took).unwrap_or(i64::MAX)))?)
 }
 
 /// Where the time of each group goes, from that of its cells.

@@ -7,7 +7,9 @@
 
 use std::{
     collections::BTreeMap,
+    fs::{self, File},
     io::{self, Read, Seek, SeekFrom, Write},
+    path::PathBuf,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -34,6 +36,52 @@ pub struct Entry {
     pub crc32: u32,
     /// Where its content begins in the archive.
     pub start: u64,
+}
+
+/// A file to be written.
+#[derive(Debug)]
+pub struct Input {
+    pub content: Content,
+    pub bytes: u64,
+    pub crc32: u32,
+}
+
+/// Where a file's bytes are until they are written.
+#[derive(Debug)]
+pub enum Content {
+    Memory(Vec<u8>),
+    /// In a file of its own, read while the archive is written: rows may be more than memory.
+    Disk(PathBuf),
+}
+
+impl Content {
+    /// The bytes, from the first.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn reader(&self) -> Result<Box<dyn Read + '_>> {
+        Ok(match self {
+            Content::Memory(bytes) => Box::new(bytes.as_slice()),
+            Content::Disk(path) => Box::new(File::open(path).with_context(|| path.display().to_string())?),
+        })
+    }
+
+    /// How many bytes there are.
+    ///
+    /// # Errors
+    /// The file is gone.
+    pub fn bytes(&self) -> Result<u64> {
+        Ok(match self {
+            Content::Memory(bytes) => bytes.len() as u64,
+            Content::Disk(path) => fs::metadata(path).with_context(|| path.display().to_string())?.len(),
+        })
+    }
+}
+
+impl From<Vec<u8>> for Input {
+    fn from(bytes: Vec<u8>) -> Input {
+        Input { bytes: bytes.len() as u64, crc32: crc32fast::hash(&bytes), content: Content::Memory(bytes) }
+    }
 }
 
 /// What the archive's own structures say of a file.
@@ -94,26 +142,27 @@ fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
 /// Writes `files`, by path, as one archive. The same files give the same bytes.
 ///
 /// # Errors
-/// A path that may not stand in a bundle, too many files or bytes, or what `out` says.
-pub fn write(out: &mut impl Write, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
+/// A path that may not stand in a bundle, too many files or bytes, a file of another size than was said, or what `out` says.
+pub fn write(out: &mut impl Write, files: &BTreeMap<String, Input>) -> Result<()> {
     ensure!(files.len() <= MOST_FILES, "{} files; a bundle holds at most {MOST_FILES}", files.len());
     let mut directory = Vec::new();
     let mut offset: u64 = 0;
-    for (path, content) in files {
+    for (path, file) in files {
         ensure!(names::fault(path.as_bytes()).is_none(), "{path}: not a path that a bundle may hold");
         let too_large = || format!("{path}: with this file a bundle has more than {MOST_BYTES} bytes");
         let header = Header {
-            crc32: crc32fast::hash(content),
-            bytes: u32::try_from(content.len()).ok().with_context(too_large)?,
+            crc32: file.crc32,
+            bytes: u32::try_from(file.bytes).ok().with_context(too_large)?,
             name: u16::try_from(path.len())?,
             offset: u32::try_from(offset).ok().with_context(too_large)?,
         };
         out.write_all(&header.local())?;
         out.write_all(path.as_bytes())?;
-        out.write_all(content)?;
+        let written = io::copy(&mut file.content.reader()?, out)?;
+        ensure!(written == file.bytes, "{path}: changed while it was read: {} bytes, then {written}", file.bytes);
         directory.extend_from_slice(&header.central());
         directory.extend_from_slice(path.as_bytes());
-        offset += (LOCAL + path.len() + content.len()) as u64;
+        offset += (LOCAL + path.len()) as u64 + file.bytes;
     }
     let small = |n: u64| u32::try_from(n).ok().with_context(|| format!("a bundle has at most {MOST_BYTES} bytes"));
     small(offset + (directory.len() + END) as u64)?;
@@ -294,7 +343,7 @@ mod tests {
     use super::*;
 
     fn archive(files: &[(&str, &str)]) -> Vec<u8> {
-        let files = files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect();
+        let files = files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec().into())).collect();
         let mut bytes = Vec::new();
         write(&mut bytes, &files).unwrap();
         bytes

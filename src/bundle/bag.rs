@@ -5,10 +5,14 @@ use std::{
     io::{self, Read},
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use sha2::{Digest, Sha256, Sha512};
 
-use super::{label::Label, statement};
+use super::{
+    archive::{Content, Input},
+    label::Label,
+    statement,
+};
 use crate::{digest::hex, store::Run};
 
 pub const DECLARATION: &str = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n";
@@ -79,39 +83,54 @@ pub type Sign<'a> = dyn Fn(&[u8]) -> Result<String> + 'a;
 /// The whole bag: `payload` and its tag files, by path under the bag's folder. `sign` makes a signature of a statement.
 ///
 /// # Errors
-/// What `sign` says.
+/// A file of the payload that cannot be read, what `sign` says.
 pub fn pack(
     label: &Label,
     run: &Run,
     date: &str,
-    payload: BTreeMap<String, Vec<u8>>,
+    payload: BTreeMap<String, Content>,
     sign: Option<&Sign<'_>>,
-) -> Result<BTreeMap<String, Vec<u8>>> {
-    let mut bag = payload;
-    let sizes: Vec<u64> = bag.values().map(|content| content.len() as u64).collect();
-    let mut known = BTreeMap::new();
-    for (path, content) in &bag {
-        known.insert(path.clone(), digests(&mut content.as_slice())?);
+) -> Result<BTreeMap<String, Input>> {
+    let mut bag = Bag::default();
+    for (path, content) in payload {
+        bag.add(&path, content)?;
     }
-    let mut add = |path: &str, content: Vec<u8>, known: &mut BTreeMap<String, Digests>| -> Result<()> {
-        known.insert(path.to_owned(), digests(&mut content.as_slice())?);
-        bag.insert(path.to_owned(), content);
-        Ok(())
-    };
-    add("bagit.txt", DECLARATION.into(), &mut known)?;
-    add("bag-info.txt", info(label, run, date, sizes.into_iter()).into(), &mut known)?;
+    let sizes: Vec<u64> = bag.known.values().map(|digests| digests.bytes).collect();
+    bag.text("bagit.txt", DECLARATION)?;
+    bag.text("bag-info.txt", info(label, run, date, sizes.into_iter()))?;
     for (index, algorithm) in ALGORITHMS.iter().enumerate() {
-        add(&format!("manifest-{algorithm}.txt"), manifest(&known, index, is_payload).into(), &mut known)?;
+        let listed = manifest(&bag.known, index, is_payload);
+        bag.text(&format!("manifest-{algorithm}.txt"), listed)?;
     }
     if let Some(sign) = sign {
-        let said = statement::of(label, run, &known)?;
+        let said = statement::of(label, run, &bag.known)?;
         let signature = sign(&said)?;
-        add(statement::STATEMENT, said, &mut known)?;
-        add(statement::SIGNATURE, signature.into(), &mut known)?;
+        bag.text(statement::STATEMENT, said)?;
+        bag.text(statement::SIGNATURE, signature)?;
     }
     for (index, algorithm) in ALGORITHMS.iter().enumerate() {
-        let listed = manifest(&known, index, is_tag).into();
-        add(&format!("tagmanifest-{algorithm}.txt"), listed, &mut known)?;
+        let listed = manifest(&bag.known, index, is_tag);
+        bag.text(&format!("tagmanifest-{algorithm}.txt"), listed)?;
     }
-    Ok(bag)
+    Ok(bag.files)
+}
+
+/// A bag that is being packed: each file's digests, taken once.
+#[derive(Default)]
+struct Bag {
+    known: BTreeMap<String, Digests>,
+    files: BTreeMap<String, Input>,
+}
+
+impl Bag {
+    fn add(&mut self, path: &str, content: Content) -> Result<()> {
+        let digests = digests(&mut content.reader()?).with_context(|| path.to_owned())?;
+        self.files.insert(path.to_owned(), Input { content, bytes: digests.bytes, crc32: digests.crc32 });
+        self.known.insert(path.to_owned(), digests);
+        Ok(())
+    }
+
+    fn text(&mut self, path: &str, text: impl Into<Vec<u8>>) -> Result<()> {
+        self.add(path, Content::Memory(text.into()))
+    }
 }

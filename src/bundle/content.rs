@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 
 use super::{
+    archive::Content,
     label::{LABEL, Label},
     provenance, readme,
 };
 use crate::{
-    analysis, compare,
+    analysis::Summary,
+    compare,
     paper::{self, Templates},
     store::{BASELINE, Run},
 };
@@ -42,36 +44,36 @@ pub fn is_record(label: &Label, path: &str) -> bool {
 /// None that a value here can cause.
 pub fn given(
     label: &Label,
-    run_files: BTreeMap<String, Vec<u8>>,
+    run_files: BTreeMap<String, Content>,
     templates: &Templates,
     cargo_lock: &str,
-) -> Result<BTreeMap<String, Vec<u8>>> {
-    let mut files =
-        BTreeMap::from([(LABEL.to_owned(), label.to_json()?.into_bytes()), (LOCK.to_owned(), cargo_lock.into())]);
-    files.extend(run_files.into_iter().map(|(name, bytes)| (label.run_file(&name), bytes)));
-    let texts = templates.files().iter();
-    files.extend(texts.map(|(path, text)| (format!("{TEMPLATES}{path}"), text.clone().into_bytes())));
+) -> Result<BTreeMap<String, Content>> {
+    let text = |text: &str| Content::Memory(text.into());
+    let mut files = BTreeMap::from([(LABEL.to_owned(), text(&label.to_json()?)), (LOCK.to_owned(), text(cargo_lock))]);
+    files.extend(run_files.into_iter().map(|(name, content)| (label.run_file(&name), content)));
+    files.extend(templates.files().iter().map(|(path, inside)| (format!("{TEMPLATES}{path}"), text(inside))));
     Ok(files)
 }
 
-/// Everything that is made from the given files; of those, only sizes are needed beyond what was read from them.
+/// Everything that is made from the given files; of those, only sizes are needed beyond what was read from them. The rows
+/// themselves are needed where the run has a baseline; else `summary` stands for them.
 ///
 /// # Errors
-/// No run ended well, prose that does not fit the claims, times that are none.
+/// Prose that does not fit the claims, times that are none.
 pub fn made(
     label: &Label,
     run: &Run,
+    summary: &Summary,
     templates: &Templates,
     given: &BTreeMap<String, u64>,
 ) -> Result<BTreeMap<String, Vec<u8>>> {
-    let summary = analysis::summarise(&run.study, &run.records)?;
-    let claims = compare::all_claims(run, &summary)?;
-    let paper = paper::files(run, &summary, &claims, templates)?;
+    let claims = compare::all_claims(run, summary)?;
+    let paper = paper::files(run, summary, &claims, templates)?;
     let mut files: BTreeMap<String, Vec<u8>> =
         paper.into_iter().map(|(path, bytes)| (format!("{PAPER}{path}"), bytes)).collect();
     files.insert(MODEL.to_owned(), model(run).into_bytes());
     files.insert(readme::CITATION.to_owned(), readme::citation(label, run)?.into_bytes());
-    described(label, run, given, files)
+    described(label, run, summary, given, files)
 }
 
 /// `files` with what describes all others: the README, and the crate's metadata.
@@ -81,6 +83,7 @@ pub fn made(
 pub fn described(
     label: &Label,
     run: &Run,
+    summary: &Summary,
     given: &BTreeMap<String, u64>,
     mut files: BTreeMap<String, Vec<u8>>,
 ) -> Result<BTreeMap<String, Vec<u8>>> {
@@ -89,10 +92,10 @@ pub fn described(
     }
     let mut sizes = given.clone();
     sizes.extend(files.iter().map(|(path, bytes)| (path.clone(), bytes.len() as u64)));
-    let text = readme::readme(label, run, &sizes)?;
+    let text = readme::readme(label, run, summary, &sizes)?;
     sizes.insert(readme::README.to_owned(), text.len() as u64);
     files.insert(readme::README.to_owned(), text.into_bytes());
-    files.insert(CRATE.to_owned(), provenance::metadata(label, run, &sizes)?);
+    files.insert(CRATE.to_owned(), provenance::metadata(label, run, &summary.seen, &sizes)?);
     Ok(files)
 }
 

@@ -1,21 +1,23 @@
 //! A run folder -> an archive. The same folder, paper and program give the same bytes on any machine.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::Path,
+};
 
 use anyhow::{Context, Result, ensure};
 use ssh_key::PrivateKey;
 
 use super::{
-    archive, bag,
+    archive::{self, Content, Input},
+    bag,
     content::{self, PAPER},
     label::{BUNDLE_SCHEMA, Label, check_version},
     signature,
 };
-use crate::{
-    machine,
-    paper::Templates,
-    store::{BASELINE, Run},
-};
+use crate::{compare, machine, paper::Templates, store::BASELINE};
 
 /// What is to be bundled.
 #[derive(Debug, Clone, Copy)]
@@ -33,12 +35,23 @@ pub struct Order<'a> {
 #[derive(Debug)]
 pub struct Made {
     pub label: Label,
-    pub archive: Vec<u8>,
     /// Why it holds no PDF.
     pub no_pdf: Option<String>,
+    /// By path in the archive.
+    files: BTreeMap<String, Input>,
 }
 
-/// Makes the archive in memory.
+impl Made {
+    /// Writes the archive.
+    ///
+    /// # Errors
+    /// The run folder has changed since, or what `out` says.
+    pub fn write(&self, out: &mut impl Write) -> Result<()> {
+        archive::write(out, &self.files)
+    }
+}
+
+/// Makes all files of a bundle. Memory is what is made: rows stay on the disk.
 ///
 /// # Errors
 /// A run that is not complete, a version that is none, prose that does not fit.
@@ -51,9 +64,9 @@ pub fn make(order: &Order<'_>) -> Result<Made> {
         order.licence
     );
     let folder = order.run;
-    let run = Run::open(folder)?;
+    let (run, summary) = compare::read(folder)?;
     ensure!(
-        run.is_complete(),
+        summary.seen.measured == summary.planned,
         "{}: not every planned run has its row\nhint: offprint run --resume goes on",
         folder.display()
     );
@@ -76,46 +89,55 @@ pub fn make(order: &Order<'_>) -> Result<Made> {
 
     let templates = Templates::own();
     let mut payload = content::given(&label, run_files, &templates, machine::CARGO_LOCK)?;
-    let sizes = |files: &BTreeMap<String, Vec<u8>>| {
-        files.iter().map(|(path, bytes)| (path.clone(), bytes.len() as u64)).collect()
-    };
-    let made = content::made(&label, &run, &templates, &sizes(&payload))?;
+    let mut sizes = sizes(&payload)?;
+    let made = content::made(&label, &run, &summary, &templates, &sizes)?;
     let no_pdf = match pdf(order.paper, &made) {
         Ok(bytes) => {
-            payload.insert(content::PDF.to_owned(), bytes);
+            sizes.insert(content::PDF.to_owned(), bytes.len() as u64);
+            payload.insert(content::PDF.to_owned(), Content::Memory(bytes));
             None
         }
         Err(reason) => Some(reason),
     };
-    let described = if no_pdf.is_none() { content::described(&label, &run, &sizes(&payload), made)? } else { made };
-    payload.extend(described);
+    let described = if no_pdf.is_none() { content::described(&label, &run, &summary, &sizes, made)? } else { made };
+    payload.extend(described.into_iter().map(|(path, bytes)| (path, Content::Memory(bytes))));
     let date = content::date(&run)?;
     let sign = order.key.map(|key| move |message: &[u8]| signature::sign(key, message));
     let sign = sign.as_ref().map(|sign| sign as &bag::Sign<'_>);
     let bag = bag::pack(&label, &run, &date, payload, sign)?;
-    let named = bag.into_iter().map(|(path, bytes)| (format!("{}/{path}", label.name()), bytes)).collect();
-    let mut bytes = Vec::new();
-    archive::write(&mut bytes, &named)?;
-    Ok(Made { label, archive: bytes, no_pdf })
+    let files = bag.into_iter().map(|(path, file)| (format!("{}/{path}", label.name()), file)).collect();
+    Ok(Made { label, no_pdf, files })
+}
+
+/// Bytes by path.
+fn sizes(files: &BTreeMap<String, Content>) -> Result<BTreeMap<String, u64>> {
+    files.iter().map(|(path, content)| Ok((path.clone(), content.bytes()?))).collect()
 }
 
 /// The records in `folder`, named with `prefix`.
-fn records(folder: &Path, prefix: &str) -> Result<BTreeMap<String, Vec<u8>>> {
+fn records(folder: &Path, prefix: &str) -> Result<BTreeMap<String, Content>> {
     let mut files = BTreeMap::new();
     for name in content::RECORDS {
         let file = folder.join(name);
         if name == "published.yaml" && !file.is_file() {
             continue;
         }
-        let bytes = fs::read(&file).with_context(|| file.display().to_string())?;
         ensure!(
-            name != "runs.jsonl" || bytes.ends_with(b"\n"),
+            name != "runs.jsonl" || ends_a_line(&file).with_context(|| file.display().to_string())?,
             "{}: its last line is cut\nhint: offprint run --resume mends it",
             file.display()
         );
-        files.insert(format!("{prefix}{name}"), bytes);
+        files.insert(format!("{prefix}{name}"), Content::Disk(file));
     }
     Ok(files)
+}
+
+fn ends_a_line(file: &Path) -> io::Result<bool> {
+    let mut file = File::open(file)?;
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
 }
 
 /// The PDF beside a paper that is this run's.

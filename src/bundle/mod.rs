@@ -26,7 +26,7 @@ mod verify;
 
 pub use fixity::check as fixity;
 pub use label::{BUNDLE_SCHEMA, Label, check_version};
-pub use make::{Order, make};
+pub use make::{Made, Order, make};
 pub use open::{Bundle, LARGEST_FILE};
 pub use problem::{Check, Problem};
 pub use statement::PREDICATE_TYPE;

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     digest,
     machine::Environment,
-    store::{BASELINE, Records, Run},
+    store::{self, BASELINE, Records, Run},
     study::{Plan, Published, Study},
 };
 
@@ -284,12 +284,15 @@ impl Bundle {
         let runs = label.run_file("runs.jsonl");
         let mut records = Vec::new();
         let most = most_rows(&study);
+        let plan = Plan::of(&study);
+        let mut check = store::Check::new(&study, &plan);
         for record in Records::new(PathBuf::from(&runs), self.reader(&runs)?) {
             ensure!(records.len() < most, "{runs}: more than {most} rows, which the plan cannot give");
-            records.push(record?);
-        }
-        if let Some(problem) = crate::store::problems(&study, &Plan::of(&study), &records).first() {
-            bail!("{runs}: {problem}\nhint: offprint verify says what is wrong with a bundle");
+            let record = record?;
+            if let Some(problem) = check.row(&record).first() {
+                bail!("{runs}: {problem}\nhint: offprint verify says what is wrong with a bundle");
+            }
+            records.push(record);
         }
         let runs_sha256 = digest::sha256_reader(&mut self.reader(&runs)?).with_context(|| runs.clone())?;
         Ok(Run {

@@ -11,7 +11,7 @@ use super::{
     label::{LABEL, Label},
     readme::{CITATION, README, about, licences},
 };
-use crate::{machine::Fact, record::Phase, store::Run};
+use crate::{analysis::Seen, machine::Fact, store::Run};
 
 const PROFILE: &str = "https://w3id.org/ro/wfrun/process/0.5";
 
@@ -19,7 +19,7 @@ const PROFILE: &str = "https://w3id.org/ro/wfrun/process/0.5";
 ///
 /// # Errors
 /// A time of the records is none.
-pub fn metadata(label: &Label, run: &Run, files: &BTreeMap<String, u64>) -> Result<Vec<u8>> {
+pub fn metadata(label: &Label, run: &Run, seen: &Seen, files: &BTreeMap<String, u64>) -> Result<Vec<u8>> {
     let mut graph = vec![descriptor(), root(label, run, files)?, profile()];
     graph.extend(people(run));
     graph.extend(licences(label).map(licence));
@@ -39,7 +39,7 @@ pub fn metadata(label: &Label, run: &Run, files: &BTreeMap<String, u64>) -> Resu
             ("identifier", text(&checkpoint.source)),
         ])
     }));
-    graph.extend([execution(label, run)?, typesetting(label, run, files)?]);
+    graph.extend([execution(label, run, seen)?, typesetting(label, run, files)?]);
     graph.extend(files.iter().map(|(path, bytes)| file(path, *bytes)));
     let context = text("https://w3id.org/ro/crate/1.1/context");
     object([("@context", context), ("@graph", list(graph))]).bytes()
@@ -197,22 +197,14 @@ fn action(own: &str, name: String, run: &Run, objects: Vec<Json>, results: Vec<J
 }
 
 /// The runs, as one action: from the environment's capture to the end of the last run.
-fn execution(label: &Label, run: &Run) -> Result<Json> {
-    let mut end = content::instant(&run.environment.captured_at)?;
-    for record in run.records.iter().filter(|record| record.phase == Phase::Measured) {
-        let took = record.load_ns.unwrap_or(0).saturating_add(record.e2e_ns.unwrap_or(0));
-        let took = jiff::SignedDuration::from_nanos(i64::try_from(took).unwrap_or(i64::MAX));
-        end = end.max(content::instant(&record.started_at)?.saturating_add(took)?);
-    }
+fn execution(label: &Label, run: &Run, seen: &Seen) -> Result<Json> {
+    let captured = content::instant(&run.environment.captured_at)?;
+    let end = seen.ended.map_or(captured, |ended| ended.max(captured));
     let end = end.round(jiff::Unit::Second).unwrap_or(end);
     let own = |name: &str| id(inside(&label.run_file(name)));
     let mut objects = vec![own("study.yaml"), id("#machine")];
     objects.extend((0..run.environment.checkpoints.len()).map(|index| id(model_id(index))));
-    let name = format!(
-        "Execution of {} runs on {}",
-        run.records.iter().filter(|r| r.phase == Phase::Measured).count(),
-        known(&run.environment.chip)
-    );
+    let name = format!("Execution of {} runs on {}", seen.measured, known(&run.environment.chip));
     let mut fields = action("#execution", name, run, objects, vec![own("runs.jsonl"), own("environment.json")]);
     fields.extend([("startTime", text(&run.environment.captured_at)), ("endTime", text(end.to_string()))]);
     Ok(object(fields))

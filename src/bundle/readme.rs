@@ -5,11 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use super::{content, label::Label};
-use crate::{
-    record::{Outcome, Phase},
-    store::Run,
-    study::Author,
-};
+use crate::{analysis::Summary, store::Run, study::Author};
 
 pub const README: &str = "data/README.md";
 pub const CITATION: &str = "data/CITATION.cff";
@@ -18,14 +14,11 @@ pub const CITATION: &str = "data/CITATION.cff";
 ///
 /// # Errors
 /// The environment's time is none.
-pub fn readme(label: &Label, run: &Run, files: &BTreeMap<String, u64>) -> Result<String> {
-    let measured: Vec<_> = run.records.iter().filter(|record| record.phase == Phase::Measured).collect();
-    let well = measured.iter().filter(|record| record.outcome == Outcome::Ok).count();
+pub fn readme(label: &Label, run: &Run, summary: &Summary, files: &BTreeMap<String, u64>) -> Result<String> {
     let environment = &run.environment;
     let or_unknown = |text: &Option<String>| text.as_deref().map_or_else(|| "not known".to_owned(), plain);
     let models: Vec<String> =
         run.study.models.iter().map(|model| format!("{} ({})", plain(&model.name), plain(&model.source))).collect();
-    let backend = measured.first().map_or_else(String::new, |record| plain(&record.backend));
     let fake =
         if run.study.is_fake() { "\n**Made by an engine that computes nothing. Not a measurement.**\n" } else { "" };
     let mut text = format!(
@@ -47,7 +40,9 @@ pub fn readme(label: &Label, run: &Run, files: &BTreeMap<String, u64>) -> Result
          ## What is in it\n\n| file | bytes | what it is |\n|---|---|---|\n",
         title = plain(&run.study.title),
         name = label.name(),
-        rows = measured.len(),
+        rows = summary.seen.measured,
+        well = summary.runs.len(),
+        backend = plain(&summary.seen.backend),
         study = label.study,
         run_id = label.run_id,
         date = content::date(run)?,

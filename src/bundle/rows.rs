@@ -1,6 +1,7 @@
-//! `runs.jsonl` of a bundle -> rows, and everything that is wrong with them: form, plan, ranges. Memory is the rows'.
+//! `runs.jsonl` of a bundle -> what is computed from its rows, and everything that is wrong with them: form, plan, ranges. A row
+//! at a time; rows are kept only where somebody needs them.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::path::PathBuf;
 
 use super::{
     label::Label,
@@ -9,6 +10,7 @@ use super::{
     ranges::Ranges,
 };
 use crate::{
+    analysis::Tally,
     machine::Environment,
     record::{Phase, RunRecord},
     store::{self, Records},
@@ -18,18 +20,22 @@ use crate::{
 /// After so many bad lines a file is not one of ours.
 const MOST_BAD_LINES: usize = 100;
 
-/// Reads all rows; `usable` says whether numbers may be recomputed from them.
-#[derive(Debug)]
+/// What a file of rows is; `usable` says whether numbers may be recomputed from them.
+#[derive(Debug, Default)]
 pub struct Rows {
+    /// Rows that can be read.
+    pub count: usize,
+    /// Those rows, if they were asked for.
     pub records: Vec<RunRecord>,
+    pub tally: Tally,
     pub problems: Vec<Problem>,
     pub usable: bool,
 }
 
-/// Checks the rows of a bundle.
-pub fn check(bundle: &Bundle, label: &Label, study: &Study, environment: &Environment) -> Rows {
+/// Checks the rows of a bundle; with `keep`, keeps them.
+pub fn check(bundle: &Bundle, label: &Label, study: &Study, environment: &Environment, keep: bool) -> Rows {
     let file = label.run_file("runs.jsonl");
-    let mut rows = Rows { records: Vec::new(), problems: Vec::new(), usable: true };
+    let mut rows = Rows { usable: true, ..Rows::default() };
     let reader = match bundle.reader(&file) {
         Ok(reader) => reader,
         Err(error) => {
@@ -39,6 +45,10 @@ pub fn check(bundle: &Bundle, label: &Label, study: &Study, environment: &Enviro
     };
     let most = most_rows(study);
     let mut ranges = Ranges::new(study, environment);
+    let plan = Plan::of(study);
+    let mut planned = store::Check::new(study, &plan);
+    let mut last = None;
+    let mut in_order = true;
     let mut reading = Records::new(PathBuf::from(&file), reader);
     while let Some(row) = reading.next() {
         let place = format!("{file}:{}", reading.line());
@@ -49,11 +59,29 @@ pub fn check(bundle: &Bundle, label: &Label, study: &Study, environment: &Enviro
                     Problem::new(Check::Range, &place, format!("run {}: {expected}", row.run), found)
                 });
                 rows.problems.extend(named);
-                // What has more tokens than it may is not kept: memory is bounded by the plan.
-                if row.token_times_ns.as_ref().is_none_or(|times| times.len() <= row.max_tokens as usize) {
-                    rows.records.push(row);
-                } else {
+                rows.count += 1;
+                for problem in planned.row(&row) {
+                    rows.problems.push(Problem::new(Check::Plan, &file, "rows as the study plans them", problem));
                     rows.usable = false;
+                }
+                if row.phase == Phase::Measured {
+                    in_order &= last.is_none_or(|last| last < row.order);
+                    last = Some(row.order);
+                }
+                // What has more tokens than it may is not kept: memory is bounded by the plan.
+                let fits = row.token_times_ns.as_ref().is_none_or(|times| times.len() <= row.max_tokens as usize);
+                rows.usable &= fits;
+                if fits && let Err(error) = rows.tally.add(&row) {
+                    rows.problems.push(Problem::new(
+                        Check::Schema,
+                        &place,
+                        "a row with its times",
+                        format!("{error:#}"),
+                    ));
+                    rows.usable = false;
+                }
+                if fits && keep {
+                    rows.records.push(row);
                 }
             }
             Err(error) => {
@@ -63,7 +91,7 @@ pub fn check(bundle: &Bundle, label: &Label, study: &Study, environment: &Enviro
                 rows.usable = false;
             }
         }
-        if rows.records.len() > most
+        if rows.count > most
             || rows.problems.len() > MOST_BAD_LINES * 10
             || (!rows.usable && rows.problems.len() > MOST_BAD_LINES)
         {
@@ -82,26 +110,12 @@ pub fn check(bundle: &Bundle, label: &Label, study: &Study, environment: &Enviro
         rows.problems.push(Problem::new(Check::Schema, format!("{file}:{}", torn.line), "a whole row", found));
         rows.usable = false;
     }
-    rows.plan(&file, study);
-    rows
-}
-
-impl Rows {
-    /// Each planned run is there once, in its place, and no other.
-    fn plan(&mut self, file: &str, study: &Study) {
-        let plan = Plan::of(study);
-        for problem in store::problems(study, &plan, &self.records) {
-            self.problems.push(Problem::new(Check::Plan, file, "rows as the study plans them", problem));
-            self.usable = false;
-        }
-        let measured: Vec<&RunRecord> = self.records.iter().filter(|row| row.phase == Phase::Measured).collect();
-        let present: BTreeSet<u32> = measured.iter().map(|row| row.run).collect();
-        for run in plan.runs.iter().filter(|run| !present.contains(&run.run)) {
-            let expected = format!("run {}: a measured row", run.run);
-            self.problems.push(Problem::new(Check::Plan, file, expected, "none"));
-        }
-        if !measured.windows(2).all(|pair| pair[0].order < pair[1].order) {
-            self.problems.push(Problem::new(Check::Plan, file, "rows in the order of execution", "another order"));
-        }
+    for run in planned.missing() {
+        let expected = format!("run {run}: a measured row");
+        rows.problems.push(Problem::new(Check::Plan, &file, expected, "none"));
     }
+    if !in_order {
+        rows.problems.push(Problem::new(Check::Plan, &file, "rows in the order of execution", "another order"));
+    }
+    rows
 }

@@ -21,6 +21,7 @@ use super::{
     statement::{self, SIGNATURE, STATEMENT},
 };
 use crate::{
+    analysis::{Summary, Tally},
     claims::Claims,
     digest,
     machine::Environment,
@@ -124,30 +125,42 @@ impl Report {
         if bundle.bytes(LOCK).is_none() {
             self.add(Check::Schema, LOCK, "a lock file", "none");
         }
-        let run = self.records(bundle, label, known);
-        if let Some(run) = run.as_ref().filter(|run| run.study.name != label.study) {
+        let within = bundle.baseline(label);
+        // A comparison needs the rows themselves.
+        let keep = !matches!(within, Ok(None));
+        let run = self.records(bundle, label, known, keep);
+        if let Some((run, _)) = run.as_ref().filter(|(run, _)| run.study.name != label.study) {
             let expected = format!("the study `{}`, as in study.yaml", run.study.name);
             self.add(Check::Schema, LABEL, expected, &label.study);
         }
-        let baseline = match bundle.baseline(label) {
-            Ok(Some(within)) => self.records(bundle, &within, known).map(|run| Some(Box::new(run))),
+        let baseline = match within {
+            Ok(Some(within)) => self.records(bundle, &within, known, keep).map(|(run, _)| Some(Box::new(run))),
             Ok(None) => Some(None),
             Err(error) => {
                 self.fault(Check::Schema, &label.run_file(BASELINE), "the records of one other run", &error);
                 None
             }
         };
-        let (Some(run), Some(baseline), Ok(templates)) = (run, baseline, templates) else {
+        let (Some((run, tally)), Some(baseline), Ok(templates)) = (run, baseline, templates) else {
             self.unchecked.push("claims and paper: what they are made from is not whole".to_owned());
             return;
         };
         let run = Run { baseline, ..run };
         self.version(label, &run.environment);
-        self.made(bundle, label, &run, &templates, known);
+        match tally.finish(&run.study) {
+            Ok(summary) => self.made(bundle, label, &run, &summary, &templates, known),
+            Err(error) => self.fault(Check::Derived, content::PAPER, "a paper from these records", &error),
+        }
     }
 
     /// A run's records, all that is wrong with them listed; `None` where no number may be computed from them.
-    fn records(&mut self, bundle: &Bundle, label: &Label, known: &BTreeMap<String, Digests>) -> Option<Run> {
+    fn records(
+        &mut self,
+        bundle: &Bundle,
+        label: &Label,
+        known: &BTreeMap<String, Digests>,
+        keep: bool,
+    ) -> Option<(Run, Tally)> {
         let (study, environment) = (bundle.study(label), bundle.environment(label));
         if let Err(error) = &study {
             self.fault(Check::Schema, &label.run_file("study.yaml"), "a study", error);
@@ -163,11 +176,11 @@ impl Report {
         if let Err(error) = &published {
             self.fault(Check::Schema, &label.run_file("published.yaml"), "published values", error);
         }
-        let rows = rows::check(bundle, label, &study, &environment);
-        self.rows += rows.records.len();
+        let rows = rows::check(bundle, label, &study, &environment, keep);
+        self.rows += rows.count;
         self.problems.extend(rows.problems);
         let digests = known.get(&label.run_file("runs.jsonl")).filter(|_| rows.usable)?;
-        Some(Run {
+        let run = Run {
             folder: bundle.path().to_owned(),
             run_id: label.run_name().to_owned(),
             study,
@@ -176,7 +189,8 @@ impl Report {
             runs_sha256: digests.hex[0].clone(),
             published: published.ok()?,
             baseline: None,
-        })
+        };
+        Some((run, rows.tally))
     }
 
     /// A paper is made by a program; another version may set it otherwise.
@@ -199,6 +213,7 @@ impl Report {
         bundle: &Bundle,
         label: &Label,
         run: &Run,
+        summary: &Summary,
         templates: &Templates,
         known: &BTreeMap<String, Digests>,
     ) {
@@ -212,7 +227,8 @@ impl Report {
         let given =
             known.iter().filter(|(path, _)| is_given(path)).map(|(path, digests)| (path.clone(), digests.bytes));
         // The files are a stranger's, and the libraries that draw and typeset are not ours.
-        let again = panic::catch_unwind(AssertUnwindSafe(|| content::made(label, run, templates, &given.collect())));
+        let again =
+            panic::catch_unwind(AssertUnwindSafe(|| content::made(label, run, summary, templates, &given.collect())));
         let made = match again.unwrap_or_else(|_| Err(anyhow!("the program broke down while making it"))) {
             Ok(made) => made,
             Err(error) => return self.fault(Check::Derived, content::PAPER, "a paper from these records", &error),

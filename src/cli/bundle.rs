@@ -1,14 +1,15 @@
 //! `offprint bundle`: a run and its paper -> a versioned archive, verified before it gets its name.
 
 use std::{
-    fs,
+    fs::{self, File},
+    io::BufWriter,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::bundle::{self, Bundle, Order, index, signature};
+use crate::bundle::{self, Bundle, Made, Order, index, signature};
 
 #[derive(Debug, clap::Args)]
 pub struct BundleArgs {
@@ -48,7 +49,7 @@ pub fn run(args: BundleArgs) -> Result<ExitCode> {
         _ => PathBuf::from("."),
     };
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    write(&out, &made.archive)?;
+    write(&out, &made)?;
     if let Some(reason) = made.no_pdf {
         tell!("no PDF in it: {reason}");
     }
@@ -73,12 +74,14 @@ fn refuse(out: &Path) -> Result<()> {
 }
 
 /// Whole, verified and under its name, or not at all.
-fn write(out: &Path, bytes: &[u8]) -> Result<()> {
+fn write(out: &Path, made: &Made) -> Result<()> {
     let mut making = out.as_os_str().to_owned();
     making.push(format!(".{}.tmp", std::process::id()));
     let making = PathBuf::from(making);
     let written = (|| {
-        fs::write(&making, bytes)
+        let mut file = BufWriter::new(File::create(&making).with_context(|| making.display().to_string())?);
+        made.write(&mut file)
+            .and_then(|()| Ok(file.into_inner()?.sync_all()?))
             .with_context(|| format!("{}\nhint: is the folder writable, and is there space?", making.display()))?;
         let report = bundle::verify(&Bundle::open(&making)?, None);
         if let Some(problem) = report.problems.first() {

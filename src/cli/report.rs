@@ -10,7 +10,6 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
-    analysis::Tally,
     bundle::difference,
     claims::Source,
     compare, digest,
@@ -74,19 +73,9 @@ pub fn write_paper(folder: &Path, out: &Path) -> Result<()> {
     write(out, &files(folder)?)
 }
 
-/// By path under the paper's folder. A row at a time: what is kept of a million rows fits where the rows would not.
+/// By path under the paper's folder.
 fn files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
-    let mut tally = Tally::default();
-    let run = Run::read(folder, |record| tally.add(&record))?;
-    let summary = tally.finish(&run.study).with_context(|| format!("{}", folder.display()))?;
-    // Half of the sections would be untrue.
-    ensure!(
-        summary.seen.engine != "llama-cpp",
-        "{}: the paper is about MLX, and llama.cpp made these runs\nhint: offprint compare holds them against a run of MLX, and --out draws it",
-        folder.display()
-    );
-    // A comparison needs the rows themselves.
-    let run = if run.baseline.is_some() { Run::open(folder)? } else { run };
+    let (run, summary) = compare::read(folder)?;
     let claims = compare::all_claims(&run, &summary)?;
     paper::files(&run, &summary, &claims, &Templates::own())
 }

@@ -1,11 +1,13 @@
 //! A run with a baseline -> its claims, and those of the comparison with it: ids `baseline.…`, each with the runs of both.
 //! Number `X` of the comparison is `baseline.X.there` and `.here`, and `.change` from there to here with its interval.
 
-use anyhow::Result;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
 
 use super::{Change, Compared, Comparison, Scale, Sort, Told, Verdict, between, words};
 use crate::{
-    analysis::Summary,
+    analysis::{Summary, Tally},
     claims::{
         self, Claim, Claims, Predicate, Runs, Value, list,
         rounding::{Decimals, text},
@@ -13,11 +15,29 @@ use crate::{
     store::Run,
 };
 
-/// Every claim of a run, those about its baseline included.
+/// A run folder and what is computed from it, read a row at a time: what is kept of a million rows fits where the rows would
+/// not. Only a comparison needs the rows themselves, so only a run with a baseline has them.
 ///
 /// # Errors
-/// As [`super::compare`].
+/// As [`Run::open`]; no run that ended well.
+pub fn read(folder: &Path) -> Result<(Run, Summary)> {
+    let mut tally = Tally::default();
+    let run = Run::read(folder, |record| tally.add(&record))?;
+    let summary = tally.finish(&run.study).with_context(|| folder.display().to_string())?;
+    let run = if run.baseline.is_some() { Run::open(folder)? } else { run };
+    Ok((run, summary))
+}
+
+/// Every claim of a run's paper, those about its baseline included.
+///
+/// # Errors
+/// As [`super::compare`]; runs of llama.cpp, of which half of the paper would be untrue.
 pub fn all_claims(run: &Run, summary: &Summary) -> Result<Claims> {
+    ensure!(
+        summary.seen.engine != "llama-cpp",
+        "{}: the paper is about MLX, and llama.cpp made these runs\nhint: offprint compare holds them against a run of MLX, and --out draws it",
+        run.folder.display()
+    );
     let Some(baseline) = &run.baseline else { return claims::build(run, summary) };
     let (there, here) = (Told::of(baseline)?, Told::of(run)?);
     let comparison = between(&there, &here)?;

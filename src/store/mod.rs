@@ -121,14 +121,9 @@ fn published(folder: &Path, study: &Study) -> Result<Option<Published>> {
     Published::from_str(&file.display().to_string(), &text).map(Some)
 }
 
-/// Where rows contradict the plan, in words; empty when they do not. A run may be missing: see [`Run::is_complete`].
-pub fn problems(study: &Study, plan: &Plan, records: &[RunRecord]) -> Vec<String> {
-    let mut check = Check::new(study, plan);
-    records.iter().flat_map(|record| check.row(record)).collect()
-}
-
 /// Rows held to the plan, one at a time.
-struct Check<'a> {
+#[derive(Debug)]
+pub struct Check<'a> {
     study: &'a Study,
     plan: &'a Plan,
     /// SHA-256 of each prompt.
@@ -138,12 +133,13 @@ struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
-    fn new(study: &'a Study, plan: &'a Plan) -> Self {
+    pub fn new(study: &'a Study, plan: &'a Plan) -> Self {
         let prompts = study.prompts.iter().map(|prompt| digest::sha256_hex(prompt.text.as_bytes())).collect();
         Check { study, plan, prompts, measured: vec![false; plan.runs.len()] }
     }
 
-    fn row(&mut self, record: &RunRecord) -> Vec<String> {
+    /// Where the row contradicts the plan, in words; empty when it does not.
+    pub fn row(&mut self, record: &RunRecord) -> Vec<String> {
         let Check { study, plan, prompts, measured } = self;
         let index = record.run.checked_sub(1).map(|index| index as usize);
         let Some((index, planned)) = index.and_then(|index| Some((index, plan.runs.get(index)?))) else {
@@ -167,6 +163,11 @@ impl<'a> Check<'a> {
             found.push(format!("run {}: measured twice", record.run));
         }
         found
+    }
+
+    /// Runs without a measured row among those seen so far.
+    pub fn missing(&self) -> impl Iterator<Item = u32> {
+        self.plan.runs.iter().zip(&self.measured).filter(|(_, measured)| !**measured).map(|(run, _)| run.run)
     }
 }
 

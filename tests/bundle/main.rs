@@ -72,7 +72,7 @@ fn unpacked(files: &BTreeMap<String, Vec<u8>>, name: &str) -> (TempDir, PathBuf)
 
 /// Writes files as an archive.
 fn packed(files: &BTreeMap<String, Vec<u8>>) -> (TempDir, PathBuf) {
-    let named = files.iter().map(|(path, bytes)| (format!("tiny-1.0.0/{path}"), bytes.clone())).collect();
+    let named = files.iter().map(|(path, bytes)| (format!("tiny-1.0.0/{path}"), bytes.clone().into())).collect();
     let mut bytes = Vec::new();
     archive::write(&mut bytes, &named).unwrap();
     let folder = tempfile::tempdir().unwrap();
