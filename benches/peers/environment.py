@@ -13,7 +13,8 @@ from pathlib import Path
 
 MLX = "0.32.2"  # the version that native/mlx-sys links
 LLAMA_CPP_PYTHON = "0.3.36"
-# x86 flags as the kernel names them -> ggml's options.
+# x86 flags as the kernel names them -> ggml's options. AMX is not among them: on virtual machines that show its flags llama.cpp
+# was seen to crash in it.
 INSTRUCTIONS = {
     "sse4_2": "SSE42",
     "avx": "AVX",
@@ -26,9 +27,6 @@ INSTRUCTIONS = {
     "avx512_vbmi": "AVX512_VBMI",
     "avx512_vnni": "AVX512_VNNI",
     "avx512_bf16": "AVX512_BF16",
-    "amx_tile": "AMX_TILE",
-    "amx_int8": "AMX_INT8",
-    "amx_bf16": "AMX_BF16",
 }
 
 

@@ -121,7 +121,8 @@ def contenders(args, python, variables, gguf, folder):
     ours = [args.offprint, "worker"]
     theirs = lambda script: [str(python), str(HERE / script)]
     for threads in args.threads:
-        told = {"OFFPRINT_THREADS": str(threads)}
+        # Huge pages as `offprint run` asks for them: `Kernels::variables`.
+        told = {"OFFPRINT_THREADS": str(threads), "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
         yield Contender("offprint", ours, str(folder), threads, args.rounds, told)
     for kind, file in gguf.items():
         for threads in args.threads:

@@ -20,11 +20,12 @@ struct Vector {
 inline int kind(int bits) { return bits == 2 ? 0 : bits == 4 ? 1 : bits == 8 ? 2 : -1; }
 
 // Floats of memory that a `Vector` of `columns` needs.
-inline size_t vector_floats(int columns) { return size_t(columns + 16) * 6; }
+inline size_t part_of(int columns) { return size_t(columns + 255) / 256 * 256; }
+inline size_t vector_floats(int columns) { return part_of(columns) * 6; }
 
 inline Vector vector_in(float* memory, int columns) {
   Vector v{};
-  const size_t part = size_t(columns + 16) / 16 * 16;
+  const size_t part = part_of(columns);
   for (int i = 0; i < 3; ++i) {
     v.ordered[i] = memory, memory += part;
     v.sums[i] = memory, memory += part;
@@ -32,18 +33,35 @@ inline Vector vector_in(float* memory, int columns) {
   return v;
 }
 
+// `P` registers that hold `W * P` numbers one after the other -> every P-th of them, from the first, the second, ... on.
+template <int P, int... L>
+inline void deal(const F* from, F* to, int step, std::integer_sequence<int, L...> lanes) {
+  if constexpr (P == 1) *to = *from;
+  else {
+    F even[P / 2], odd[P / 2];
+    for (int i = 0; i < P / 2; ++i) {
+      even[i] = __builtin_shufflevector(from[2 * i], from[2 * i + 1], (2 * L)...);
+      odd[i] = __builtin_shufflevector(from[2 * i], from[2 * i + 1], (2 * L + 1)...);
+    }
+    deal<P / 2>(even, to, 2 * step, lanes);
+    deal<P / 2>(odd, to + step, 2 * step, lanes);
+  }
+}
+
 template <int B>
 void order(const float* x, int columns, float* ordered, float* sums) {
   constexpr int P = 32 / B;
-  for (int from = 0; from + W * P <= columns; from += W * P, ordered += W * P, sums += W) {
-    F total{};
+  float last[W * P] = {};  // what is left of a block, and zeros
+  for (int from = 0; from < columns; from += W * P, x += W * P, ordered += W * P, sums += W) {
+    if (columns - from < W * P) x = (const float*)memcpy(last, x, (columns - from) * sizeof(float));
+    F given[P], dealt[P], total{};
+    for (int i = 0; i < P; ++i) given[i] = load(x + i * W);
+    deal<P>(given, dealt, 1, std::make_integer_sequence<int, W>{});
     for (int i = 0; i < P; ++i) {
-      F v;
-      for (int l = 0; l < W; ++l) v[l] = x[from + l * P + i];
-      total = total + v;
+      total = total + dealt[i];
       // The topmost value is shifted down instead: a mask would leave the sign bit to the conversion.
       const float power = i == P - 1 ? 1.0f : 1.0f / float(1u << (B * i));
-      store(ordered + i * W, v * splat(power));
+      store(ordered + i * W, dealt[i] * splat(power));
     }
     store(sums, total);
   }
@@ -84,44 +102,60 @@ F stream(const Matrix& m, int row, int from, const float* x) {
 // Rows whose data is asked for in advance: rows are short, and the processor's own guess ends with each.
 constexpr int kAhead = 8;
 
+// A block of `R` rows: W words of each, or the last `some` of them, with their scales and biases.
+template <int R, int B, int N>
+inline __attribute__((always_inline)) void block(const uint32_t* w, int stride, int some, const float* scales,
+                                                 const float* biases, int groups, int some_groups, const float* x,
+                                                 const float* sums, F (&acc)[R]) {
+  constexpr int P = 32 / B;
+  U packed[R];
+  F products[R] = {};
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) {
+    const uint32_t* from = w + size_t(r) * stride;
+    packed[r] = some == W ? load(from) : load(from, some);
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < P; ++i) {
+    const F e = load(x + i * W);
+    const U mask = splat(uint32_t(((1u << B) - 1) << (B * i)));
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) {
+      const U q = i == P - 1 ? packed[r] >> (32 - B) : packed[r] & mask;
+      products[r] = i == 0 ? floats(q) * e : floats(q) * e + products[r];
+    }
+  }
+  const F total = load(sums);
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) {
+    acc[r] = products[r] * spread<N>(scales + size_t(r) * groups, some_groups) + acc[r];
+    acc[r] = total * spread<N>(biases + size_t(r) * groups, some_groups) + acc[r];
+  }
+}
+
 template <int R, int B, int G>
 inline void words(const Matrix& m, int row, const Vector& v, float* y) {
-  constexpr int P = 32 / B, block = W * P, N = block / G;
-  const int groups = m.columns / G, blocks = m.columns / block, stride = m.columns / P;
+  constexpr int P = 32 / B, columns = W * P, N = columns > G ? columns / G : 1;
+  const int groups = m.columns / G, stride = m.columns / P, whole = m.columns / columns;
   const uint32_t* w = (const uint32_t*)row_of(m, row);
   const float *scales = m.scales + size_t(row) * groups, *biases = m.biases + size_t(row) * groups;
   const float *x = v.ordered[kind(B)], *sums = v.sums[kind(B)];
   F acc[R] = {};
-  for (int b = 0; b < blocks; ++b, x += block) {
-    U packed[R];
-    F products[R] = {};
-#pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) packed[r] = load(w + size_t(r) * stride + b * W);
+  for (int b = 0; b < whole; ++b, x += columns, sums += W) {
     for (int line = 0; line < R * W; line += 16) __builtin_prefetch(w + size_t(kAhead) * stride + b * R * W + line);
-    __builtin_prefetch(scales + size_t(kAhead) * groups + b * R * block / G);
-    __builtin_prefetch(biases + size_t(kAhead) * groups + b * R * block / G);
-#pragma GCC unroll 16
-    for (int i = 0; i < P; ++i) {
-      const F e = load(x + i * W);
-      const U mask = splat(uint32_t(((1u << B) - 1) << (B * i)));
-#pragma GCC unroll 4
-      for (int r = 0; r < R; ++r) {
-        const U q = i == P - 1 ? packed[r] >> (32 - B) : packed[r] & mask;
-        products[r] = i == 0 ? floats(q) * e : floats(q) * e + products[r];
-      }
-    }
-    const F total = load(sums + b * W);
-    const int g = N ? b * N : b * block / G;
-#pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) {
-      acc[r] = products[r] * spread<N>(scales + size_t(r) * groups + g) + acc[r];
-      acc[r] = total * spread<N>(biases + size_t(r) * groups + g) + acc[r];
-    }
+    const int g = b * columns / G, ahead = kAhead * groups + b * R * columns / G;
+    __builtin_prefetch(scales + ahead);
+    __builtin_prefetch(biases + ahead);
+    block<R, B, N>(w + b * W, stride, W, scales + g, biases + g, groups, N, x, sums, acc);
   }
-  for (int r = 0; r < R; ++r) {
-    if (blocks * block < m.columns) acc[r] = acc[r] + stream<B>(m, row + r, blocks * block, v.natural);
-    y[r] = sum(acc[r]);
+  if (const int from = whole * columns, rest = m.columns - from; rest) {
+    // Less than a block is left only where a block holds several groups.
+    if constexpr (kMasks && N > 1)
+      block<R, B, N>(w + whole * W, stride, rest / P, scales + from / G, biases + from / G, groups, rest / G, x, sums, acc);
+    else
+      for (int r = 0; r < R; ++r) acc[r] = acc[r] + stream<B>(m, row + r, from, v.natural);
   }
+  for (int r = 0; r < R; ++r) y[r] = sum(acc[r]);
 }
 
 template <int R>

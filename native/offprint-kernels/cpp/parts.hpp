@@ -69,24 +69,40 @@ inline void mix(const float* p, const float* values, int length, int head_dim, f
   for (int j = 0; j < N; ++j) store(out + j * W, acc[j]);
 }
 
+// The products of a query with W keys that lie one after the other; past the last of `some` stands that again.
+inline F dots(const float* query, const float* keys, int some, int head_dim) {
+  F acc[W] = {};
+  const float* key[W];
+  for (int j = 0; j < W; ++j) key[j] = keys + size_t(j < some ? j : some - 1) * head_dim;
+  for (int d = 0; d < head_dim; d += W) {
+    const F q = load(query + d);
+#pragma GCC unroll 16
+    for (int j = 0; j < W; ++j) acc[j] = load(key[j] + d) * q + acc[j];
+  }
+  return sums(acc);
+}
+
 // One query over `length` keys and values `[length][head_dim]`; `query` is scaled already, `scores` has room for
 // `length` rounded up to 16.
 inline void attend(const float* query, const float* keys, const float* values, int length, int head_dim, float* scores,
                    float* out) {
-  float most = -INFINITY;
-  for (int t = 0; t < length; ++t) {
-    scores[t] = dot(query, keys + size_t(t) * head_dim, head_dim);
-    most = scores[t] > most ? scores[t] : most;
-  }
+  if (head_dim % W)
+    for (int t = 0; t < length; ++t) scores[t] = dot(query, keys + size_t(t) * head_dim, head_dim);
+  else
+    for (int t = 0; t < length; t += W) store(scores + t, dots(query, keys + size_t(t) * head_dim, length - t, head_dim));
   for (int t = length; t % W; ++t) scores[t] = -INFINITY;
-  F total{};
+  F most = load(scores), total{};
+  for (int t = W; t < length; t += W) most = larger(load(scores + t), most);
+  float highest = most[0];
+  for (int l = 1; l < W; ++l) highest = most[l] > highest ? most[l] : highest;
   for (int t = 0; t < length; t += W) {
-    const F e = exponential(load(scores + t) - splat(most));
+    const F e = exponential(load(scores + t) - splat(highest));
     store(scores + t, e);
     total = total + e;
   }
   int d = 0;
   for (; d + 8 * W <= head_dim; d += 8 * W) mix<8>(scores, values + d, length, head_dim, out + d);
+  for (; d + 4 * W <= head_dim; d += 4 * W) mix<4>(scores, values + d, length, head_dim, out + d);
   for (; d + W <= head_dim; d += W) mix<1>(scores, values + d, length, head_dim, out + d);
   for (; d < head_dim; ++d) {
     out[d] = 0;

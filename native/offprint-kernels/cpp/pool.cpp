@@ -11,9 +11,10 @@ namespace {
 // Spins before a helper lets others have the core, and turns of that before it sleeps: about 10 us, then 1 ms.
 constexpr int kSpins = 500, kYields = 2000;
 // A helper that keeps the caller waiting so long, and longer than some chunks of the caller's own, has lost its core to
-// somebody else; for a while the caller works alone rather than be stalled again.
+// somebody else; for a while the caller works alone rather than be stalled again. That may be over in a moment, and being
+// alone costs half of the speed: the while is short at first, doubles with each stall, and halves with each step without.
 constexpr auto kStall = std::chrono::microseconds(300);
-constexpr auto kAlone = std::chrono::milliseconds(100);
+constexpr auto kAlone = std::chrono::milliseconds(5), kLongAlone = std::chrono::milliseconds(160);
 
 inline void relax() {
 #if defined(__x86_64__)
@@ -25,7 +26,7 @@ inline void relax() {
 
 }  // namespace
 
-Pool::Pool(int threads) {
+Pool::Pool(int threads) : alone_for_(kAlone) {
   for (int worker = 1; worker < threads; ++worker) helpers_.emplace_back([this, worker] { help(worker); });
 }
 
@@ -46,6 +47,11 @@ void Pool::begin() {
 }
 
 void Pool::end() {
+  if (!alone_ && alone_for_ > kAlone) alone_for_ /= 2;
+  rest();
+}
+
+void Pool::rest() {
   if (state_.load(std::memory_order_relaxed) & 1) state_.fetch_add(1, std::memory_order_release);
   alone_ = true;
 }
@@ -85,11 +91,13 @@ void Pool::wait(int chunks, Clock::time_point begun) {
     for (int i = 0; i < 32; ++i) relax();
     if (Clock::now() - from > patience) {
       std::this_thread::yield();
-      alone_until_ = Clock::now() + kAlone;
+      alone_until_ = Clock::now() + alone_for_;
       alone_ = true;
     }
   }
-  if (alone_) end();
+  if (!alone_) return;
+  if (alone_for_ < kLongAlone) alone_for_ *= 2;
+  rest();
 }
 
 void Pool::help(int worker) {

@@ -32,10 +32,12 @@ class Pool {
   void help(int worker);
   bool work(int worker);
   void wait(int chunks, Clock::time_point begun);
+  void rest();
 
   std::vector<std::thread> helpers_;
   bool alone_ = true;
   Clock::time_point alone_until_{};
+  Clock::duration alone_for_;
   Task task_ = nullptr;
   void* context_ = nullptr;
   // Each on its own cache line: the first is written by all, the second is polled.

@@ -3,6 +3,9 @@
 #include <cstdint>
 #include <cstring>
 #include <utility>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
 namespace offprint {
 namespace {
@@ -34,7 +37,6 @@ inline F blend(F a, F b, std::integer_sequence<int, L...>) {
   return __builtin_shufflevector(a, b, (L < From ? L : W + L)...);
 }
 
-// Lane l holds `p[l * N / W]`.
 template <int N, int Next = 1>
 inline F spread(const float* p, F so_far) {
   if constexpr (Next >= N) return so_far;
@@ -44,8 +46,33 @@ inline F spread(const float* p, F so_far) {
   }
 }
 
+#if defined(__AVX512F__)
+// Registers of which a part is read: the first `some` lanes; the others are zero, and nothing past the last is touched.
+constexpr bool kMasks = true;
+
+inline U load(const uint32_t* p, int some) { return (U)_mm512_maskz_loadu_epi32(__mmask16((1u << some) - 1), p); }
+
+// Lane l holds `p[l * N / W]`, or zero where that is none of the first `some`. One permutation.
 template <int N>
-inline F spread(const float* p) { return spread<N>(p, splat(*p)); }
+inline F spread(const float* p, int some) {
+  if constexpr (N == 1) return splat(*p);
+  static_assert(N <= 8);
+  constexpr auto of = [](int l) { return l * N / W; };
+  const __m512i places = _mm512_setr_epi32(of(0), of(1), of(2), of(3), of(4), of(5), of(6), of(7), of(8), of(9), of(10),
+                                           of(11), of(12), of(13), of(14), of(15));
+  const __mmask8 which = __mmask8((1u << some) - 1);
+  const __m256 read = N > 4 ? _mm256_maskz_loadu_ps(which, p) : _mm256_castps128_ps256(_mm_maskz_loadu_ps(which, p));
+  return (F)_mm512_permutexvar_ps(places, _mm512_castps256_ps512(read));
+}
+#else
+constexpr bool kMasks = false;
+
+inline U load(const uint32_t* p, int) { return load(p); }
+
+// Lane l holds `p[l * N / W]`.
+template <int N>
+inline F spread(const float* p, int) { return spread<N>(p, splat(*p)); }
+#endif
 
 template <int N, int... L>
 inline float folded(typename Part<N>::T v, std::integer_sequence<int, L...>) {
@@ -57,6 +84,25 @@ inline float folded(typename Part<N>::T v, std::integer_sequence<int, L...>) {
 }
 
 inline float sum(F v) { return folded<W>(v, std::make_integer_sequence<int, W / 2>{}); }
+
+// Adds the halves of each run of `2 * Half` lanes: `a`'s into the lower half of the run, `b`'s into the upper one.
+template <int Half, int... L>
+inline F fold(F a, F b, std::integer_sequence<int, L...>) {
+  return __builtin_shufflevector(a, b, (L / Half % 2 * W + L / (2 * Half) * 2 * Half + L % Half)...) +
+         __builtin_shufflevector(a, b, (L / Half % 2 * W + L / (2 * Half) * 2 * Half + L % Half + Half)...);
+}
+
+// Lane l is the sum of `v[l]`'s lanes.
+template <int Half = W / 2>
+inline F sums(const F* v) {
+  constexpr auto lanes = std::make_integer_sequence<int, W>{};
+  if constexpr (Half == 0) return *v;
+  else {
+    F next[Half];
+    for (int i = 0; i < Half; ++i) next[i] = fold<Half>(v[i], v[i + Half], lanes);
+    return sums<Half / 2>(next);
+  }
+}
 
 // e^x to about 1 ulp (Cephes' expf); 0 below -87.
 inline F exponential(F x) {
