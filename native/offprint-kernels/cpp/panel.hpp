@@ -8,42 +8,45 @@ namespace offprint {
 namespace {
 
 constexpr int kLanes = 16;
-constexpr int kTile = W == 4 ? 3 : W == 8 ? 6 : 12;  // rows of a register tile: as many sums as registers can hold
+constexpr int kTile = W == 4 ? 3 : W == 8 ? 6 : 12;  // rows of a register tile: as many sums as registers hold
+constexpr int kPanels = W == 16 ? 2 : 1;             // panels of a tile: there are twice as many registers of 16
 constexpr int kRows = 48;                            // rows of weights unpacked at a time: one chunk of work
 constexpr int kDepth = 256;                          // columns at a time: 16 KB of activations stay in the first cache
 
 // c[r][lane] (+)= sum over k of w(r, k) * x[k][lane], where w(r, k) lies at `r * step + k`, or (not `Rows`) at `k * step + r`.
-template <int R, bool Rows>
-inline void tile(const float* w, size_t step, const float* x, int depth, bool add, float* c) {
+// `Q` panels at a time, `x` and `c` of the next being `xs` and `cs` further on: a weight that was fetched serves them all.
+template <int R, bool Rows, int Q>
+inline void tile(const float* w, size_t step, const float* x, size_t xs, int depth, bool add, float* c, size_t cs) {
   constexpr int V = kLanes / W;
-  F acc[R][V];
+  F acc[R][Q * V];
 #pragma GCC unroll 12
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) acc[r][v] = add ? load(c + r * kLanes + v * W) : F{};
+    for (int v = 0; v < Q * V; ++v) acc[r][v] = add ? load(c + v / V * cs + r * kLanes + v % V * W) : F{};
   for (int k = 0; k < depth; ++k, x += kLanes) {
-    F e[V];
+    F e[Q * V];
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) e[v] = load(x + v * W);
+    for (int v = 0; v < Q * V; ++v) e[v] = load(x + v / V * xs + v % V * W);
 #pragma GCC unroll 12
     for (int r = 0; r < R; ++r) {
       const F b = splat(Rows ? w[r * step + k] : w[k * step + r]);
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) acc[r][v] = b * e[v] + acc[r][v];
+      for (int v = 0; v < Q * V; ++v) acc[r][v] = b * e[v] + acc[r][v];
     }
   }
 #pragma GCC unroll 12
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) store(c + r * kLanes + v * W, acc[r][v]);
+    for (int v = 0; v < Q * V; ++v) store(c + v / V * cs + r * kLanes + v % V * W, acc[r][v]);
 }
 
-template <bool Rows>
-inline void tiles(const float* w, size_t step, int rows, const float* x, int depth, bool add, float* c) {
+template <bool Rows, int Q = 1>
+inline void tiles(const float* w, size_t step, int rows, const float* x, int depth, bool add, float* c, size_t xs = 0,
+                  size_t cs = 0) {
   int r = 0;
   for (; r + kTile <= rows; r += kTile)
-    tile<kTile, Rows>(w + (Rows ? r * step : r), step, x, depth, add, c + r * kLanes);
-  for (; r < rows; ++r) tile<1, Rows>(w + (Rows ? r * step : r), step, x, depth, add, c + r * kLanes);
+    tile<kTile, Rows, Q>(w + (Rows ? r * step : r), step, x, xs, depth, add, c + r * kLanes, cs);
+  for (; r < rows; ++r) tile<1, Rows, Q>(w + (Rows ? r * step : r), step, x, xs, depth, add, c + r * kLanes, cs);
 }
 
 // Rows `from..to` (at most kRows) for all panels: `y[panel][row]` of `stride` rows a panel, `y` pointing at row `from`.
@@ -56,9 +59,12 @@ inline void gemm(const Matrix& m, int from, int to, const float* x, int panels, 
     if (m.bits == 32) w = (const float*)m.weight + size_t(from) * m.columns + k, step = m.columns;
     else
       for (int r = from; r < to; ++r) dequantize(m, r, k, k + depth, unpacked + size_t(r - from) * kDepth);
-    for (int p = 0; p < panels; ++p)
-      tiles<true>(w, step, to - from, x + (size_t(p) * m.columns + k) * kLanes, depth, add || k > 0,
-                  y + size_t(p) * stride * kLanes);
+    const size_t xs = size_t(m.columns) * kLanes, cs = size_t(stride) * kLanes;
+    const float* in = x + size_t(k) * kLanes;
+    int p = 0;
+    for (; p + kPanels <= panels; p += kPanels)
+      tiles<true, kPanels>(w, step, to - from, in + p * xs, depth, add || k > 0, y + p * cs, xs, cs);
+    for (; p < panels; ++p) tiles<true>(w, step, to - from, in + p * xs, depth, add || k > 0, y + p * cs);
   }
   if (m.offset)
     for (int p = 0; p < panels; ++p)

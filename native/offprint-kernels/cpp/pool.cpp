@@ -57,6 +57,8 @@ void Pool::rest() {
 }
 
 void Pool::run(int chunks, Task task, void* context) {
+  // A prompt is one step, and a long one: being alone may end within it.
+  if (alone_) begin();
   if (alone_ || chunks < 2) {
     for (int chunk = 0; chunk < chunks; ++chunk) task(context, chunk, 0);
     return;

@@ -10,11 +10,19 @@ inline size_t row_bytes(const Matrix& m) { return m.bits == 32 ? size_t(m.column
 
 inline const uint8_t* row_of(const Matrix& m, int row) { return (const uint8_t*)m.weight + row * row_bytes(m); }
 
-// The `W` values from column `k` on, which is a multiple of 4. Values are a stream of bits from the lowest up, and four of
-// them fit into the 32 bits that begin with their first byte; the last of a row are read with the bytes before them.
+// The `W` values from column `k` on, which is a multiple of W where words hold whole values, else of 4. Values are a stream of
+// bits from the lowest up, and four of them fit into the 32 bits that begin with their first byte; the last of a row are read
+// with the bytes before them.
 template <int B>
 inline F unpack(const uint8_t* row, int k, int bytes) {
-  U word;
+  U word, shifts;
+  if constexpr (constexpr int P = 32 / B; 32 % B == 0) {
+    constexpr int N = W > P ? W / P : 1;  // words, each in as many lanes as it has values
+    const int first = P > W ? k % P : 0;
+    for (int l = 0; l < W; ++l) shifts[l] = uint32_t((first + l) % P * B);
+    word = (U)spread<N>((const float*)row + k / P, N);
+    return floats((word >> shifts) & splat(uint32_t((1u << B) - 1)));
+  }
   for (int q = 0; q < W / 4; ++q) {
     int bit = (k + 4 * q) * B, byte = bit >> 3, shift = bit & 7;
     int over = byte - (bytes - 4);
@@ -24,7 +32,6 @@ inline F unpack(const uint8_t* row, int k, int bytes) {
     four >>= shift;
     for (int l = 0; l < 4; ++l) word[4 * q + l] = four;
   }
-  U shifts;
   for (int l = 0; l < W; ++l) shifts[l] = uint32_t(l % 4 * B);
   return floats((word >> shifts) & splat(uint32_t((1u << B) - 1)));
 }
