@@ -7,17 +7,27 @@ use std::{
     path::Path,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use ssh_key::PrivateKey;
 
 use super::{
     archive::{self, Content, Input},
     bag,
     content::{self, PAPER},
+    fixity,
     label::{BUNDLE_SCHEMA, Label, check_version},
+    open::Bundle,
+    problem::{Check, Problem},
+    ranges::Ranges,
     signature,
 };
-use crate::{compare, machine, paper::Templates, store::BASELINE};
+use crate::{
+    analysis::Summary,
+    compare, machine,
+    paper::Templates,
+    record::{Phase, RunRecord},
+    store::{BASELINE, Run},
+};
 
 /// What is to be bundled.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +47,8 @@ pub struct Made {
     pub label: Label,
     /// Why it holds no PDF.
     pub no_pdf: Option<String>,
+    /// SHA-256 of the rows that the paper was made from.
+    runs_sha256: String,
     /// By path in the archive.
     files: BTreeMap<String, Input>,
 }
@@ -48,6 +60,51 @@ impl Made {
     /// The run folder has changed since, or what `out` says.
     pub fn write(&self, out: &mut impl Write) -> Result<()> {
         archive::write(out, &self.files)
+    }
+
+    /// What is wrong with the archive as it lies on the disk. Its rows were held to plan and ranges while they were read, and
+    /// what is made from them was made here: what is left to go wrong are bytes.
+    pub fn faults(&self, written: &Bundle) -> Vec<Problem> {
+        let (known, fixity) = fixity::check(written);
+        let mut problems = [written.problems(), &fixity].concat();
+        let file = self.label.run_file("runs.jsonl");
+        let found = known.get(&file).map_or("no such file", |digests| &digests.hex[0]);
+        if found != self.runs_sha256 {
+            let expected = format!("the rows that the paper is made from, SHA-256 {}", self.runs_sha256);
+            problems.push(Problem::new(Check::Fixity, &file, expected, found));
+        }
+        problems
+    }
+}
+
+/// The run with its summary, refused where `verify` would find fault with a row.
+fn read(folder: &Path) -> Result<(Run, Summary)> {
+    let (mut ranges, mut last) = (None, None);
+    let (run, summary) = compare::read_with(folder, |study, environment, row| {
+        let ranges = ranges.get_or_insert_with(|| Ranges::new(study, environment));
+        refuse(ranges, row)?;
+        if row.phase == Phase::Measured && last.replace(row.order).is_some_and(|last| last >= row.order) {
+            bail!("run {}: rows are not in the order of execution", row.run);
+        }
+        Ok(())
+    })
+    .with_context(|| format!("{}: nothing was written", folder.display()))?;
+    if let Some(baseline) = &run.baseline {
+        let mut ranges = Ranges::new(&baseline.study, &baseline.environment);
+        let mut rows = baseline.records.iter();
+        rows.try_for_each(|row| refuse(&mut ranges, row)).with_context(|| baseline.folder.display().to_string())?;
+    }
+    Ok((run, summary))
+}
+
+fn refuse(ranges: &mut Ranges, row: &RunRecord) -> Result<()> {
+    match ranges.misfits(row).first() {
+        None => Ok(()),
+        Some((expected, found)) => bail!(
+            "the bundle would not pass verify: run {}: expected {expected}, found {found}
+hint: mend the run folder",
+            row.run
+        ),
     }
 }
 
@@ -64,7 +121,7 @@ pub fn make(order: &Order<'_>) -> Result<Made> {
         order.licence
     );
     let folder = order.run;
-    let (run, summary) = compare::read(folder)?;
+    let (run, summary) = read(folder)?;
     ensure!(
         summary.seen.measured == summary.planned,
         "{}: not every planned run has its row\nhint: offprint run --resume goes on",
@@ -106,7 +163,7 @@ pub fn make(order: &Order<'_>) -> Result<Made> {
     let sign = sign.as_ref().map(|sign| sign as &bag::Sign<'_>);
     let bag = bag::pack(&label, &run, &date, payload, sign)?;
     let files = bag.into_iter().map(|(path, file)| (format!("{}/{path}", label.name()), file)).collect();
-    Ok(Made { label, no_pdf, files })
+    Ok(Made { label, no_pdf, runs_sha256: run.runs_sha256, files })
 }
 
 /// Bytes by path.

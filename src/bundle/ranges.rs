@@ -16,16 +16,16 @@ pub type Misfit = (String, String);
 
 /// Checks rows one after another, remembering what rows must share.
 #[derive(Debug)]
-pub struct Ranges<'a> {
-    study: &'a Study,
-    environment: &'a Environment,
+pub struct Ranges {
+    study: Study,
+    environment: Environment,
     /// Prompt tokens by model and prompt.
     prompts: BTreeMap<(String, String), u32>,
 }
 
-impl<'a> Ranges<'a> {
-    pub fn new(study: &'a Study, environment: &'a Environment) -> Self {
-        Ranges { study, environment, prompts: BTreeMap::new() }
+impl Ranges {
+    pub fn new(study: &Study, environment: &Environment) -> Self {
+        Ranges { study: study.clone(), environment: environment.clone(), prompts: BTreeMap::new() }
     }
 
     /// What is impossible in `row`.
@@ -58,7 +58,7 @@ impl<'a> Ranges<'a> {
                     expect(n > 0 && n == first, &format!("{first} tokens in every run of this prompt"), n.to_string());
                 }
                 found.extend(times(row));
-                found.extend(lengths(row, self.study));
+                found.extend(lengths(row, &self.study));
                 found.extend(self.memory(row));
                 found.extend(self.roof(row));
             }

@@ -1,4 +1,4 @@
-//! `offprint bundle`: a run and its paper -> a versioned archive, verified before it gets its name.
+//! `offprint bundle`: a run and its paper -> a versioned archive, checked before it gets its name.
 
 use std::{
     fs::{self, File},
@@ -83,11 +83,11 @@ fn write(out: &Path, made: &Made) -> Result<()> {
         made.write(&mut file)
             .and_then(|()| Ok(file.into_inner()?.sync_all()?))
             .with_context(|| format!("{}\nhint: is the folder writable, and is there space?", making.display()))?;
-        let report = bundle::verify(&Bundle::open(&making)?, None);
-        if let Some(problem) = report.problems.first() {
+        let faults = made.faults(&Bundle::open(&making)?);
+        if let Some(problem) = faults.first() {
             bail!(
-                "the bundle would not pass verify: {problem} ({} problems)\nhint: mend the run folder; nothing was written",
-                report.problems.len() + report.more
+                "the bundle would not pass verify: {problem} ({} problems)\nhint: nothing was written; try again",
+                faults.len()
             );
         }
         // Fails where a file of that name has appeared meanwhile; a rename would replace it.

@@ -12,7 +12,10 @@ use crate::{
         self, Claim, Claims, Predicate, Runs, Value, list,
         rounding::{Decimals, text},
     },
+    machine::Environment,
+    record::RunRecord,
     store::Run,
+    study::Study,
 };
 
 /// A run folder and what is computed from it, read a row at a time: what is kept of a million rows fits where the rows would
@@ -21,8 +24,22 @@ use crate::{
 /// # Errors
 /// As [`Run::open`]; no run that ended well.
 pub fn read(folder: &Path) -> Result<(Run, Summary)> {
+    read_with(folder, |_, _, _| Ok(()))
+}
+
+/// As [`read`], and `look` sees each of the run's own rows.
+///
+/// # Errors
+/// As [`read`], and what `look` refuses.
+pub fn read_with(
+    folder: &Path,
+    mut look: impl FnMut(&Study, &Environment, &RunRecord) -> Result<()>,
+) -> Result<(Run, Summary)> {
     let mut tally = Tally::default();
-    let run = Run::read(folder, |record| tally.add(&record))?;
+    let run = Run::read(folder, |study, environment, record| {
+        look(study, environment, &record)?;
+        tally.add(&record)
+    })?;
     let summary = tally.finish(&run.study).with_context(|| folder.display().to_string())?;
     let run = if run.baseline.is_some() { Run::open(folder)? } else { run };
     Ok((run, summary))

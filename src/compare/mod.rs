@@ -12,7 +12,7 @@ mod words;
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
-pub use baseline::{all_claims, read};
+pub use baseline::{all_claims, read, read_with};
 pub use conditions::{Difference, Kind};
 pub use picture::draw;
 pub use review::{Finding, Review, report, review};

@@ -69,10 +69,10 @@ impl<R: Read> Records<R> {
             return Ok(None);
         }
         self.line += 1;
-        let place = format!("{}:{}", self.path.display(), self.line);
+        let place = || format!("{}:{}", self.path.display(), self.line);
         if bytes.last() != Some(&b'\n') {
             if bytes.len() as u64 == LONGEST_LINE {
-                bail!("{place}: a line of more than {LONGEST_LINE} bytes\nhint: this is not a file of offprint");
+                bail!("{}: a line of more than {LONGEST_LINE} bytes\nhint: this is not a file of offprint", place());
             }
             self.torn = Some(Torn { line: self.line, bytes: bytes.len() as u64 });
             return Ok(None);
@@ -81,7 +81,8 @@ impl<R: Read> Records<R> {
         bytes.pop();
         parse(&bytes).map(Some).map_err(|error| {
             error.context(format!(
-                "{place}: this row cannot be read\nhint: only a cut last line is forgiven; restore the file"
+                "{}: this row cannot be read\nhint: only a cut last line is forgiven; restore the file",
+                place()
             ))
         })
     }

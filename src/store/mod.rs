@@ -54,18 +54,19 @@ impl Run {
     /// A folder that is not ours, another schema, any bad line but a torn last one, rows that do not fit the plan.
     pub fn open(folder: &Path) -> Result<Self> {
         let mut records = Vec::new();
-        let run = Run::read(folder, |record| {
+        let run = Run::read(folder, |_, _, record| {
             records.push(record);
             Ok(())
         })?;
         Ok(Run { records, ..run })
     }
 
-    /// Reads a run folder, strictly, and hands on each row instead of keeping it: `records` stays empty.
+    /// Reads a run folder, strictly, and hands on each row, with what it was made by, instead of keeping it: `records` stays
+    /// empty.
     ///
     /// # Errors
     /// As [`Run::open`], and what `take` refuses.
-    pub fn read(folder: &Path, mut take: impl FnMut(RunRecord) -> Result<()>) -> Result<Self> {
+    pub fn read(folder: &Path, mut take: impl FnMut(&Study, &Environment, RunRecord) -> Result<()>) -> Result<Self> {
         for name in [STUDY, ENVIRONMENT, RUNS] {
             ensure!(
                 folder.join(name).is_file(),
@@ -88,7 +89,7 @@ impl Run {
                     runs.display()
                 );
             }
-            take(record)?;
+            take(&study, &environment, record)?;
         }
         Ok(Run {
             published: published(folder, &study)?,

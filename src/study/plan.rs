@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{ModelSpec, Order, Plan, PlannedRun, Prompt, Study};
+use super::{ModelSpec, Order, Plan, PlannedRun, Study};
 use crate::digest::sha256_hex;
 
 impl Plan {
@@ -14,11 +14,12 @@ impl Plan {
         let mut runs = Vec::new();
         for (model, spec) in study.models.iter().enumerate() {
             for (prompt, text) in study.prompts.iter().enumerate() {
+                let digest = sha256_hex(text.text.as_bytes());
                 for &max_tokens in &study.settings.max_tokens {
                     for &temperature in &study.settings.temperatures {
                         for repeat in 1..=study.settings.num_runs {
                             let run = runs.len() as u32 + 1;
-                            let seed = run_seed(study.execution.seed, spec, text, max_tokens, temperature, repeat);
+                            let seed = run_seed(study.execution.seed, spec, &digest, max_tokens, temperature, repeat);
                             let (order, block) = (run, 1);
                             runs.push(PlannedRun {
                                 run,
@@ -53,8 +54,7 @@ impl Plan {
 /// Seed of one run: the first 53 bits (so that every JSON reader keeps all digits) of the SHA-256 of
 /// `offprint.seed/1`, study seed, model id, SHA-256 of the prompt, length, temperature and replicate, a line each.
 /// It depends on the cell's own levels, not on positions: a level added to a factor changes no other run's seed.
-fn run_seed(study: u64, model: &ModelSpec, prompt: &Prompt, max_tokens: u32, temperature: f64, repeat: u32) -> u64 {
-    let prompt = sha256_hex(prompt.text.as_bytes());
+fn run_seed(study: u64, model: &ModelSpec, prompt: &str, max_tokens: u32, temperature: f64, repeat: u32) -> u64 {
     let cell = format!("offprint.seed/1\n{study}\n{}\n{prompt}\n{max_tokens}\n{temperature}\n{repeat}\n", model.id);
     let digest = Sha256::digest(cell.as_bytes());
     digest[..8].iter().fold(0, |bits, &byte| bits << 8 | u64::from(byte)) >> 11

@@ -101,3 +101,34 @@ fn the_committed_bundles_are_accepted() {
     }
     assert!(found > 0);
 }
+
+/// What `verify` would find fault with in a row is found before anything is written.
+#[test]
+fn a_run_that_would_not_pass_verify_is_not_bundled() {
+    let (folder, run) = run();
+    let file = run.join("runs.jsonl");
+    let whole = fs::read_to_string(&file).unwrap();
+    let bundled = |rows: &[&str]| {
+        fs::write(&file, rows.join("\n") + "\n").unwrap();
+        let said = offprint(folder.path(), &["bundle", "--run", run.to_str().unwrap(), "--version", "2.0.0"]);
+        assert_eq!(said.status.code(), Some(2), "{said:?}");
+        assert!(
+            !folder.path().join("results/bundles").exists() || files_in(&folder.path().join("results/bundles")) == 0
+        );
+        String::from_utf8(said.stderr).unwrap()
+    };
+    let rows: Vec<&str> = whole.lines().collect();
+    let mut row: serde_json::Value = serde_json::from_str(rows[3]).unwrap();
+    row["e2e_ns"] = 4_000_000_000_000_000_000_u64.into();
+    let century = row.to_string();
+    let said = bundled(&[&rows[..3], &[century.as_str()], &rows[4..]].concat());
+    assert!(said.contains("would not pass verify") && said.contains("century"), "{said}");
+    let mut swapped = rows.clone();
+    swapped.swap(1, 3);
+    let said = bundled(&swapped);
+    assert!(said.contains("not in the order of execution"), "{said}");
+}
+
+fn files_in(folder: &std::path::Path) -> usize {
+    fs::read_dir(folder).unwrap().count()
+}

@@ -1,0 +1,36 @@
+//! A model so small that computing takes next to nothing: what is left of a generation is the host's part.
+
+use std::path::Path;
+
+use offprint::engine::{Engine, Request, Sampling, mlx::Mlx};
+use safetensors::Dtype;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::checkpoint;
+
+/// A checkpoint of two layers, 64 wide, with 96 words; its weights mean nothing.
+pub fn folder() -> TempDir {
+    let config = json!({
+        "model_type": "llama", "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "num_key_value_heads": 1, "vocab_size": 96, "rms_norm_eps": 1e-5,
+        "tie_word_embeddings": false, "quantization": {"group_size": 32, "bits": 4},
+    });
+    let folder = tempfile::tempdir().unwrap();
+    checkpoint::write(folder.path(), &config, &checkpoint::tensors(&config, Dtype::F16), 1);
+    folder
+}
+
+pub fn engine(folder: &Path) -> Mlx {
+    let mut engine = Mlx::new(folder.to_owned());
+    engine.load().unwrap();
+    engine
+}
+
+/// Nanoseconds from the prompt's ids to the last of `tokens` tokens.
+pub fn generate(engine: &mut Mlx, tokens: u32, temperature: f64) -> u64 {
+    let sampling = Sampling { temperature, top_p: None, min_p: None, top_k: None };
+    let prompt = "w1 w2 w3 w4".into();
+    let request = Request { prompt, chat_template: false, max_tokens: tokens, sampling, seed: 1, stop_on_eos: false };
+    *engine.generate(&request).unwrap().token_times_ns.last().unwrap()
+}
