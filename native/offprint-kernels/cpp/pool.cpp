@@ -12,7 +12,7 @@ namespace {
 constexpr int kSpins = 500, kYields = 2000;
 // A helper that keeps the caller waiting so long, and longer than some chunks of the caller's own, has lost its core to
 // somebody else; for a while the caller works alone rather than be stalled again. That may be over in a moment, and being
-// alone costs half of the speed: the while is short at first, doubles with each stall, and halves with each step without.
+// alone costs half of the speed: the while is short, unless helpers were back for no longer than four times the last one.
 constexpr auto kStall = std::chrono::microseconds(300);
 constexpr auto kAlone = std::chrono::milliseconds(5), kLongAlone = std::chrono::milliseconds(160);
 
@@ -47,11 +47,6 @@ void Pool::begin() {
 }
 
 void Pool::end() {
-  if (!alone_ && alone_for_ > kAlone) alone_for_ /= 2;
-  rest();
-}
-
-void Pool::rest() {
   if (state_.load(std::memory_order_relaxed) & 1) state_.fetch_add(1, std::memory_order_release);
   alone_ = true;
 }
@@ -89,17 +84,18 @@ void Pool::wait(int chunks, Clock::time_point begun) {
   auto from = Clock::now();
   // The phase so far is many chunks of ours: a helper's last one is late if it takes as long again.
   auto patience = from - begun > Clock::duration(kStall) ? from - begun : Clock::duration(kStall);
+  bool stalled = false;
   while (done_.load(std::memory_order_acquire) != chunks) {
     for (int i = 0; i < 32; ++i) relax();
-    if (Clock::now() - from > patience) {
-      std::this_thread::yield();
-      alone_until_ = Clock::now() + alone_for_;
-      alone_ = true;
-    }
+    stalled = stalled || Clock::now() - from > patience;
+    if (stalled) std::this_thread::yield();
   }
-  if (!alone_) return;
-  if (alone_for_ < kLongAlone) alone_for_ *= 2;
-  rest();
+  if (!stalled) return;
+  from = Clock::now();
+  const bool again = from - alone_until_ < 4 * alone_for_;
+  alone_for_ = !again ? kAlone : 2 * alone_for_ < kLongAlone ? 2 * alone_for_ : kLongAlone;
+  alone_until_ = from + alone_for_;
+  end();
 }
 
 void Pool::help(int worker) {

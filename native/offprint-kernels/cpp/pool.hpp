@@ -32,7 +32,6 @@ class Pool {
   void help(int worker);
   bool work(int worker);
   void wait(int chunks, Clock::time_point begun);
-  void rest();
 
   std::vector<std::thread> helpers_;
   bool alone_ = true;
