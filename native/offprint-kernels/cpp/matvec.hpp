@@ -19,8 +19,9 @@ struct Vector {
 
 inline int kind(int bits) { return bits == 2 ? 0 : bits == 4 ? 1 : bits == 8 ? 2 : -1; }
 
-// Floats of memory that a `Vector` of `columns` needs.
+// Whole blocks, of the longest: 16 lanes of 16 values.
 inline size_t part_of(int columns) { return size_t(columns + 255) / 256 * 256; }
+// Floats of memory that a `Vector` of `columns` needs.
 inline size_t vector_floats(int columns) { return part_of(columns) * 6; }
 
 inline Vector vector_in(float* memory, int columns) {
