@@ -42,14 +42,14 @@ pub const METRICS: [(&str, &str); 9] = [
     ("warm_latency", "s"),
 ];
 
-/// Summarises the measured runs that ended well.
+/// Summarises the measured runs of the study's first model that ended well.
 ///
 /// # Errors
-/// None of them did; several models (a paper is about one); a row that says `ok` and lacks a time.
+/// None of them did; a row that says `ok` and lacks a time.
 pub fn summarise(study: &Study, records: &[RunRecord]) -> Result<Summary> {
-    let mut tally = Tally::default();
+    let mut tally = Tally::of(study);
     records.iter().try_for_each(|record| tally.add(record))?;
-    tally.finish(study)
+    tally.finish()
 }
 
 /// Everything that tables, figures and claims are made from.

@@ -11,9 +11,10 @@ use crate::{
     study::Study,
 };
 
-/// Rows seen so far.
-#[derive(Debug, Default)]
+/// Rows seen so far. Metrics are those of the study's first model; of other models' rows no more is known than that they are.
+#[derive(Debug)]
 pub struct Tally {
+    study: Study,
     runs: Vec<RunMetrics>,
     failed: u32,
     seen: Seen,
@@ -24,14 +25,16 @@ pub struct Tally {
 /// What the paper says of the rows beside their numbers.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
-    /// Of the first row.
+    /// Of the first row of the study's first model, as are the outputs below.
     pub engine: String,
     pub backend: String,
-    /// First and last UTC date.
+    /// First and last UTC date of all rows.
     pub from: String,
     pub to: String,
     /// Rows of measured runs, the failed ones too.
     pub measured: u32,
+    /// Of them, those that ended well.
+    pub well: u32,
     /// When the last measured run ended.
     pub ended: Option<jiff::Timestamp>,
     /// The first run that ended well, by prompt, with its output where it has one.
@@ -46,13 +49,19 @@ struct Sums {
 }
 
 impl Tally {
+    /// No rows yet.
+    pub fn of(study: &Study) -> Self {
+        Tally { study: study.alone(0), runs: Vec::new(), failed: 0, seen: Seen::default(), cells: BTreeMap::new() }
+    }
+
     /// Takes a row in.
     ///
     /// # Errors
     /// A row that began at no time, or says `ok` and lacks a time.
     pub fn add(&mut self, record: &RunRecord) -> Result<()> {
-        self.seen.add(record)?;
-        if record.phase != Phase::Measured {
+        let own = self.study.models.iter().any(|model| model.made(record));
+        self.seen.add(record, own)?;
+        if record.phase != Phase::Measured || !own {
             return Ok(());
         }
         if record.outcome == Outcome::Failed {
@@ -73,14 +82,9 @@ impl Tally {
     /// Summarises the runs that ended well.
     ///
     /// # Errors
-    /// None of them did; several models (a paper is about one).
-    pub fn finish(self, study: &Study) -> Result<Summary> {
-        let Tally { mut runs, failed, seen, cells } = self;
-        ensure!(
-            study.models.len() == 1,
-            "the study has {} models; a paper is about one\nhint: make a study of each",
-            study.models.len()
-        );
+    /// None of them did.
+    pub fn finish(self) -> Result<Summary> {
+        let Tally { study, mut runs, failed, seen, cells } = self;
         ensure!(!runs.is_empty(), "no run of the study ended well\nhint: the `error` of each row says why");
         runs.sort_by_key(|run| run.run);
         let grouped = frame::Grouped::of(&runs, study.statistics.confidence)?;
@@ -104,10 +108,12 @@ impl Tally {
 }
 
 impl Seen {
-    fn add(&mut self, record: &RunRecord) -> Result<()> {
+    fn add(&mut self, record: &RunRecord, own: bool) -> Result<()> {
         let date = record.started_at.split('T').next().unwrap_or_default();
-        if self.engine.is_empty() {
+        if own && self.engine.is_empty() {
             (self.engine, self.backend) = (record.engine.clone(), record.backend.clone());
+        }
+        if self.from.is_empty() {
             (self.from, self.to) = (date.to_owned(), date.to_owned());
         }
         if date < self.from.as_str() {
@@ -122,6 +128,10 @@ impl Seen {
         self.measured += 1;
         self.ended = self.ended.max(Some(end(record)?));
         if record.outcome == Outcome::Failed {
+            return Ok(());
+        }
+        self.well += 1;
+        if !own {
             return Ok(());
         }
         let earlier = self.outputs.get(&record.prompt_id).is_some_and(|(run, _)| *run <= record.run);

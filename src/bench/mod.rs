@@ -4,7 +4,7 @@
 pub mod worker;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::atomic::{AtomicBool, Ordering},
     thread::sleep,
     time::{Duration, Instant},
@@ -31,8 +31,8 @@ pub struct Bench<'a> {
     pub plan: &'a Plan,
     /// Runs that have their row already.
     pub done: BTreeSet<u32>,
-    /// What each model's engine opens: a checkpoint folder, or the fake engine's source. By model id.
-    pub places: BTreeMap<String, String>,
+    /// What each model's engine opens, in the study's order: a checkpoint folder, a GGUF file, or the fake engine's source.
+    pub places: Vec<String>,
     /// The program that serves as worker.
     pub worker: Program,
     /// Set from outside to stop: the run in flight is given up, its rows are not written.
@@ -131,7 +131,7 @@ impl Bench<'_> {
             Some(worker) => worker,
             None => {
                 let model = &self.study.models[run.model];
-                let place = self.places.get(&model.id).cloned().unwrap_or_else(|| model.source.clone());
+                let place = self.places[run.model].clone();
                 Worker::start(&self.worker, &Spec { engine: model.engine.clone(), place })?
             }
         };

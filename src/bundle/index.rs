@@ -49,10 +49,12 @@ fn row(path: &Path) -> Result<Vec<String>> {
     let environment = &run.environment;
     let machine = environment.chip.value.clone().unwrap_or_else(|| "not known".to_owned());
     let backend = measured.clone().next().map_or("", |row| row.backend.as_str());
+    let mut models: Vec<&str> = run.study.models.iter().map(|model| model.name.as_str()).collect();
+    models.dedup();
     Ok(vec![
         environment.captured_at.chars().take(10).collect(),
         format!("{well} of {}", measured.count()),
-        run.study.models.iter().map(|model| model.name.as_str()).collect::<Vec<_>>().join(", "),
+        models.join(", "),
         format!("{machine} ({backend})"),
         if bundle.bytes(super::statement::SIGNATURE).is_some() { "yes" } else { "no" }.to_owned(),
     ])

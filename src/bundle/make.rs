@@ -27,6 +27,7 @@ use crate::{
     paper::Templates,
     record::{Phase, RunRecord},
     store::{BASELINE, Run},
+    study::Plan,
 };
 
 /// What is to be bundled.
@@ -123,7 +124,7 @@ pub fn make(order: &Order<'_>) -> Result<Made> {
     let folder = order.run;
     let (run, summary) = read(folder)?;
     ensure!(
-        summary.seen.measured == summary.planned,
+        summary.seen.measured as usize == Plan::of(&run.study).runs.len(),
         "{}: not every planned run has its row\nhint: offprint run --resume goes on",
         folder.display()
     );

@@ -19,8 +19,8 @@ pub type Misfit = (String, String);
 pub struct Ranges {
     study: Study,
     environment: Environment,
-    /// Prompt tokens by model and prompt.
-    prompts: BTreeMap<(String, String), u32>,
+    /// Prompt tokens by model, engine and prompt.
+    prompts: BTreeMap<[String; 3], u32>,
 }
 
 impl Ranges {
@@ -46,13 +46,15 @@ impl Ranges {
         if let Some(energy) = row.energy_j {
             expect(energy.is_finite() && energy >= 0.0, "`energy_j` to be 0 or more", energy.to_string());
         }
-        let engine = self.study.models.iter().find(|model| model.id == row.model).map_or("", |model| &model.engine);
-        expect(row.engine == engine, &format!("the engine `{engine}`, as in the study"), row.engine.clone());
+        let of_model = self.study.models.iter().filter(|model| model.id == row.model);
+        let engines: Vec<&str> = of_model.map(|model| model.engine.as_str()).collect();
+        let expected = format!("the engine `{}`, as in the study", engines.join("` or `"));
+        expect(engines.contains(&row.engine.as_str()), &expected, row.engine.clone());
         match row.outcome {
             Outcome::Failed => expect(row.error.is_some(), "a failed run to say its `error`", "null".to_owned()),
             Outcome::Ok => {
                 expect(row.error.is_none(), "no `error` in a run that ended well", "one".to_owned());
-                let prompt = (row.model.clone(), row.prompt_id.clone());
+                let prompt = [row.model.clone(), row.engine.clone(), row.prompt_id.clone()];
                 if let Some(n) = row.n_prompt {
                     let first = *self.prompts.entry(prompt).or_insert(n);
                     expect(n > 0 && n == first, &format!("{first} tokens in every run of this prompt"), n.to_string());

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use super::{content, label::Label};
-use crate::{analysis::Summary, store::Run, study::Author};
+use crate::{
+    analysis::Summary,
+    store::Run,
+    study::{Author, ModelSpec},
+};
 
 pub const README: &str = "data/README.md";
 pub const CITATION: &str = "data/CITATION.cff";
@@ -17,8 +21,12 @@ pub const CITATION: &str = "data/CITATION.cff";
 pub fn readme(label: &Label, run: &Run, summary: &Summary, files: &BTreeMap<String, u64>) -> Result<String> {
     let environment = &run.environment;
     let or_unknown = |text: &Option<String>| text.as_deref().map_or_else(|| "not known".to_owned(), plain);
-    let models: Vec<String> =
-        run.study.models.iter().map(|model| format!("{} ({})", plain(&model.name), plain(&model.source))).collect();
+    let several = run.study.models.len() > 1;
+    let of_model = |model: &ModelSpec| {
+        let engine = if several { format!(" on {}", plain(&model.engine)) } else { String::new() };
+        format!("{} ({}){engine}", plain(&model.name), plain(&model.source))
+    };
+    let models: Vec<String> = run.study.models.iter().map(of_model).collect();
     let fake =
         if run.study.is_fake() { "\n**Made by an engine that computes nothing. Not a measurement.**\n" } else { "" };
     let mut text = format!(
@@ -41,7 +49,7 @@ pub fn readme(label: &Label, run: &Run, summary: &Summary, files: &BTreeMap<Stri
         title = plain(&run.study.title),
         name = label.name(),
         rows = summary.seen.measured,
-        well = summary.runs.len(),
+        well = summary.seen.well,
         backend = plain(&summary.seen.backend),
         study = label.study,
         run_id = label.run_id,

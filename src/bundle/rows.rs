@@ -21,7 +21,7 @@ use crate::{
 const MOST_BAD_LINES: usize = 100;
 
 /// What a file of rows is; `usable` says whether numbers may be recomputed from them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Rows {
     /// Rows that can be read.
     pub count: usize,
@@ -35,7 +35,7 @@ pub struct Rows {
 /// Checks the rows of a bundle; with `keep`, keeps them.
 pub fn check(bundle: &Bundle, label: &Label, study: &Study, environment: &Environment, keep: bool) -> Rows {
     let file = label.run_file("runs.jsonl");
-    let mut rows = Rows { usable: true, ..Rows::default() };
+    let mut rows = Rows { count: 0, records: Vec::new(), tally: Tally::of(study), problems: Vec::new(), usable: true };
     let reader = match bundle.reader(&file) {
         Ok(reader) => reader,
         Err(error) => {

@@ -147,7 +147,7 @@ impl Report {
         };
         let run = Run { baseline, ..run };
         self.version(label, &run.environment);
-        match tally.finish(&run.study) {
+        match tally.finish() {
             Ok(summary) => self.made(bundle, label, &run, &summary, &templates, known),
             Err(error) => self.fault(Check::Derived, content::PAPER, "a paper from these records", &error),
         }
@@ -176,6 +176,7 @@ impl Report {
         if let Err(error) = &published {
             self.fault(Check::Schema, &label.run_file("published.yaml"), "published values", error);
         }
+        let keep = keep || study.models.len() > 1;
         let rows = rows::check(bundle, label, &study, &environment, keep);
         self.rows += rows.count;
         self.problems.extend(rows.problems);

@@ -16,6 +16,14 @@ impl Runs {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// These and those.
+    pub fn and(&self, other: &Runs) -> Runs {
+        let mut all: Vec<u32> = self.iter().chain(other.iter()).collect();
+        all.sort_unstable();
+        all.dedup();
+        Runs::from(all.as_slice())
+    }
 }
 
 impl From<&[u32]> for Runs {

@@ -104,8 +104,9 @@ fn outcome(record: &RunRecord) -> String {
 
 /// A point of the design, for people.
 pub fn cell(study: &Study, run: &PlannedRun) -> String {
-    let prompt = &study.prompts[run.prompt].id;
-    format!("prompt {prompt}, {} tokens, temperature {}", run.max_tokens, run.temperature)
+    let (prompt, model) = (&study.prompts[run.prompt].id, &study.models[run.model]);
+    let system = if study.models.len() > 1 { study.system(model) + ", " } else { String::new() };
+    format!("{system}prompt {prompt}, {} tokens, temperature {}", run.max_tokens, run.temperature)
 }
 
 /// `1 h 02 min`, `3 min 20 s`, `45 s`.

@@ -76,8 +76,8 @@ pub fn execute(
     execute_with(study_file, results, unfinished, stock_kernels, &models, begun)
 }
 
-/// Each model's place for its engine, by id, and what identifies the weights.
-pub(super) type Models = (BTreeMap<String, String>, Vec<CheckpointFacts>);
+/// Each of the study's models' place for its engine, and what identifies the weights.
+pub(super) type Models = (Vec<String>, Vec<CheckpointFacts>);
 
 /// The same with models from elsewhere than the study says.
 pub(super) fn execute_with(
@@ -224,10 +224,10 @@ fn models(study: &Study) -> Result<Models> {
 
 /// The models, each from its source in `sources` if it has one there.
 pub(super) fn models_from(study: &Study, sources: &BTreeMap<String, String>) -> Result<Models> {
-    let (mut places, mut facts) = (BTreeMap::new(), Vec::new());
+    let (mut places, mut facts) = (Vec::new(), Vec::<CheckpointFacts>::new());
     for model in &study.models {
         if model.engine == "fake" {
-            places.insert(model.id.clone(), model.source.clone());
+            places.push(model.source.clone());
             continue;
         }
         let source = sources.get(&model.id).unwrap_or(&model.source);
@@ -235,8 +235,11 @@ pub(super) fn models_from(study: &Study, sources: &BTreeMap<String, String>) -> 
         if model.engine == "llama-cpp" {
             place = gguf(source)?;
         }
-        places.insert(model.id.clone(), place);
-        facts.push(fact);
+        places.push(place);
+        // A model on several engines is one checkpoint.
+        if facts.iter().all(|known| known.model != fact.model) {
+            facts.push(fact);
+        }
     }
     Ok((places, facts))
 }

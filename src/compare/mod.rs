@@ -1,7 +1,7 @@
 //! Two executions of a design -> a verdict for each claim: equivalent within the study's margin, different by more than it,
 //! or inconclusive. What the two were made with and does not agree is said first. Pure; knows nothing of files.
 
-mod baseline;
+mod beside;
 mod conditions;
 mod numbers;
 mod picture;
@@ -9,10 +9,12 @@ mod quantities;
 mod review;
 mod words;
 
+use std::{borrow::Cow, collections::BTreeMap};
+
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
-pub use baseline::{all_claims, read, read_with};
+pub use beside::{all_claims, read, read_with};
 pub use conditions::{Difference, Kind};
 pub use picture::draw;
 pub use review::{Finding, Review, report, review};
@@ -22,8 +24,9 @@ use crate::{
     analysis::{self, Summary, contrast::Contrast},
     claims::{self, Claims},
     figures::Labels,
-    record::Phase,
+    record::{Phase, RunRecord},
     store::Run,
+    study::{ModelSpec, Study},
 };
 use quantities::Design;
 
@@ -48,7 +51,7 @@ pub struct Comparison {
     pub differences: Vec<Difference>,
     /// Did runs with the same place in the plan generate the same tokens?
     pub outputs: Outputs,
-    /// Cells that both have, with at least two runs in each.
+    /// Cells that both have, with at least two runs in each, of the first system.
     pub cells: usize,
     /// Absolute ones first.
     pub claims: Vec<Compared>,
@@ -72,7 +75,7 @@ pub struct Records {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Outputs {
-    /// Measured runs that both have and whose prompt, length, temperature and seed agree.
+    /// Measured runs of one to which the other has one with the same prompt, length, temperature, replicate and seed.
     pub compared: u32,
     pub equal: u32,
 }
@@ -110,7 +113,7 @@ pub enum Verdict {
 /// One claim in both executions.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Compared {
-    /// As in `claims.json` where it stands there.
+    /// As in `claims.json` where it stands there; of the second system on that both studies list, behind `system.NAME.`.
     pub id: String,
     pub sort: Sort,
     pub scale: Scale,
@@ -171,18 +174,25 @@ impl Comparison {
     }
 }
 
-/// One execution with all that is computed from it.
+/// One system of an execution with all that is computed from it.
 struct Told<'a> {
-    run: &'a Run,
+    run: Cow<'a, Run>,
     summary: Summary,
     claims: Claims,
 }
 
 impl<'a> Told<'a> {
-    fn of(run: &'a Run) -> Result<Self> {
+    /// The study's model at this index.
+    fn of(run: &'a Run, model: usize) -> Result<Self> {
+        let run = run.alone(model);
         let summary = analysis::summarise(&run.study, &run.records)?;
-        let claims = claims::build(run, &summary)?;
+        let claims = claims::build(&run, &summary)?;
         Ok(Told { run, summary, claims })
+    }
+
+    /// Are both the same rows?
+    fn is(&self, other: &Told<'_>) -> bool {
+        self.run.runs_sha256 == other.run.runs_sha256 && self.run.study.models == other.run.study.models
     }
 
     fn records(&self) -> Records {
@@ -195,51 +205,105 @@ impl<'a> Told<'a> {
     }
 }
 
-/// Compares `b` with `a`.
+/// Compares `b` with `a`: each system that both studies list, or the first of each where they share none.
 ///
 /// # Errors
-/// An execution without a run that ended well, or of several models; two that share no cell with replicates.
+/// A system without a run that ended well; two that share no cell with replicates.
 pub fn compare(a: &Run, b: &Run) -> Result<Comparison> {
-    between(&Told::of(a)?, &Told::of(b)?)
+    let shared = |model: &ModelSpec, study: &Study| {
+        study.models.iter().position(|other| (&other.id, &other.engine) == (&model.id, &model.engine))
+    };
+    let listed = a.study.models.iter().enumerate();
+    let mut places: Vec<(usize, usize)> =
+        listed.filter_map(|(here, model)| Some((here, shared(model, &b.study)?))).collect();
+    let left_out = [(&a.study, &b.study), (&b.study, &a.study)].map(|(study, other)| {
+        let alone = study.models.iter().filter(|model| shared(model, other).is_none());
+        alone.map(|model| study.system(model)).collect::<Vec<_>>().join(", ")
+    });
+    let is_shared = !places.is_empty();
+    if !is_shared {
+        places.push((0, 0));
+    }
+    let pair = |(number, (here, there)): (usize, &(usize, usize))| -> Result<Pair<'_>> {
+        let name = a.study.system(&a.study.models[*here]);
+        let prefix = if number == 0 { String::new() } else { format!("system.{name}.") };
+        Ok(Pair { prefix, a: Told::of(a, *here)?, b: Told::of(b, *there)? })
+    };
+    let pairs = places.iter().enumerate().map(pair).collect::<Result<Vec<_>>>()?;
+    let mut comparison = between(&pairs)?;
+    let [of_a, of_b] = left_out.map(|names| if names.is_empty() { "none".to_owned() } else { names });
+    if is_shared && of_a != of_b {
+        let what = "systems not compared".to_owned();
+        comparison.differences.push(Difference { kind: Kind::Plan, what, a: of_a, b: of_b, other_machine: false });
+    }
+    Ok(comparison)
 }
 
-fn between(first: &Told<'_>, second: &Told<'_>) -> Result<Comparison> {
-    let (a, b) = (first.run, second.run);
-    let statistics = [&a.study.statistics, &b.study.statistics];
+/// A system in two executions, or two systems of one.
+struct Pair<'a> {
+    /// Before the ids of its claims.
+    prefix: String,
+    a: Told<'a>,
+    b: Told<'a>,
+}
+
+/// One comparison of all pairs, named after the first: their verdicts share one level of significance.
+fn between(pairs: &[Pair<'_>]) -> Result<Comparison> {
+    let (first, second) = (&pairs[0].a, &pairs[0].b);
+    let statistics = [first, second].map(|told| &told.run.study.statistics);
     let margin = statistics[0].equivalence_margin.min(statistics[1].equivalence_margin);
     let confidence = statistics[0].confidence.max(statistics[1].confidence);
-    let same_records = a.runs_sha256 == b.runs_sha256;
-
-    let design = Design::of(&first.summary, &second.summary);
-    ensure!(
-        !design.cells.is_empty(),
-        "{} and {} share no cell (prompt, length, temperature) with at least two runs in each\nhint: compare executions of one study, with num_runs of 2 or more",
-        a.folder.display(),
-        b.folder.display()
-    );
-    let mut claims = numbers::all(&design, margin, confidence)?;
-    claims.sort_by_key(|claim| claim.sort);
-    numbers::decide(&mut claims, confidence, same_records);
-    let (judgements, unsettled) = numbers::judgements(&first.claims, &second.claims);
-    claims.extend(judgements);
+    let same_records = pairs.iter().all(|pair| pair.a.is(&pair.b));
 
     let mut comparison = Comparison {
         schema: COMPARISON_SCHEMA,
-        study: a.study.name.clone(),
+        study: first.run.study.name.clone(),
         a: first.records(),
         b: second.records(),
         margin,
         confidence,
         same_records,
-        differences: conditions::differences(first, second, &design),
-        outputs: outputs(a, b),
-        cells: design.cells.len(),
-        verdict: overall(&claims),
-        claims,
-        unsettled,
+        differences: Vec::new(),
+        outputs: Outputs { compared: 0, equal: 0 },
+        cells: 0,
+        claims: Vec::new(),
+        unsettled: Vec::new(),
         summary: String::new(),
+        verdict: Verdict::Inconclusive,
     };
-    comparison.summary = words::summary(&comparison);
+    let mut judgements = Vec::new();
+    for (number, Pair { prefix, a, b }) in pairs.iter().enumerate() {
+        let design = Design::of(&a.summary, &b.summary);
+        ensure!(
+            !design.cells.is_empty(),
+            "{} and {} share no cell (prompt, length, temperature) with at least two runs in each\nhint: compare executions of one study, with num_runs of 2 or more",
+            a.run.folder.display(),
+            b.run.folder.display()
+        );
+        let named = |claim: Compared| Compared { id: format!("{prefix}{}", claim.id), ..claim };
+        comparison.claims.extend(numbers::all(&design, margin, confidence)?.into_iter().map(named));
+        let (judged, unsettled) = numbers::judgements(&a.claims, &b.claims);
+        judgements.extend(judged.into_iter().map(named));
+        comparison.unsettled.extend(unsettled.into_iter().map(|id| format!("{prefix}{id}")));
+        for difference in conditions::differences(a, b, &design) {
+            // What is the whole execution's is said once.
+            if !comparison.differences.contains(&difference) {
+                comparison.differences.push(difference);
+            }
+        }
+        let outputs = outputs(&a.run, &b.run);
+        comparison.outputs.compared += outputs.compared;
+        comparison.outputs.equal += outputs.equal;
+        if number == 0 {
+            comparison.cells = design.cells.len();
+        }
+    }
+    comparison.claims.sort_by_key(|claim| claim.sort);
+    numbers::decide(&mut comparison.claims, confidence, same_records);
+    comparison.claims.extend(judgements);
+    comparison.verdict = overall(&comparison.claims);
+    let names = [&comparison.a, &comparison.b].map(|records| format!("run {}", records.run_id));
+    comparison.summary = words::summary(&comparison, names.each_ref().map(String::as_str));
     Ok(comparison)
 }
 
@@ -255,19 +319,19 @@ fn overall(claims: &[Compared]) -> Verdict {
 
 fn outputs(a: &Run, b: &Run) -> Outputs {
     let mut outputs = Outputs { compared: 0, equal: 0 };
+    // What was asked for. A study's systems have numbers of their own for the same request.
     let measured = |run: &'_ Run| {
-        let rows = run.records.iter().filter(|row| row.phase == Phase::Measured && row.output_sha256.is_some());
-        rows.cloned().map(|row| (row.run, row)).collect::<std::collections::BTreeMap<_, _>>()
+        let rows = run.records.iter().filter(|row| row.phase == Phase::Measured);
+        let request = |row: &RunRecord| {
+            (row.prompt_sha256.clone(), row.max_tokens, row.temperature.to_bits(), row.repeat, row.seed)
+        };
+        rows.filter_map(|row| Some((request(row), row.output_sha256.clone()?))).collect::<BTreeMap<_, _>>()
     };
     let (a, b) = (measured(a), measured(b));
-    for (number, row) in &a {
-        let Some(other) = b.get(number) else { continue };
-        let same_request = row.prompt_sha256 == other.prompt_sha256
-            && row.max_tokens == other.max_tokens
-            && row.temperature == other.temperature
-            && row.seed == other.seed;
-        outputs.compared += u32::from(same_request);
-        outputs.equal += u32::from(same_request && row.output_sha256 == other.output_sha256);
+    for (request, output) in &a {
+        let Some(other) = b.get(request) else { continue };
+        outputs.compared += 1;
+        outputs.equal += u32::from(output == other);
     }
     outputs
 }

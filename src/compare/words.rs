@@ -105,8 +105,8 @@ fn signed(x: f64, half: f64, scale: Scale) -> String {
     format!("{sign}{number}{}", if scale == Scale::Share { "" } else { " %" })
 }
 
-/// One sentence: what was compared, and how many claims of each sort came out how.
-pub(super) fn summary(comparison: &Comparison) -> String {
+/// One sentence: what was compared, and how many claims of each sort came out how. `names` are what prose calls the two.
+pub(super) fn summary(comparison: &Comparison, names: [&str; 2]) -> String {
     if comparison.same_records {
         return format!(
             "Both are run {} with the same records, so every claim is the same and there is nothing to test.",
@@ -136,9 +136,9 @@ pub(super) fn summary(comparison: &Comparison) -> String {
     };
     let fake = [&comparison.a, &comparison.b].iter().any(|side| side.not_a_measurement.is_some());
     format!(
-        "Between run {} and run {}, {conditions}, at a margin of {} % and {} % confidence, {}, and {}{}.",
-        comparison.a.run_id,
-        comparison.b.run_id,
+        "Between {} and {}, {conditions}, at a margin of {} % and {} % confidence, {}, and {}{}.",
+        names[0],
+        names[1],
         percent(comparison.margin),
         percent(comparison.confidence),
         of(Sort::Absolute),

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, anyhow};
 pub use files::files;
-pub use prose::{BaselineIds, CellLevel, Levels, PromptLevel, Term};
+pub use prose::{Beside, CellLevel, Compared, Levels, PromptLevel, Term};
 use pulldown_cmark::{Event, Options, Parser};
 use serde::Serialize;
 pub use templates::Templates;
@@ -261,13 +261,31 @@ pub fn levels(study: &Study, summary: &Summary, claims: &Claims) -> Levels {
             .collect(),
         terms: terms(claims),
         published: listed(claims, "published.values"),
-        baseline: BaselineIds {
-            absolute: listed(claims, "baseline.absolute"),
-            relative: listed(claims, "baseline.relative"),
-            judgements: listed(claims, "baseline.judgements"),
-        },
+        beside: beside(study, claims),
+        baseline: compared(claims, "baseline."),
         findings: claims.claims.keys().filter(|id| id.starts_with("published.finding.")).cloned().collect(),
     }
+}
+
+/// What the claims compare the run with.
+fn beside(study: &Study, claims: &Claims) -> Vec<Beside> {
+    let mut found = Vec::new();
+    let mut put = |its: String, label: String, system| {
+        if ["summary", "not_compared"].iter().any(|id| claims.claims.contains_key(&format!("{its}{id}"))) {
+            found.push(Beside { compared: compared(claims, &its), its, label, system });
+        }
+    };
+    put("baseline.".to_owned(), "baseline".to_owned(), false);
+    for (place, model) in study.models.iter().enumerate().skip(1) {
+        put(format!("system.{}.", study.system(model)), format!("system-{}", place + 1), true);
+    }
+    found
+}
+
+fn compared(claims: &Claims, its: &str) -> Compared {
+    let [absolute, relative, judgements] =
+        ["absolute", "relative", "judgements"].map(|sort| listed(claims, &format!("{its}{sort}")));
+    Compared { absolute, relative, judgements }
 }
 
 /// The ids that a claim lists; none where there is no such claim.

@@ -30,12 +30,27 @@ pub struct Levels {
     /// Ids of the values that another document has published, and of what was found in it; empty where the study names none.
     pub published: Vec<String>,
     pub findings: Vec<String>,
-    /// Ids of what is compared with the baseline: numbers, ratios and shares, judgements. All empty where there is none.
-    pub baseline: BaselineIds,
+    /// What stands beside the run: its baseline first, then the study's other systems.
+    pub beside: Vec<Beside>,
+    /// What is compared with the baseline, as templates of bundles up to 1.0.0 ask for it.
+    pub baseline: Compared,
 }
 
+#[derive(Debug, Clone, Serialize)]
+pub struct Beside {
+    /// Begins the ids of its claims: `baseline.` or `system.NAME.`.
+    pub its: String,
+    /// For the tables' labels: `baseline`, or `system` with its place in the study.
+    pub label: String,
+    /// Another system of the same execution, not another execution?
+    pub system: bool,
+    #[serde(flatten)]
+    pub compared: Compared,
+}
+
+/// Ids of what is compared, without their beginning: numbers, ratios and shares, judgements.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct BaselineIds {
+pub struct Compared {
     pub absolute: Vec<String>,
     pub relative: Vec<String>,
     pub judgements: Vec<String>,
@@ -234,6 +249,7 @@ mod tests {
             terms: vec![],
             published: vec![],
             findings: vec![],
+            beside: Vec::new(),
             baseline: Default::default(),
         }
     }

@@ -109,16 +109,21 @@ fn tags<'a>(text: &'a str, open: &str, close: &str) -> Vec<&'a str> {
 
 /// Statements that end, and need no more memory than their text lets one expect.
 fn check_statements(tags: &[&str]) -> Result<()> {
-    let (mut loops, mut assignments) = (0, 0);
+    let (mut loops, mut assignments) = (Vec::new(), 0);
     for tag in tags {
-        match tag.split_whitespace().next().unwrap_or_default() {
-            "for" => loops += 1,
-            "endfor" => loops = usize::saturating_sub(loops, 1),
+        let words: Vec<&str> = tag.split_whitespace().collect();
+        match words.first().copied().unwrap_or_default() {
+            "for" => {
+                // What belongs to the outer loop's item is gone through once in all.
+                let of_outer = |outer: &&str| matches!(words[..], [_, _, "in", list] if list.split_once('.').is_some_and(|(of, _)| of == *outer));
+                ensure!(loops.last().is_none_or(of_outer) && loops.len() < 2, "`{tag}`: a loop inside a loop");
+                loops.push(words.get(1).copied().unwrap_or_default());
+            }
+            "endfor" => drop(loops.pop()),
             "set" => assignments += 1,
             "if" | "elif" | "else" | "endif" => {}
             other => bail!("`{other}`: a template of a paper may only loop, ask and assign"),
         }
-        ensure!(loops < 2, "`{tag}`: a loop inside a loop");
         ensure!(assignments <= MOST_ASSIGNMENTS, "`{tag}`: more than {MOST_ASSIGNMENTS} assignments");
     }
     Ok(())
@@ -183,6 +188,9 @@ mod tests {
         let hostile = [
             "{% for i in range(end=1000000000) %}{% endfor %}",
             "{% for a in cells %}{% for b in cells %}x{% endfor %}{% endfor %}",
+            "{% for beside in cells %}{% for b in beside %}x{% endfor %}{% endfor %}",
+            "{% for a in beside %}{% for b in a.absolute %}{% for c in b.x %}x{% endfor %}{% endfor %}{% endfor %}",
+            "{% for a in beside %}{% continue %}{% endfor %}",
             "{% set_global a = 1 %}",
             "{% include \"x\" %}",
             "{{ n(id=\"a\") | repeat(n=9) }}",

