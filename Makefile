@@ -8,7 +8,7 @@ endif
 
 OFFPRINT := target/release/offprint
 
-.PHONY: paper report test lint build fuzz bench-peers
+.PHONY: paper report test lint build fuzz bench-peers engines
 
 build: ## compile, in the one profile that everything here uses
 	cargo build --release
@@ -28,6 +28,10 @@ lint: ## what a change must pass before review
 	cargo clippy --release --all-targets -- -D warnings
 	cargo clippy --release --all-targets --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps
+
+engines: build ## the study on MLX and on llama.cpp, whose crate is compiled for this processor (needs cmake), and its paper in paper-engines/
+	benches/peers/with-llama-cpp.sh cargo build --release --features llama-cpp
+	$(OFFPRINT) paper config/smollm2-engines.yaml --out paper-engines
 
 bench-peers: build ## beside llama.cpp and mlx-lm on this machine, see benches/peers/README.md; PEERS="--rounds 3" passes switches on
 	python3 benches/peers/peers.py $(PEERS)

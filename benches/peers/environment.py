@@ -24,7 +24,7 @@ INSTRUCTIONS = {
     "bmi2": "BMI2",
     "avx_vnni": "AVX_VNNI",
     "avx512f": "AVX512",
-    "avx512_vbmi": "AVX512_VBMI",
+    "avx512vbmi": "AVX512_VBMI",
     "avx512_vnni": "AVX512_VNNI",
     "avx512_bf16": "AVX512_BF16",
 }
@@ -85,4 +85,7 @@ def instructions():
 
 
 if __name__ == "__main__":
-    prepare(Path(sys.argv[1]).resolve())
+    if sys.argv[1] == "--instructions":
+        print(*instructions())
+    else:
+        prepare(Path(sys.argv[1]).resolve())

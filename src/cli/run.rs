@@ -97,6 +97,11 @@ pub(super) fn execute_with(
     if let Some(kernels) = &kernels {
         environment.libraries.insert("kernels".to_owned(), kernels.words.clone());
     }
+    if study.models.iter().any(|model| model.engine == "llama-cpp")
+        && let Some(build) = engine::llama_cpp_build()?
+    {
+        environment.libraries.insert("llama-cpp".to_owned(), build);
+    }
     let (mut journal, done) = match unfinished {
         Some(folder) => {
             let (journal, run) = Journal::resume(folder)?;

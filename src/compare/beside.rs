@@ -204,6 +204,14 @@ impl Found<'_> {
             let (name, own) = (name.clone(), own.clone());
             self.fact("name", &name, NAME);
             self.fact("own", &own, OWN);
+            let libraries = &self.there.run.environment.libraries;
+            let computed_by = match self.there.summary.seen.engine.as_str() {
+                "mlx" => libraries.get("kernels"),
+                "llama-cpp" => libraries.get("llama-cpp"),
+                _ => None,
+            };
+            let computed_by = computed_by.map_or("not known", String::as_str).to_owned();
+            self.fact("computed_by", &computed_by, "the engine's kernels and threads, in environment.json");
             let planned = self.there.summary.planned;
             self.count("planned", planned, "measured runs of this system in the plan", Of::Neither);
         } else {

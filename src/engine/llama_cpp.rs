@@ -3,7 +3,7 @@
 //!
 //! What it cannot say stays `null`: llama.cpp has no allocator whose peak could be reset before a run (`peak_memory_bytes`).
 
-use std::{num::NonZeroU32, path::PathBuf, time::Instant};
+use std::{ffi::CStr, num::NonZeroU32, path::PathBuf, time::Instant};
 
 use anyhow::{Context, Result, bail};
 use llama_cpp_2::{
@@ -108,6 +108,19 @@ impl Engine for LlamaCpp {
     fn backend(&self) -> String {
         if cfg!(target_os = "macos") { "llama-cpp-metal" } else { "llama-cpp-cpu" }.to_owned()
     }
+}
+
+/// The instruction sets that llama.cpp was compiled for, as it names them, and its threads: `SSE3, AVX, AVX2; 2 threads`.
+///
+/// # Errors
+/// A number of threads in the environment that is none.
+pub(super) fn build() -> Result<String> {
+    // SAFETY: no arguments; the answer is a string that llama.cpp keeps.
+    let info = unsafe { CStr::from_ptr(llama_cpp_sys_2::llama_print_system_info()) }.to_string_lossy();
+    let on = info.split('|').filter_map(|item| item.trim().strip_suffix("= 1"));
+    let names: Vec<&str> = on.map(|name| name.rsplit(':').next().unwrap_or(name).trim()).collect();
+    let threads = kernels::threads()?;
+    Ok(format!("{}; {threads} thread{}", names.join(", "), if threads == 1 { "" } else { "s" }))
 }
 
 fn decode(

@@ -72,6 +72,17 @@ pub fn kernels(#[cfg_attr(not(feature = "mlx"), expect(unused))] stock_kernels: 
     Ok(None)
 }
 
+/// What llama.cpp was compiled for, and its threads; `None` in a build without it.
+///
+/// # Errors
+/// A number of threads in the environment that is none.
+pub fn llama_cpp_build() -> Result<Option<String>> {
+    #[cfg(feature = "llama-cpp")]
+    return llama_cpp::build().map(Some);
+    #[cfg(not(feature = "llama-cpp"))]
+    Ok(None)
+}
+
 /// Something that generates text from a loaded checkpoint and says when each token was read on the host.
 pub trait Engine {
     /// Opens the checkpoint and evaluates every parameter on the device. Called once, before `generate`.

@@ -58,6 +58,9 @@ fn libraries() -> BTreeMap<String, String> {
     if cfg!(feature = "mlx") {
         libraries.append(&mut versions(CARGO_LOCK, &MEASURING));
     }
+    if cfg!(feature = "llama-cpp") {
+        libraries.append(&mut versions(CARGO_LOCK, &["llama-cpp-2"]));
+    }
     #[cfg(feature = "mlx")]
     if let Some(version) = mlx_version() {
         libraries.insert("mlx".to_owned(), version);
