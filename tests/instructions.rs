@@ -31,7 +31,7 @@ fn a_token_costs_the_host_what_it_did() {
             let folder = tiny::folder();
             assert!(tiny::generate(&mut tiny::engine(folder.path()), tokens.parse().unwrap(), 0.7) > 0);
         }
-        Err(_) => held("a_token_costs_the_host_what_it_did", ["32", "160"], 128, 816_000),
+        Err(_) => held("a_token_costs_the_host_what_it_did", ["32", "160"], 128, 304_000),
     }
 }
 

@@ -1,11 +1,12 @@
-//! Each matrix kernel of ours, at every level that this processor can, against sums in float64: all bits and group sizes,
-//! rows and columns that fill no register or tile, one vector and many, one thread and three.
+//! Kernels of ours, at every level that this processor can. Each matrix kernel against sums in float64: all bits and group
+//! sizes, rows and columns that fill no register or tile, one vector and many, one thread and three. The draw against MLX's.
 #![cfg(all(feature = "mlx", target_os = "linux"))]
 #![allow(clippy::unwrap_used)]
 
 use std::{ffi::CString, ptr};
 
-use offprint::model::kernels::levels;
+use mlx_rs::{Array, ops::indexing::argmax_axis, random};
+use offprint::model::{fused::draw, kernels::levels};
 use offprint_kernels::offprint_matmul;
 
 /// A matrix as MLX packs it (`bits` 32: float32), and its values.
@@ -138,4 +139,145 @@ fn products_are_right_for_every_packing_and_size() {
             }
         }
     }
+}
+
+/// MLX's token from the same logits, temperature and key.
+fn mlxs(logits: &Array, temperature: f32, key: u64) -> u32 {
+    if temperature == 0.0 {
+        return argmax_axis(logits, -1, true).unwrap().item_exact();
+    }
+    let scaled = (logits * Array::from_f32(1.0 / temperature)).expand_dims(0).unwrap();
+    random::categorical(&scaled, -1, None, &random::key(key).unwrap()).unwrap().item_exact()
+}
+
+fn assert_same_tokens(logits: &[f32], temperature: f32, key: u64) -> u32 {
+    let array = Array::from_slice(logits, &[logits.len() as i32]);
+    let expected = mlxs(&array, temperature, key);
+    for level in levels() {
+        let found = draw(&level, &array, temperature, key).unwrap().item_exact::<u32>();
+        assert_eq!(found, expected, "{level}, {} logits, temperature {temperature}, key {key:#x}", logits.len());
+    }
+    expected
+}
+
+/// Like a model's: most near a middle, a few far above it. `peak`: how far.
+fn logits(n: usize, peak: f32, random: &mut Random) -> Vec<f32> {
+    let mut all: Vec<f32> = (0..n).map(|_| (0..6).map(|_| random.unit()).sum::<f32>() * 2.0).collect();
+    for rank in 0..n.min(12) {
+        all[random.next() as usize % n] = peak / (1.0 + rank as f32 / 4.0);
+    }
+    all
+}
+
+#[test]
+fn a_draw_is_mlxs_for_the_same_key() {
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    // Odd and even; below, at and beside one block and several; a vocabulary.
+    let sizes = [(1, 20), (2, 100), (3, 100), (5, 100), (63, 100), (64, 100), (65, 100), (100, 200), (127, 100)];
+    for (n, times) in sizes.into_iter().chain([(128, 100), (129, 100), (1000, 200), (49_152, 60), (49_153, 60)]) {
+        for time in 0..times {
+            let mut all = logits(n, [0.0, 10.0, 25.0][time % 3], &mut random);
+            if time % 2 == 1 {
+                // As a filter leaves them: some, or nearly all dropped.
+                let kept = if time % 4 == 1 { 0.9 } else { -0.99 };
+                all.iter_mut().filter(|_| random.unit() > kept).for_each(|logit| *logit = f32::NEG_INFINITY);
+            }
+            for temperature in [0.0, 0.1, 0.7, 1.0, 2.0] {
+                assert_same_tokens(&all, temperature, random.next());
+            }
+        }
+    }
+}
+
+/// Of these logits every tail weighs less than a sum in float32 is off: one rounding that differs, and tokens do.
+#[test]
+fn a_draw_from_a_long_tail_is_mlxs() {
+    let mut random = Random(0xd134_2543_de82_ef95);
+    for spread in [0.0, 0.01, 1.0, 3.0] {
+        for _ in 0..8 {
+            let all: Vec<f32> = (0..100_003).map(|_| spread * random.unit()).collect();
+            for _ in 0..12 {
+                assert_same_tokens(&all, 1.0, random.next());
+            }
+        }
+    }
+}
+
+/// Of two tokens the second is drawn once the first's weight falls below a bound: at the same one of neighbouring floats only if
+/// that weight has MLX's last bit.
+#[test]
+fn weights_have_mlxs_last_bit() {
+    for seed in 0..60 {
+        let key = random::key(seed).unwrap();
+        let u = random::uniform::<_, f32>(0.0, 1.0, &[1], &key).unwrap().item_exact::<f32>();
+        if !(1e-6..0.45).contains(&u) {
+            continue;
+        }
+        let at = (f64::from(u) / (1.0 - f64::from(u))).ln() as f32;
+        let neighbours = (-60..60).map(|step| f32::from_bits(at.to_bits().wrapping_add_signed(step)));
+        let drawn: Vec<u32> = neighbours.map(|logit| assert_same_tokens(&[logit, 0.0], 1.0, seed)).collect();
+        assert!(drawn.contains(&0) && drawn.contains(&1), "the bound is elsewhere: {u}");
+    }
+}
+
+#[test]
+fn equals_and_extremes_are_drawn_as_mlx_draws_them() {
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    for n in [1, 2, 7, 64, 777] {
+        for of in [0.0, -0.0, 3.0, -1e30, 1e30, f32::NEG_INFINITY, f32::INFINITY] {
+            for temperature in [0.0, 0.1, 1.0] {
+                assert_same_tokens(&vec![of; n], temperature, random.next());
+            }
+        }
+    }
+    // Weights at the end of what is one: e^-87 to e^-89.
+    let faint: Vec<f32> = (0..500).map(|i| if i == 250 { 0.0 } else { -87.0 - i as f32 / 250.0 }).collect();
+    for _ in 0..20 {
+        assert_same_tokens(&faint, 1.0, random.next());
+    }
+    // Keys found by search: u is 0; u would be rounded to 1. The first and the last that are not dropped.
+    let (zero, one, dropped) = (2_521_438_154, 43_287_483, f32::NEG_INFINITY);
+    for n in [3, 64, 400] {
+        let mut all = vec![0.0; n];
+        (all[0], all[n - 1]) = (dropped, dropped);
+        for (key, token) in [(zero, 1), (one, n as u32 - 2)] {
+            assert_same_tokens(&all, 1.0, key);
+            assert_eq!(mlxs(&Array::from_slice(&all, &[n as i32]), 1.0, key), token, "another u than was searched for");
+        }
+    }
+}
+
+#[test]
+fn numbers_that_are_none_do_no_harm() {
+    for level in levels() {
+        for n in [3, 64, 300, 1001] {
+            for temperature in [0.0, 0.7] {
+                let token = |all: &[f32]| {
+                    draw(&level, &Array::from_slice(all, &[n]), temperature, 5).unwrap().item_exact::<u32>()
+                };
+                let mut all = vec![f32::NAN; n as usize];
+                assert!(token(&all) < n as u32, "{level}");
+                all[n as usize - 1] = 1.0;
+                assert_eq!(token(&all), n as u32 - 1, "{level}");
+                all[n as usize / 2] = 99.0;
+                assert_eq!(token(&all), n as u32 / 2, "{level}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_drawn_from_says_why() {
+    let level = &levels()[0];
+    let error = |level: &str, logits: &Array| draw(level, logits, 1.0, 0).unwrap_err().to_string();
+    for wrong in [
+        Array::from_slice(&[1u32, 2], &[2]),
+        Array::from_slice(&[1.0f32, 2.0], &[1, 2]),
+        Array::from_slice::<f32>(&[], &[0]),
+    ] {
+        let error = error(level, &wrong);
+        assert!(error.contains("logits must be a vector of 32-bit floats"), "{error}");
+    }
+    let error = error("avx3", &Array::from_slice(&[1.0f32], &[1]));
+    assert!(error.contains("this processor lacks the instructions"), "{error}");
 }

@@ -90,7 +90,8 @@ impl Engine for Mlx {
     }
 
     fn generate(&mut self, request: &Request) -> Result<Generation> {
-        let Loaded { model, tokenizer, eos, stream, .. } = self.ready()?;
+        let loaded = self.ready()?;
+        let tokenizer = &loaded.tokenizer;
         memory::reset_peak_memory()?;
         let start = Instant::now();
         let prompt = if request.chat_template {
@@ -100,7 +101,7 @@ impl Engine for Mlx {
         }?;
         let tokenize_ns = ns(start);
 
-        let (tokens, token_times_ns, finish) = with_stream(stream, || decode(model, &prompt, request, eos))?;
+        let (tokens, token_times_ns, finish) = with_stream(&loaded.stream, || decode(loaded, &prompt, request))?;
         let text = tokenizer.decode(&tokens)?;
         let e2e_ns = ns(start);
         Ok(Generation {
@@ -127,8 +128,9 @@ impl Engine for Mlx {
 }
 
 /// Prefill, then one token at a time: step n + 1 is queued before token n is read, so the device never waits for the host.
-fn decode(model: &Llama, prompt: &[u32], request: &Request, eos: &[u32]) -> Result<(Vec<u32>, Vec<u64>, FinishReason)> {
+fn decode(loaded: &Loaded, prompt: &[u32], request: &Request) -> Result<(Vec<u32>, Vec<u64>, FinishReason)> {
     let start = Instant::now();
+    let Loaded { model, eos, kernels, .. } = loaded;
     let budget = request.max_tokens as usize;
     let mut past = model.past(prompt.len() + budget)?;
     let (last, before) = prompt.split_last().context("the prompt has no tokens")?;
@@ -138,7 +140,7 @@ fn decode(model: &Llama, prompt: &[u32], request: &Request, eos: &[u32]) -> Resu
     }
     let mut step = |input: &Array, n: usize| -> Result<Array> {
         let logits = model.logits(input, &mut past)?.flatten(None, None)?;
-        let next = sampler::draw(&logits, &request.sampling, request.seed, n as u64)?;
+        let next = sampler::draw(kernels, &logits, &request.sampling, request.seed, n as u64)?;
         transforms::async_eval([&next])?;
         Ok(next)
     };

@@ -1,19 +1,26 @@
 //! Logits -> the next token, on the device. mlx-lm's order (`mlx_lm/sample_utils.py`): top-p, min-p and top-k on
-//! log-probabilities, temperature last. Each step has an explicit key, so a seed gives the same tokens every time.
+//! log-probabilities, temperature last. Each step has an explicit key, so a seed gives the same tokens every time, whoever
+//! draws: kernels of ours on a CPU or MLX.
 
-use mlx_rs::{Array, error::Result, ops, ops::indexing::TryIndexOp, random};
+use mlx_rs::{Array, Dtype, error::Result, ops, ops::indexing::TryIndexOp, random};
 
-use crate::engine::Sampling;
+#[cfg(target_os = "linux")]
+use crate::model::fused;
+use crate::{engine::Sampling, model::kernels::Kernels};
 
 /// Draws the token of step `step` from `logits` `[vocabulary]`; the result is `[1]`, unsigned 32-bit.
-pub fn draw(logits: &Array, sampling: &Sampling, seed: u64, step: u64) -> Result<Array> {
-    if sampling.temperature == 0.0 {
-        return ops::indexing::argmax_axis(logits, -1, true);
+pub fn draw(kernels: &Kernels, logits: &Array, sampling: &Sampling, seed: u64, step: u64) -> Result<Array> {
+    let (temperature, key) = (sampling.temperature as f32, step_seed(seed, step));
+    let kept = if temperature == 0.0 { logits.clone() } else { filter(logits, sampling)? };
+    match kernels {
+        #[cfg(target_os = "linux")]
+        Kernels::Ours { level, .. } if kept.dtype() == Dtype::Float32 => fused::draw(level, &kept, temperature, key),
+        _ if temperature == 0.0 => ops::indexing::argmax_axis(&kept, -1, true),
+        _ => {
+            let scaled = ops::multiply(kept, Array::from_f32(1.0 / temperature))?;
+            random::categorical(scaled.expand_dims(0)?, -1, None, &random::key(key)?)
+        }
     }
-    let key = random::key(step_seed(seed, step))?;
-    let kept = filter(logits, sampling)?;
-    let scaled = ops::multiply(kept, Array::from_f32(1.0 / sampling.temperature as f32))?;
-    random::categorical(scaled.expand_dims(0)?, -1, None, &key)
 }
 
 /// Log-probabilities up to a constant, with the tokens that the filters drop at minus infinity.
@@ -70,6 +77,7 @@ fn step_seed(seed: u64, step: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::kernels;
 
     /// Probabilities 0.1, 0.4, 0.2, 0.3.
     fn logits() -> Array {
@@ -90,10 +98,20 @@ mod tests {
         kept.as_slice::<f32>().iter().enumerate().filter(|(_, p)| p.is_finite()).map(|(i, _)| i).collect()
     }
 
-    fn shares(sampling: Sampling, n: u64) -> [f64; 4] {
+    /// MLX's own, and ours at every level that this processor can.
+    fn all_kernels() -> Vec<Kernels> {
+        let ours = kernels::levels().into_iter().map(|level| Kernels::Ours { level, threads: 1 });
+        [Kernels::Stock].into_iter().chain(ours).collect()
+    }
+
+    fn drawn(kernels: &Kernels, logits: &Array, sampling: &Sampling, seed: u64, step: u64) -> u32 {
+        draw(kernels, logits, sampling, seed, step).unwrap().item_exact()
+    }
+
+    fn shares(kernels: &Kernels, sampling: Sampling, n: u64) -> [f64; 4] {
         let mut counts = [0.0; 4];
         for step in 0..n {
-            counts[draw(&logits(), &sampling, 7, step).unwrap().item_exact::<u32>() as usize] += 1.0 / n as f64;
+            counts[drawn(kernels, &logits(), &sampling, 7, step) as usize] += 1.0 / n as f64;
         }
         counts
     }
@@ -136,29 +154,59 @@ mod tests {
 
     #[test]
     fn zero_temperature_takes_the_likeliest() {
-        assert_eq!(draw(&logits(), &sampling(0.0), 1, 0).unwrap().item_exact::<u32>(), 1);
+        for kernels in all_kernels() {
+            assert_eq!(drawn(&kernels, &logits(), &sampling(0.0), 1, 0), 1);
+        }
     }
 
     /// 4000 draws: five standard errors of a share are at most 0.04.
     #[test]
     fn shares_follow_the_distribution_and_temperature_sharpens_it() {
-        let at_one = shares(sampling(1.0), 4000);
-        for (share, expected) in at_one.iter().zip([0.1, 0.4, 0.2, 0.3]) {
-            assert!((share - expected).abs() < 0.04, "{at_one:?}");
-        }
-        // Temperature 0.5 squares probabilities: 0.01, 0.16, 0.04, 0.09 over 0.30.
-        let at_half = shares(sampling(0.5), 4000);
-        for (share, expected) in at_half.iter().zip([0.01, 0.16, 0.04, 0.09].map(|p| p / 0.30)) {
-            assert!((share - expected).abs() < 0.04, "{at_half:?}");
+        for kernels in all_kernels() {
+            let at_one = shares(&kernels, sampling(1.0), 4000);
+            for (share, expected) in at_one.iter().zip([0.1, 0.4, 0.2, 0.3]) {
+                assert!((share - expected).abs() < 0.04, "{kernels}: {at_one:?}");
+            }
+            // Temperature 0.5 squares probabilities: 0.01, 0.16, 0.04, 0.09 over 0.30.
+            let at_half = shares(&kernels, sampling(0.5), 4000);
+            for (share, expected) in at_half.iter().zip([0.01, 0.16, 0.04, 0.09].map(|p| p / 0.30)) {
+                assert!((share - expected).abs() < 0.04, "{kernels}: {at_half:?}");
+            }
         }
     }
 
     #[test]
-    fn a_seed_repeats_and_another_differs() {
-        let draws = |seed| -> Vec<u32> {
-            (0..32).map(|step| draw(&logits(), &sampling(1.0), seed, step).unwrap().item_exact()).collect()
+    fn a_seed_repeats_and_another_differs_whoever_draws() {
+        let draws = |kernels: &Kernels, seed| -> Vec<u32> {
+            (0..32).map(|step| drawn(kernels, &logits(), &sampling(1.0), seed, step)).collect()
         };
-        assert_eq!(draws(1), draws(1));
-        assert_ne!(draws(1), draws(2));
+        let first = draws(&Kernels::Stock, 1);
+        for kernels in all_kernels() {
+            assert_eq!(draws(&kernels, 1), first, "{kernels}");
+            assert_ne!(draws(&kernels, 2), first, "{kernels}");
+        }
+    }
+
+    /// What filters leave is drawn from by ours as by MLX, and what they drop by neither.
+    #[test]
+    fn filtered_logits_give_the_same_tokens_whoever_draws() {
+        let words = 1000;
+        let logits: Vec<f32> = (0..words).map(|i: i32| ((i * i * 7919) % 1009) as f32 / 90.0).collect();
+        let logits = Array::from_slice(&logits, &[words]);
+        let base = sampling(1.3);
+        for sampling in [
+            Sampling { top_p: Some(0.9), ..base },
+            Sampling { min_p: Some(0.2), ..base },
+            Sampling { top_k: Some(40), ..base },
+            Sampling { top_p: Some(0.8), min_p: Some(0.05), top_k: Some(100), ..base },
+        ] {
+            let survivors = survivors_of(&logits, sampling);
+            for step in 0..50 {
+                let tokens: Vec<u32> =
+                    all_kernels().iter().map(|kernels| drawn(kernels, &logits, &sampling, 3, step)).collect();
+                assert!(tokens.iter().all(|token| *token == tokens[0]), "{sampling:?}, step {step}: {tokens:?}");
+                assert!(survivors.contains(&(tokens[0] as usize)), "{sampling:?}, step {step}: {tokens:?}");
+            }
+        }
     }
 }

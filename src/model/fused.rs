@@ -1,5 +1,6 @@
 //! A whole step of the model as one MLX primitive on the CPU (`native/offprint-kernels`): the model's arrays in, used where
-//! they lie; steps out, whose keys and values live behind it. Knows nothing of checkpoints.
+//! they lie; steps out, whose keys and values live behind it. The choice of the next token as another. Knows nothing of
+//! checkpoints.
 
 use std::{
     ffi::{CString, c_char, c_void},
@@ -12,7 +13,8 @@ use mlx_rs::{
 };
 use mlx_sys::mlx_array;
 use offprint_kernels::{
-    MatrixHandle, Shape, offprint_model, offprint_model_free, offprint_past, offprint_past_free, offprint_step,
+    MatrixHandle, Shape, offprint_draw, offprint_model, offprint_model_free, offprint_past, offprint_past_free,
+    offprint_step,
 };
 
 /// Positions are allocated in steps of this many, as the stock cache does.
@@ -73,7 +75,7 @@ impl Fused {
     /// # Errors
     /// An array of another type or size than its part says; a level that the processor lacks.
     pub fn new(level: &str, threads: u32, parts: &Parts<'_>) -> Result<Self> {
-        let level = CString::new(level).map_err(|error| Exception::custom(error.to_string()))?;
+        let level = name(level)?;
         let linears: Vec<_> = parts.linears.iter().map(Part::handle).collect();
         let norms: Vec<_> = parts.norms.iter().map(|norm| context(norm)).collect();
         let layers = parts.shape.layers as usize;
@@ -168,6 +170,28 @@ impl Drop for FusedPast {
         // SAFETY: made by `offprint_past`, freed once; steps in flight have a share.
         unsafe { offprint_past_free(self.handle) }
     }
+}
+
+/// The next token `[1]` from float32 logits `[n]`, unevaluated: the largest at temperature 0, the first of equals; else the
+/// one that MLX's `categorical` draws with this key from those times 1 / temperature, as `[1, n]` (from `[n]` MLX draws by
+/// another method).
+///
+/// # Errors
+/// Logits of another shape or type; a level that the processor lacks.
+pub fn draw(level: &str, logits: &Array, temperature: f32, key: u64) -> Result<Array> {
+    let (level, stream) = (name(level)?, Stream::thread_local_or_default());
+    // SAFETY: handles live through the call; the new one belongs to nobody else.
+    unsafe {
+        let ctx = told(|error, room| {
+            let stream = stream.as_ptr().ctx;
+            offprint_draw(level.as_ptr(), context(logits), stream, temperature, key, error, room)
+        })?;
+        Ok(Array::from_ptr(mlx_array { ctx }))
+    }
+}
+
+fn name(level: &str) -> Result<CString> {
+    CString::new(level).map_err(|error| Exception::custom(error.to_string()))
 }
 
 fn context(array: &Array) -> *mut c_void {

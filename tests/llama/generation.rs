@@ -2,12 +2,12 @@
 
 use std::{fs, path::Path};
 
-use mlx_rs::{Array, Dtype};
+use mlx_rs::{Array, Dtype, random};
 use offprint::{
     engine::{Engine, Generation, Request, Sampling, mlx::Mlx},
     model::{
         Checkpoint,
-        kernels::{Joined, Kernels},
+        kernels::{self, Joined, Kernels},
         llama::Llama,
     },
     record::FinishReason,
@@ -103,6 +103,42 @@ fn a_seed_repeats_and_another_differs() {
     // A loaded engine keeps nothing of an earlier request.
     let mut fresh = self::engine(folder.path());
     assert_eq!(first, engine_tokens(&mut fresh, &request("w1 w2 w3", 24, 1.0, 11)).tokens);
+}
+
+/// Ours draw the tokens that MLX's `categorical` draws from the same logits, with the key that a seed and a step make.
+#[test]
+fn a_seed_draws_mlxs_tokens_at_every_level() {
+    let _alone = mlx();
+    let folder = folder();
+    let (prompt, ids) = words(5);
+    for level in kernels::levels() {
+        let kernels = Kernels::Ours { level, threads: 1 };
+        let mut engine = Mlx::new(folder.path().to_owned()).with(kernels.clone());
+        engine.load().unwrap();
+        let model = Llama::load(&Checkpoint::open(folder.path()).unwrap(), Some(Dtype::Float32), &kernels).unwrap();
+        for (seed, temperature) in [(1, 0.7f32), (2, 0.7), (3, 1.6)] {
+            let mut past = model.past(ids.len() + 64).unwrap();
+            model.prefill(&Array::from_slice(&ids[..4], &[4]), &mut past).unwrap();
+            let (mut last, mut expected) = (ids[4], Vec::new());
+            for step in 0..64 {
+                let logits = model.logits(&Array::from_slice(&[last], &[1]), &mut past).unwrap();
+                let scaled = logits.flatten(None, -2).unwrap() * Array::from_f32(1.0 / temperature);
+                let key = random::key(split_mix(seed, step)).unwrap();
+                last = random::categorical(&scaled, -1, None, &key).unwrap().item_exact::<u32>();
+                expected.push(last);
+            }
+            let found = engine_tokens(&mut engine, &request(&prompt, 64, f64::from(temperature), seed)).tokens;
+            assert_eq!(found, expected, "{kernels}, seed {seed}");
+        }
+    }
+}
+
+/// The `step`th number of SplitMix64 from this seed.
+fn split_mix(seed: u64, step: u64) -> u64 {
+    let z = seed.wrapping_add((step + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 #[test]

@@ -1,6 +1,7 @@
 // All kernels, compiled once for each instruction set. Nothing here has a name that the linker could give to another
 // compilation: an older processor must never meet these instructions.
 #include "decode.hpp"
+#include "draw.hpp"
 #include "prefill.hpp"
 
 namespace offprint {
@@ -54,6 +55,6 @@ void matmul(const Matrix& m, Pool& pool, const Memory& memory, const float* x, i
 }  // namespace
 
 extern const Level OFFPRINT_LEVEL;
-const Level OFFPRINT_LEVEL{OFFPRINT_TEXT(OFFPRINT_LEVEL), usable, step, matmul};
+const Level OFFPRINT_LEVEL{OFFPRINT_TEXT(OFFPRINT_LEVEL), usable, step, draw, matmul};
 
 }  // namespace offprint

@@ -58,6 +58,8 @@ struct Level {
   bool (*usable)();
   // Appends `n` ids to the cache; writes the logits of each `[n, vocabulary]` unless null.
   void (*step)(const Model&, Cache&, Pool&, const Memory&, const uint32_t* ids, int n, float* logits);
+  // The next token from `n` logits: the largest at temperature 0, else drawn by the key.
+  int (*draw)(const float* logits, int n, float temperature, uint64_t key, const Memory&);
   // `x @ matrix.T`, by the matrix-vector kernel a row or, with `panels`, by the one for prompts. For tests.
   void (*matmul)(const Matrix&, Pool&, const Memory&, const float* x, int n, bool panels, float* y);
 };

@@ -1,5 +1,5 @@
-// The step as an MLX primitive, and the C interface that Rust calls. Arrays and streams come as mlx-c's handles, which are
-// pointers to MLX's own objects.
+// The step and the draw as MLX primitives, and the C interface that Rust calls. Arrays and streams come as mlx-c's handles,
+// which are pointers to MLX's own objects.
 #include <algorithm>
 #include <cstring>
 #include <exception>
@@ -129,6 +129,37 @@ class Step : public mx::Primitive {
   int offset_;
 };
 
+// Input: logits `[n]`. Output: a token `[1]`.
+class Draw : public mx::Primitive {
+ public:
+  Draw(mx::Stream stream, const Level* level, float temperature, uint64_t key)
+      : Primitive(stream), level_(level), temperature_(temperature), key_(key) {}
+
+  void eval_cpu(const std::vector<mx::array>& inputs, std::vector<mx::array>& outputs) override {
+    const auto& logits = inputs[0];
+    if (!logits.flags().row_contiguous) throw std::invalid_argument("logits must lie one after the other");
+    outputs[0].set_data(mx::allocator::malloc(outputs[0].nbytes()));
+    auto& encoder = mx::cpu::get_command_encoder(stream());
+    encoder.set_input_array(logits);
+    encoder.set_output_array(outputs[0]);
+    encoder.dispatch([level = level_, temperature = temperature_, key = key_, n = int(logits.size()),
+                      from = logits.data<float>(), token = outputs[0].data<uint32_t>()] {
+      *token = uint32_t(level->draw(from, n, temperature, key, kMemory));
+    });
+  }
+
+  void eval_gpu(const std::vector<mx::array>&, std::vector<mx::array>&) override {
+    throw std::runtime_error("offprint's kernels run on the CPU only");
+  }
+
+  const char* name() const override { return "OffprintDraw"; }
+
+ private:
+  const Level* level_;
+  float temperature_;
+  uint64_t key_;
+};
+
 void say(const char* what, char* error, size_t room) {
   std::strncpy(error, what, room - 1);
   error[room - 1] = 0;
@@ -242,6 +273,23 @@ bool offprint_step(void* past, void* ids, void* ticket, void* stream, int32_t of
   } catch (const std::exception& e) {
     say(e.what(), error, room);
     return false;
+  }
+}
+
+// Adds a draw to the graph: of logits `[n]` to a token `[1]`.
+void* offprint_draw(const char* level, void* logits, void* stream, float temperature, uint64_t key, char* error,
+                    size_t room) {
+  try {
+    const Level* chosen = level_of(level);
+    if (!chosen) throw std::invalid_argument("this processor lacks the instructions");
+    const auto& from = *static_cast<mx::array*>(logits);
+    if (from.dtype() != mx::float32 || from.ndim() != 1 || from.size() == 0)
+      throw std::invalid_argument("logits must be a vector of 32-bit floats");
+    auto draw = std::make_shared<Draw>(*static_cast<mx::Stream*>(stream), chosen, temperature, key);
+    return new mx::array({1}, mx::uint32, std::move(draw), {from});
+  } catch (const std::exception& e) {
+    say(e.what(), error, room);
+    return nullptr;
   }
 }
 

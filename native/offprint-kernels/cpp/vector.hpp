@@ -24,7 +24,30 @@ inline void store(float* p, F v) { *(Floats*)p = v; }
 inline F splat(float x) { return x - F{}; }
 inline U splat(uint32_t x) { return x - U{}; }
 inline F floats(U v) { return __builtin_convertvector((I)v, F); }  // below 2^31
-inline F larger(F a, F b) { return a > b ? a : b; }
+inline F larger(F a, F b) { return a > b ? a : b; }  // b where one is no number
+
+// A product that is rounded before it is added to anything.
+inline F rounded(F v) {
+#if defined(__aarch64__)
+  asm("" : "+w"(v));
+#else
+  asm("" : "+x"(v));
+#endif
+  return v;
+}
+
+// a * b + c, rounded once: where the processor cannot, through doubles, which are off in one of some 10^8.
+inline F fused(F a, F b, F c) {
+#if defined(__FP_FAST_FMAF)
+  F v;
+  for (int l = 0; l < W; ++l) v[l] = __builtin_fmaf(a[l], b[l], c[l]);
+  return v;
+#else
+  typedef double D __attribute__((vector_size(W * 8)));
+  return __builtin_convertvector(
+      __builtin_convertvector(a, D) * __builtin_convertvector(b, D) + __builtin_convertvector(c, D), F);
+#endif
+}
 
 template <int N>
 struct Part {
@@ -84,6 +107,13 @@ inline float folded(typename Part<N>::T v, std::integer_sequence<int, L...>) {
 }
 
 inline float sum(F v) { return folded<W>(v, std::make_integer_sequence<int, W / 2>{}); }
+
+// The largest lane.
+inline float greatest(F v) {
+  float most = v[0];
+  for (int l = 1; l < W; ++l) most = v[l] > most ? v[l] : most;
+  return most;
+}
 
 // Adds the halves of each run of `2 * Half` lanes: `a`'s into the lower half of the run, `b`'s into the upper one.
 template <int Half, int... L>

@@ -77,6 +77,18 @@ unsafe extern "C" {
         room: usize,
     ) -> bool;
 
+    /// The next token `[1]` from float32 logits `[n]`, by a level as in [`offprint_level`]: the largest at temperature 0, else
+    /// the one that MLX's `categorical` draws with this key from those times 1 / temperature, as `[1, n]`.
+    pub fn offprint_draw(
+        level: *const c_char,
+        logits: *mut c_void,
+        stream: *mut c_void,
+        temperature: f32,
+        key: u64,
+        error: *mut c_char,
+        room: usize,
+    ) -> *mut c_void;
+
     /// `x @ matrix.T` on plain memory, for tests of the kernels. `false`: no such level here.
     pub fn offprint_matmul(
         level: *const c_char,
