@@ -11,7 +11,15 @@ if [ -z "$LIBCLANG_PATH" ]; then
 fi
 # That libclang comes without a compiler's own headers.
 export BINDGEN_EXTRA_CLANG_ARGS="${BINDGEN_EXTRA_CLANG_ARGS:--I$(cc -print-file-name=include)}"
-for option in $(python3 "$here/environment.py" --instructions); do
+options=$(python3 "$here/environment.py" --instructions)
+for option in $options; do
     export "GGML_$option=ON"
 done
+# Its build script looks at these variables only when it runs for the first time.
+built="$here/../../target/llama-cpp-instructions"
+if [ "$(cat "$built" 2>/dev/null)" != "$options" ]; then
+    (cd "$here" && cargo clean --quiet --release -p llama-cpp-sys-2)
+    mkdir -p "$(dirname "$built")"
+    echo "$options" > "$built"
+fi
 exec "$@"
