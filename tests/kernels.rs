@@ -16,8 +16,10 @@ struct Matrix {
     bits: usize,
     group: usize,
     words: Vec<u32>,
-    scales: Vec<f32>,
-    biases: Vec<f32>,
+    /// As they are stored, which `stored` names.
+    scales: Vec<u8>,
+    biases: Vec<u8>,
+    stored: i32,
     values: Vec<f64>,
     /// Of each value: what is added up to make it, without signs.
     sizes: Vec<f64>,
@@ -40,16 +42,29 @@ impl Random {
     }
 }
 
-fn matrix(rows: usize, columns: usize, bits: usize, group: usize, random: &mut Random) -> Matrix {
+/// A number as float32, float16 or bfloat16 (`stored` 0, 1, 2) stores it, and what is stored.
+fn stored(number: f32, stored: i32) -> (f32, Vec<u8>) {
+    match stored {
+        0 => (number, number.to_le_bytes().to_vec()),
+        1 => (half::f16::from_f32(number).to_f32(), half::f16::from_f32(number).to_le_bytes().to_vec()),
+        _ => (half::bf16::from_f32(number).to_f32(), half::bf16::from_f32(number).to_le_bytes().to_vec()),
+    }
+}
+
+fn matrix(rows: usize, columns: usize, bits: usize, group: usize, kind: i32, random: &mut Random) -> Matrix {
     if bits == 32 {
         let floats: Vec<f32> = (0..rows * columns).map(|_| random.unit()).collect();
         let words = floats.iter().map(|x| x.to_bits()).collect();
         let values: Vec<f64> = floats.iter().map(|x| f64::from(*x)).collect();
         let sizes = values.iter().map(|x| x.abs()).collect();
-        return Matrix { rows, columns, bits, group, words, scales: Vec::new(), biases: Vec::new(), values, sizes };
+        let (scales, biases) = (Vec::new(), Vec::new());
+        return Matrix { rows, columns, bits, group, words, scales, biases, stored: 0, values, sizes };
     }
-    let mut count = |n: usize| (0..n).map(|_| random.unit()).collect::<Vec<f32>>();
-    let (scales, biases) = (count(rows * columns / group), count(rows * columns / group));
+    // One of some is so small that float16 has it without an exponent.
+    let mut some =
+        |n: usize| (0..n).map(|i| stored(random.unit() * [1.0, 1e-6][usize::from(i % 9 == 4)], kind)).unzip();
+    let (scales, kept_scales): (Vec<f32>, Vec<Vec<u8>>) = some(rows * columns / group);
+    let (biases, kept_biases): (Vec<f32>, Vec<Vec<u8>>) = some(rows * columns / group);
     let mut words = vec![0u32; rows * columns * bits / 32];
     let (mut values, mut sizes) = (Vec::new(), Vec::new());
     for (index, at) in (0..rows * columns).map(|index| (index, index * bits)) {
@@ -63,14 +78,15 @@ fn matrix(rows: usize, columns: usize, bits: usize, group: usize, random: &mut R
         values.push(scaled + bias);
         sizes.push(scaled.abs() + bias.abs());
     }
-    Matrix { rows, columns, bits, group, words, scales, biases, values, sizes }
+    let (scales, biases) = (kept_scales.concat(), kept_biases.concat());
+    Matrix { rows, columns, bits, group, words, scales, biases, stored: kind, values, sizes }
 }
 
 fn assert_right(m: &Matrix, level: &str, threads: i32, n: usize, panels: bool, random: &mut Random) {
     let x: Vec<f32> = (0..n * m.columns).map(|_| random.unit()).collect();
     let mut y = vec![f32::NAN; n * m.rows];
     let name = CString::new(level).unwrap();
-    let of = |floats: &Vec<f32>| if floats.is_empty() { ptr::null() } else { floats.as_ptr() };
+    let of = |bytes: &Vec<u8>| if bytes.is_empty() { ptr::null() } else { bytes.as_ptr().cast() };
     // SAFETY: every slice is as long as the sizes say.
     let ran = unsafe {
         offprint_matmul(
@@ -79,6 +95,7 @@ fn assert_right(m: &Matrix, level: &str, threads: i32, n: usize, panels: bool, r
             m.words.as_ptr().cast(),
             of(&m.scales),
             of(&m.biases),
+            m.stored,
             m.rows as i32,
             m.columns as i32,
             m.bits as i32,
@@ -103,9 +120,10 @@ fn assert_right(m: &Matrix, level: &str, threads: i32, n: usize, panels: bool, r
             let found = f64::from(y[t * m.rows + r]);
             assert!(
                 (found - sum).abs() <= most,
-                "{level}, {} bits, groups of {}, {} x {}, {threads} threads, vector {t} of {n}, row {r}: {found}, not {sum}",
+                "{level}, {} bits, groups of {}, stored {}, {} x {}, {threads} threads, vector {t} of {n}, row {r}: {found}, not {sum}",
                 m.bits,
                 m.group,
+                m.stored,
                 m.rows,
                 m.columns
             );
@@ -122,17 +140,19 @@ fn products_are_right_for_every_packing_and_size() {
         for group in [32, 64, 128] {
             // Of columns: one group; blocks and a rest; more than one depth of the panel kernel.
             for (rows, columns) in [(1, group), (7, 3 * group), (51, 5 * group), (13, 1024 / group * group + group)] {
-                let m = matrix(rows, columns, bits, group, &mut random);
-                for level in &found {
-                    for (threads, n, panels) in [(1, 2, false), (3, 1, false), (1, 1, true), (3, 19, true)] {
-                        assert_right(&m, level, threads, n, panels, &mut random);
+                for stored in 0..3 {
+                    let m = matrix(rows, columns, bits, group, stored, &mut random);
+                    for level in &found {
+                        for (threads, n, panels) in [(1, 2, false), (3, 1, false), (1, 1, true), (3, 19, true)] {
+                            assert_right(&m, level, threads, n, panels, &mut random);
+                        }
                     }
                 }
             }
         }
     }
     for (rows, columns) in [(1, 1), (5, 3), (50, 37), (97, 301)] {
-        let m = matrix(rows, columns, 32, 0, &mut random);
+        let m = matrix(rows, columns, 32, 0, 0, &mut random);
         for level in &found {
             for (threads, n, panels) in [(1, 2, false), (3, 1, false), (1, 1, true), (3, 35, true)] {
                 assert_right(&m, level, threads, n, panels, &mut random);

@@ -36,8 +36,8 @@ def slug():
 
 
 def weight_bytes(folder: Path):
-    """Bytes that decoding one token reads of a checkpoint: packed weights as they are, all else as float32, the type in which
-    Offprint computes on a CPU. A token embedding that is not the head as well is read for one row only, so it does not count."""
+    """Bytes that decoding one token reads of a checkpoint: packed weights, their scales and biases as they are, all else as
+    float32, the type in which Offprint computes on a CPU. A token embedding that is not the head as well is read for one row only, so it does not count."""
     with open(folder / "model.safetensors", "rb") as file:
         header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
     tied = not any(name.startswith("lm_head") for name in header)
@@ -48,5 +48,6 @@ def weight_bytes(folder: Path):
         count = 1
         for size in tensor["shape"]:
             count *= size
-        total += 4 * count  # words of 32 bits, or numbers that are cast to them
+        stored = name.endswith((".scales", ".biases")) and tensor["dtype"] in ("F16", "BF16")
+        total += (2 if stored else 4) * count
     return total

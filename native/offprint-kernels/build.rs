@@ -10,11 +10,11 @@ type Level = (&'static str, u32, &'static [&'static str]);
 
 const X86: &[Level] = &[
     ("plain", 4, &[]),
-    ("avx2", 8, &["-mavx2", "-mfma"]),
+    ("avx2", 8, &["-mavx2", "-mfma", "-mf16c"]),
     (
         "avx512",
         16,
-        &["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma", "-mprefer-vector-width=512"],
+        &["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma", "-mf16c", "-mprefer-vector-width=512"],
     ),
 ];
 const OTHER: &[Level] = &[("plain", 4, &[])];

@@ -2,6 +2,7 @@
 //! way out. Finding out is apart from judging, so every judgement is tested without a machine that is ill.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -9,7 +10,10 @@ use std::{
 
 use anyhow::Result;
 
+#[cfg(feature = "mlx")]
+use crate::study::ModelSpec;
 use crate::{
+    engine,
     machine::{self, Environment, Fact},
     study::{Plan, Study, StudyError},
 };
@@ -105,6 +109,8 @@ struct Findings {
     places: Vec<(String, Place)>,
     /// Device on which MLX has just computed, or why it could not; nothing in a program without MLX.
     mlx: Option<Result<String, String>>,
+    /// What llama.cpp was compiled for; nothing in a program without it.
+    llama_cpp: Result<Option<String>, String>,
     environment: Environment,
     free_memory: Fact<u64>,
     free_disk: Fact<u64>,
@@ -123,6 +129,7 @@ impl Findings {
             places: study.as_ref().and_then(|study| study.as_ref().ok()).map(places).unwrap_or_default(),
             study,
             mlx: compute(),
+            llama_cpp: engine::llama_cpp_build().map_err(|error| format!("{error:#}")),
             environment: machine::capture(Vec::new()),
             free_memory: machine::free_memory(),
             free_disk: machine::free_disk(Path::new(".")),
@@ -135,8 +142,9 @@ impl Findings {
         let mut checks = Vec::new();
         checks.extend(self.study.as_ref().map(study));
         checks.extend(self.places.iter().map(|(id, place)| model(id, place)));
+        checks.push(self.mlx());
+        checks.extend(self.llama_cpp());
         checks.extend([
-            self.mlx(),
             self.memory(),
             enough("disk", &self.free_disk, DISK_LEAST, DISK_GOOD, "free some space on this file system"),
             self.pip(),
@@ -174,6 +182,23 @@ impl Findings {
                 "build it with default features: cargo build --release",
             ),
         }
+    }
+
+    /// Where the study has a model run on it.
+    fn llama_cpp(&self) -> Option<Check> {
+        self.readable()?.models.iter().find(|model| model.engine == "llama-cpp")?;
+        Some(match &self.llama_cpp {
+            Ok(Some(build)) => Check::good("llama", format!("compiled for {build}")),
+            Ok(None) => Check::fails(
+                "llama",
+                "this program was built without it, and the study lists it",
+                "build it in: make engines (CONTRIBUTING.md)",
+            ),
+            Err(error) => {
+                let (found, hint) = error.split_once("\nhint: ").unwrap_or((error, "see CONTRIBUTING.md"));
+                Check::fails("llama", found, hint)
+            }
+        })
     }
 
     /// The largest model's weights are in memory at once, and while they are loaded a part of them twice.
@@ -242,8 +267,10 @@ fn compute() -> Option<Result<String, String>> {
 
 #[cfg(feature = "mlx")]
 fn places(study: &Study) -> Vec<(String, Place)> {
-    let real = study.models.iter().filter(|model| model.engine != "fake");
-    real.map(|model| (model.id.clone(), place(&model.source))).collect()
+    let mut real: Vec<&ModelSpec> = study.models.iter().filter(|model| model.engine != "fake").collect();
+    // On several engines it is one model.
+    real.dedup_by_key(|model| &model.id);
+    real.into_iter().map(|model| (model.id.clone(), place(&model.source))).collect()
 }
 
 #[cfg(not(feature = "mlx"))]
@@ -290,7 +317,8 @@ fn model(id: &str, place: &Place) -> Check {
 fn study(read: &Result<Study, StudyError>) -> Check {
     match read {
         Ok(study) => {
-            let (runs, models) = (Plan::of(study).runs.len(), study.models.len());
+            let runs = Plan::of(study).runs.len();
+            let models = study.models.iter().map(|model| &model.id).collect::<BTreeSet<_>>().len();
             Check::good("study", format!("{}: {runs} runs, {models} model(s)", study.name))
         }
         Err(error) => {
@@ -337,6 +365,7 @@ mod tests {
             study: Some(Study::from_file(Path::new("config/smollm2.yaml"))),
             places: vec![("SmolLM2-135M-Instruct-Q4_1".to_owned(), Place::Here(94 << 20))],
             mlx: Some(Ok("GPU".to_owned())),
+            llama_cpp: Ok(None),
             environment,
             free_memory: Fact::known(12 << 30),
             free_disk: Fact::known(100 << 30),
@@ -385,6 +414,19 @@ mod tests {
         large.places.push(("large".to_owned(), Place::Here(40 << 30)));
         let memory = large.checks().into_iter().find(|check| check.name == "memory").unwrap();
         assert_eq!((memory.verdict, memory.found.as_str()), (Verdict::Fails, "12.0 GiB free, 40.5 GiB needed"));
+    }
+
+    #[test]
+    fn a_study_on_llama_cpp_needs_a_build_with_it() {
+        let mut findings = healthy();
+        findings.study = Some(Study::from_file(Path::new("config/smollm2-engines.yaml")));
+        let check = |findings: &Findings| findings.checks().into_iter().find(|check| check.name == "llama").unwrap();
+        assert_eq!(check(&findings).verdict, Verdict::Fails);
+        findings.llama_cpp = Ok(Some("AVX2; 2 threads".to_owned()));
+        assert_eq!(
+            (check(&findings).verdict, check(&findings).found),
+            (Verdict::Good, "compiled for AVX2; 2 threads".to_owned())
+        );
     }
 
     #[cfg(feature = "mlx")]

@@ -78,7 +78,7 @@ impl Engine for Mlx {
         };
         let checkpoint = Checkpoint::open(&self.folder)?;
         let tokenizer = Tokenizer::open(&self.folder, checkpoint.config.vocab_size)?;
-        // x86 has fast kernels for float32 only; float16 scales cast exactly. GPUs keep the checkpoint's type.
+        // MLX has fast kernels for float32 only on x86; float16 casts exactly. GPUs keep the checkpoint's type.
         let dtype = (device == Device::Cpu).then_some(Dtype::Float32);
         raise_wired_limit();
         let stream = Stream::new();

@@ -31,12 +31,9 @@ impl Matrix {
         if columns % group != 0 {
             return Err(format!("`{path}`: {columns} columns are no whole groups of {group}").into());
         }
-        Ok(Matrix::Quantized {
-            weight: weights.packed(&name("weight"), &[rows, columns * bits / 32])?,
-            scales: weights.float(&name("scales"), &[rows, columns / group])?,
-            biases: weights.float(&name("biases"), &[rows, columns / group])?,
-            affine,
-        })
+        let weight = weights.packed(&name("weight"), &[rows, columns * bits / 32])?;
+        let [scales, biases] = weights.scales(&name("scales"), &name("biases"), &[rows, columns / group])?;
+        Ok(Matrix::Quantized { weight, scales, biases, affine })
     }
 
     /// `x @ weight.T`: `[..., inputs]` to `[..., outputs]`.

@@ -200,8 +200,8 @@ pub struct Llama {
 }
 
 impl Llama {
-    /// Loads every parameter and evaluates it on the device. `dtype`: cast floating-point tensors; `None` keeps the file's.
-    /// Steps are computed by `kernels`.
+    /// Loads every parameter and evaluates it on the device. `dtype`: cast floating-point tensors; `None` keeps the file's, and so
+    /// do our kernels on a CPU for scales. Steps are computed by `kernels`.
     ///
     /// # Errors
     /// [`LoadError`]'s cases, each naming the tensor; a configuration that contradicts itself; kernels that cannot compute it
@@ -209,6 +209,10 @@ impl Llama {
     pub fn load(checkpoint: &Checkpoint, dtype: Option<Dtype>, kernels: &Kernels) -> Loaded<Self> {
         let config = &checkpoint.config;
         let mut weights = Weights::open(&checkpoint.shards, dtype)?;
+        // Level `plain` is for processors that have no instruction for numbers of 16 bits.
+        if matches!(kernels, Kernels::Ours { level, .. } if level != "plain") {
+            weights.keep_scales();
+        }
         if config.tie_word_embeddings {
             weights.discard("lm_head.");
         }

@@ -59,6 +59,8 @@ pub struct Weights {
     left: BTreeMap<String, Array>,
     /// Floating-point tensors are cast to this on the way out.
     dtype: Option<Dtype>,
+    /// ... but scales and biases of packed ones are left as they are stored.
+    as_stored: bool,
 }
 
 impl Weights {
@@ -83,7 +85,12 @@ impl Weights {
                 left.insert(name, array);
             }
         }
-        Ok(Weights { left, dtype })
+        Ok(Weights { left, dtype, as_stored: false })
+    }
+
+    /// From now on scales and biases of packed tensors are not cast: for kernels that read every type.
+    pub fn keep_scales(&mut self) {
+        self.as_stored = true;
     }
 
     /// Is there a tensor of this name?
@@ -96,8 +103,20 @@ impl Weights {
         self.left.retain(|name, _| !name.starts_with(prefix));
     }
 
+    /// Takes scales and biases of this shape, of one type.
+    pub fn scales(&mut self, scales: &str, biases: &str, shape: &[i32]) -> Result<[Array; 2], WeightError> {
+        let stored = |name| self.left.get(name).map(Array::dtype);
+        let alike = self.as_stored && stored(scales) == stored(biases);
+        let dtype = self.dtype.filter(|_| !alike);
+        Ok([self.float_as(dtype, scales, shape)?, self.float_as(dtype, biases, shape)?])
+    }
+
     /// Takes a floating-point tensor of this shape.
     pub fn float(&mut self, name: &str, shape: &[i32]) -> Result<Array, WeightError> {
+        self.float_as(self.dtype, name, shape)
+    }
+
+    fn float_as(&mut self, dtype: Option<Dtype>, name: &str, shape: &[i32]) -> Result<Array, WeightError> {
         let array = self.take(name, shape)?;
         if ![Dtype::Float32, Dtype::Float16, Dtype::Bfloat16].contains(&array.dtype()) {
             return Err(WeightError::Mistyped {
@@ -106,7 +125,7 @@ impl Weights {
                 found: array.dtype(),
             });
         }
-        Ok(match self.dtype {
+        Ok(match dtype {
             Some(dtype) if dtype != array.dtype() => array.as_dtype(dtype)?,
             _ => array,
         })

@@ -12,30 +12,12 @@ use offprint::{
     },
     record::FinishReason,
 };
-use safetensors::Dtype as Stored;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::{checkpoint, mlx};
-
-const VOCABULARY: u64 = 96;
-
-fn folder() -> TempDir {
-    let config = json!({
-        "model_type": "llama", "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2,
-        "num_attention_heads": 2, "num_key_value_heads": 1, "vocab_size": VOCABULARY, "rms_norm_eps": 1e-5,
-        "tie_word_embeddings": false, "quantization": {"group_size": 32, "bits": 4},
-    });
-    let folder = tempfile::tempdir().unwrap();
-    checkpoint::write(folder.path(), &config, &checkpoint::tensors(&config, Stored::F16), 1);
-    folder
-}
-
-fn engine(folder: &Path) -> Mlx {
-    let mut engine = Mlx::new(folder.to_owned());
-    assert!(engine.load().unwrap() > 0);
-    engine
-}
+use crate::{
+    checkpoint, mlx,
+    tiny::{VOCABULARY, engine, folder},
+};
 
 fn request(prompt: &str, max_tokens: u32, temperature: f64, seed: u64) -> Request {
     let sampling = Sampling { temperature, top_p: None, min_p: None, top_k: None };

@@ -47,7 +47,7 @@ fn a_checkpoint_of_its_shape_loads_and_generates() {
     };
     let generation = engine.generate(&request).unwrap();
     assert_eq!((generation.n_prompt, generation.tokens.len()), (4, 3));
-    // Weights with float32 scales are 772 MB; cache and activations add little.
+    // Weights with float16 scales are 695 MB, 772 where the processor needs them cast; cache and activations add little.
     let peak = generation.peak_memory_bytes.unwrap();
-    assert!((772_000_000..900_000_000).contains(&peak), "{peak}");
+    assert!((695_000_000..850_000_000).contains(&peak), "{peak}");
 }

@@ -9,11 +9,14 @@ use tempfile::TempDir;
 
 use crate::checkpoint;
 
-/// A checkpoint of two layers, 64 wide, with 96 words; its weights mean nothing.
+/// Words that it knows: `w0`, `w1`, ...
+pub const VOCABULARY: u64 = 96;
+
+/// A checkpoint of two layers, 64 wide; its weights mean nothing.
 pub fn folder() -> TempDir {
     let config = json!({
         "model_type": "llama", "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2,
-        "num_attention_heads": 2, "num_key_value_heads": 1, "vocab_size": 96, "rms_norm_eps": 1e-5,
+        "num_attention_heads": 2, "num_key_value_heads": 1, "vocab_size": VOCABULARY, "rms_norm_eps": 1e-5,
         "tie_word_embeddings": false, "quantization": {"group_size": 32, "bits": 4},
     });
     let folder = tempfile::tempdir().unwrap();
@@ -23,7 +26,7 @@ pub fn folder() -> TempDir {
 
 pub fn engine(folder: &Path) -> Mlx {
     let mut engine = Mlx::new(folder.to_owned());
-    engine.load().unwrap();
+    assert!(engine.load().unwrap() > 0);
     engine
 }
 

@@ -85,7 +85,6 @@ template <int B>
 F stream(const Matrix& m, int row, int from, const float* x) {
   const uint8_t* packed = row_of(m, row);
   const int bytes = int(row_bytes(m)), groups = m.columns / m.group;
-  const float *scales = m.scales + size_t(row) * groups, *biases = m.biases + size_t(row) * groups;
   F acc{};
   for (int k = from; k < m.columns;) {
     const int g = k / m.group, end = (g + 1) * m.group;
@@ -95,7 +94,8 @@ F stream(const Matrix& m, int row, int from, const float* x) {
       products = products + unpack<B>(packed, k, bytes) * v;
       total = total + v;
     }
-    acc = acc + products * splat(scales[g]) + total * splat(biases[g]);
+    const size_t place = size_t(row) * groups + g;
+    acc = acc + products * splat(stored_number(m, m.scales, place)) + total * splat(stored_number(m, m.biases, place));
   }
   return acc;
 }
@@ -104,9 +104,9 @@ F stream(const Matrix& m, int row, int from, const float* x) {
 constexpr int kAhead = 8;
 
 // A block of `R` rows: W words of each, or the last `some` of them, with their scales and biases.
-template <int R, int B, int N>
-inline __attribute__((always_inline)) void block(const uint32_t* w, int stride, int some, const float* scales,
-                                                 const float* biases, int groups, int some_groups, const float* x,
+template <int R, int B, int N, typename S>
+inline __attribute__((always_inline)) void block(const uint32_t* w, int stride, int some, const S* scales,
+                                                 const S* biases, int groups, int some_groups, const float* x,
                                                  const float* sums, F (&acc)[R]) {
   constexpr int P = 32 / B;
   U packed[R];
@@ -134,12 +134,12 @@ inline __attribute__((always_inline)) void block(const uint32_t* w, int stride, 
   }
 }
 
-template <int R, int B, int G>
+template <int R, int B, int G, typename S>
 inline void words(const Matrix& m, int row, const Vector& v, float* y) {
   constexpr int P = 32 / B, columns = W * P, N = columns > G ? columns / G : 1;
   const int groups = m.columns / G, stride = m.columns / P, whole = m.columns / columns;
   const uint32_t* w = (const uint32_t*)row_of(m, row);
-  const float *scales = m.scales + size_t(row) * groups, *biases = m.biases + size_t(row) * groups;
+  const S *scales = (const S*)m.scales + size_t(row) * groups, *biases = (const S*)m.biases + size_t(row) * groups;
   const float *x = v.ordered[kind(B)], *sums = v.sums[kind(B)];
   F acc[R] = {};
   for (int b = 0; b < whole; ++b, x += columns, sums += W) {
@@ -175,18 +175,29 @@ inline void numbers(const Matrix& m, int row, const float* x, float* y) {
     for (int r = 0; r < R; ++r) y[r] += w[r * stride + k] * x[k];
 }
 
+template <int R, typename S>
+inline void words_of(const Matrix& m, int row, const Vector& v, float* y) {
+  switch (m.bits * 1000 + m.group) {
+    case 2032: return words<R, 2, 32, S>(m, row, v, y);
+    case 2064: return words<R, 2, 64, S>(m, row, v, y);
+    case 2128: return words<R, 2, 128, S>(m, row, v, y);
+    case 4032: return words<R, 4, 32, S>(m, row, v, y);
+    case 4064: return words<R, 4, 64, S>(m, row, v, y);
+    case 4128: return words<R, 4, 128, S>(m, row, v, y);
+    case 8032: return words<R, 8, 32, S>(m, row, v, y);
+    case 8064: return words<R, 8, 64, S>(m, row, v, y);
+    case 8128: return words<R, 8, 128, S>(m, row, v, y);
+  }
+}
+
 template <int R>
 inline void some_rows(const Matrix& m, int row, const Vector& v, float* y) {
-  switch (m.bits * 1000 + m.group) {
-    case 2032: return words<R, 2, 32>(m, row, v, y);
-    case 2064: return words<R, 2, 64>(m, row, v, y);
-    case 2128: return words<R, 2, 128>(m, row, v, y);
-    case 4032: return words<R, 4, 32>(m, row, v, y);
-    case 4064: return words<R, 4, 64>(m, row, v, y);
-    case 4128: return words<R, 4, 128>(m, row, v, y);
-    case 8032: return words<R, 8, 32>(m, row, v, y);
-    case 8064: return words<R, 8, 64>(m, row, v, y);
-    case 8128: return words<R, 8, 128>(m, row, v, y);
+  if (kind(m.bits) >= 0) {
+    switch (m.stored) {
+      case Stored::float32: return words_of<R, float>(m, row, v, y);
+      case Stored::float16: return words_of<R, Half>(m, row, v, y);
+      case Stored::bfloat16: return words_of<R, Brain>(m, row, v, y);
+    }
   }
   for (int r = 0; r < R; ++r) {
     if (m.bits == 3) y[r] = sum(stream<3>(m, row + r, 0, v.natural));

@@ -5,12 +5,16 @@
 
 namespace offprint {
 
+// How scales and biases are stored.
+enum class Stored : int32_t { float32, float16, bfloat16 };
+
 // `[rows, columns]`. `bits` 32: `weight` is float32. Otherwise MLX's affine packing: rows of `columns * bits / 32` words,
-// a scale and a bias a `group` columns of a row, both float32.
+// a scale and a bias a `group` columns of a row, both `stored` alike.
 struct Matrix {
   const void* weight = nullptr;
-  const float* scales = nullptr;
-  const float* biases = nullptr;
+  const void* scales = nullptr;
+  const void* biases = nullptr;
+  Stored stored = Stored::float32;
   const float* offset = nullptr;  // a linear layer's bias, `[rows]`, or null
   int rows = 0, columns = 0, bits = 32, group = 0;
 };

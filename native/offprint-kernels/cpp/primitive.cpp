@@ -182,8 +182,11 @@ Matrix matrix(Loaded& of, const MatrixHandle& h) {
                        (h.group == 32 || h.group == 64 || h.group == 128) && h.columns % h.group == 0;
     if (!known) throw std::invalid_argument("a quantisation without kernels");
     m.weight = of.keep(h.weight, mx::uint32, size * h.bits / 32, "weight");
-    m.scales = of.floats(h.scales, size / h.group, "scales");
-    m.biases = of.floats(h.biases, size / h.group, "biases");
+    const mx::Dtype stored = static_cast<mx::array*>(h.scales)->dtype();
+    m.stored = stored == mx::float16 ? Stored::float16 : stored == mx::bfloat16 ? Stored::bfloat16 : Stored::float32;
+    const mx::Dtype expected = m.stored == Stored::float32 ? mx::float32 : stored;
+    m.scales = of.keep(h.scales, expected, size / h.group, "scales");
+    m.biases = of.keep(h.biases, expected, size / h.group, "biases");
   }
   if (h.offset) m.offset = of.floats(h.offset, size_t(h.rows), "bias");
   return m;
@@ -294,13 +297,13 @@ void* offprint_draw(const char* level, void* logits, void* stream, float tempera
 }
 
 // One product on plain memory, for tests: `x` `[n, columns]`, `y` `[n, rows]`.
-bool offprint_matmul(const char* level, int32_t threads, const void* weight, const float* scales, const float* biases,
-                     int32_t rows, int32_t columns, int32_t bits, int32_t group, const float* x, int32_t n, bool panels,
+bool offprint_matmul(const char* level, int32_t threads, const void* weight, const void* scales, const void* biases,
+                     int32_t stored, int32_t rows, int32_t columns, int32_t bits, int32_t group, const float* x, int32_t n, bool panels,
                      float* y) {
   const Level* chosen = level_of(level);
   if (!chosen) return false;
   Matrix m;
-  m.weight = weight, m.scales = scales, m.biases = biases;
+  m.weight = weight, m.scales = scales, m.biases = biases, m.stored = Stored(stored);
   m.rows = rows, m.columns = columns, m.bits = bits, m.group = group;
   Pool pool(threads);
   pool.begin();

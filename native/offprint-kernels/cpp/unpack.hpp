@@ -10,6 +10,18 @@ inline size_t row_bytes(const Matrix& m) { return m.bits == 32 ? size_t(m.column
 
 inline const uint8_t* row_of(const Matrix& m, int row) { return (const uint8_t*)m.weight + row * row_bytes(m); }
 
+// Bytes of a scale, or of a bias.
+inline int stored_bytes(const Matrix& m) { return m.stored == Stored::float32 ? 4 : 2; }
+
+// The scale or bias at a place.
+inline float stored_number(const Matrix& m, const void* p, size_t place) {
+  switch (m.stored) {
+    case Stored::float32: return ((const float*)p)[place];
+    case Stored::float16: return number(((const Half*)p)[place]);
+    default: return number(((const Brain*)p)[place]);
+  }
+}
+
 // The `W` values from column `k` on, which is a multiple of W where words hold whole values, else of 4. Values are a stream of
 // bits from the lowest up, and four of them fit into the 32 bits that begin with their first byte; the last of a row are read
 // with the bytes before them.
@@ -42,7 +54,8 @@ void dequantize_row(const Matrix& m, int row, int from, int to, float* out) {
   const int bytes = int(row_bytes(m)), groups = m.columns / m.group;
   for (int k = from; k < to;) {
     const int g = k / m.group, end = (g + 1) * m.group < to ? (g + 1) * m.group : to;
-    const F scale = splat(m.scales[size_t(row) * groups + g]), bias = splat(m.biases[size_t(row) * groups + g]);
+    const size_t place = size_t(row) * groups + g;
+    const F scale = splat(stored_number(m, m.scales, place)), bias = splat(stored_number(m, m.biases, place));
     for (; k < end; k += W) store(out + k - from, unpack<B>(packed, k, bytes) * scale + bias);
   }
 }

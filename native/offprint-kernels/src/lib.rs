@@ -7,7 +7,8 @@ use std::ffi::{c_char, c_void};
 // The library that defines what a primitive derives from.
 use mlx_sys as _;
 
-/// A matrix `[rows, columns]`: float32 (`bits` 32), or packed as MLX's affine mode does. Null where there is none.
+/// A matrix `[rows, columns]`: float32 (`bits` 32), or packed as MLX's affine mode does, with scales and biases in one
+/// floating-point type. Null where there is none.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct MatrixHandle {
@@ -89,13 +90,15 @@ unsafe extern "C" {
         room: usize,
     ) -> *mut c_void;
 
-    /// `x @ matrix.T` on plain memory, for tests of the kernels. `false`: no such level here.
+    /// `x @ matrix.T` on plain memory, for tests of the kernels; scales and biases are float32 (`stored` 0), float16 (1) or
+    /// bfloat16 (2). `false`: no such level here.
     pub fn offprint_matmul(
         level: *const c_char,
         threads: i32,
         weight: *const c_void,
-        scales: *const f32,
-        biases: *const f32,
+        scales: *const c_void,
+        biases: *const c_void,
+        stored: i32,
         rows: i32,
         columns: i32,
         bits: i32,
