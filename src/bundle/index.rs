@@ -1,6 +1,6 @@
 //! The page that lists the bundles of a folder.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use anyhow::{Context, Result};
 
@@ -48,7 +48,8 @@ fn row(path: &Path) -> Result<Vec<String>> {
     let well = measured.clone().filter(|row| row.outcome == Outcome::Ok).count();
     let environment = &run.environment;
     let machine = environment.chip.value.clone().unwrap_or_else(|| "not known".to_owned());
-    let backend = measured.clone().next().map_or("", |row| row.backend.as_str());
+    let backends: BTreeSet<&str> = measured.clone().map(|row| row.backend.as_str()).collect();
+    let backend = backends.into_iter().collect::<Vec<_>>().join(", ");
     let mut models: Vec<&str> = run.study.models.iter().map(|model| model.name.as_str()).collect();
     models.dedup();
     Ok(vec![
