@@ -267,7 +267,7 @@ fn gguf(source: &str) -> Result<String> {
 
 #[cfg(not(feature = "llama-cpp"))]
 fn gguf(_: &str) -> Result<String> {
-    bail!("this build of offprint has no llama.cpp\nhint: build it with `--features llama-cpp`")
+    bail!("this build of offprint has no llama.cpp\nhint: make engines builds it in (CONTRIBUTING.md)")
 }
 
 #[cfg(not(feature = "mlx"))]
