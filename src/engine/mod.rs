@@ -43,7 +43,9 @@ pub fn open(
         #[cfg(feature = "llama-cpp")]
         "llama-cpp" => Ok(Box::new(llama_cpp::LlamaCpp::new(place.into()))),
         #[cfg(not(feature = "llama-cpp"))]
-        "llama-cpp" => bail!("this build of offprint has no llama.cpp\nhint: make engines builds it in (CONTRIBUTING.md)"),
+        "llama-cpp" => {
+            bail!("this build of offprint has no llama.cpp\nhint: make engines builds it in (CONTRIBUTING.md)")
+        }
         _ => bail!("there is no engine `{name}`\nhint: mlx, llama-cpp or fake"),
     }
 }
