@@ -1,6 +1,7 @@
 //! Two executions of a design -> a verdict for each claim: equivalent within the study's margin, different by more than it,
 //! or inconclusive. What the two were made with and does not agree is said first. Pure; knows nothing of files.
 
+mod as_claims;
 mod beside;
 mod conditions;
 mod numbers;
@@ -24,7 +25,7 @@ use crate::{
     analysis::{self, Summary, contrast::Contrast},
     claims::{self, Claims},
     figures::Labels,
-    record::{Phase, RunRecord},
+    record::{Outcome, Phase, RunRecord},
     store::Run,
     study::{ModelSpec, Study},
 };
@@ -190,6 +191,20 @@ impl<'a> Told<'a> {
         Ok(Told { run, summary, claims })
     }
 
+    /// The same; `None` where no run of the model ended well.
+    fn if_any(run: &'a Run, model: usize) -> Result<Option<Self>> {
+        let well = |row: &RunRecord| row.phase == Phase::Measured && row.outcome == Outcome::Ok;
+        if !run.alone(model).records.iter().any(well) {
+            return Ok(None);
+        }
+        Told::of(run, model).map(Some)
+    }
+
+    /// Is there a cell with at least two runs of each?
+    fn shares_cells(&self, other: &Told<'_>) -> bool {
+        !Design::of(&self.summary, &other.summary).cells.is_empty()
+    }
+
     /// Are both the same rows?
     fn is(&self, other: &Told<'_>) -> bool {
         self.run.runs_sha256 == other.run.runs_sha256 && self.run.study.models == other.run.study.models
@@ -224,36 +239,48 @@ pub fn compare(a: &Run, b: &Run) -> Result<Comparison> {
     if !is_shared {
         places.push((0, 0));
     }
-    let pair = |(number, (here, there)): (usize, &(usize, usize))| -> Result<Pair<'_>> {
-        let name = a.study.system(&a.study.models[*here]);
-        let prefix = if number == 0 { String::new() } else { format!("system.{name}.") };
-        Ok(Pair { prefix, a: Told::of(a, *here)?, b: Told::of(b, *there)? })
-    };
-    let pairs = places.iter().enumerate().map(pair).collect::<Result<Vec<_>>>()?;
-    let mut comparison = between(&pairs)?;
+    let (mut told, mut apart) = (Vec::new(), Vec::new());
+    for (here, there) in places {
+        let name = a.study.system(&a.study.models[here]);
+        if told.is_empty() {
+            told.push((String::new(), Told::of(a, here)?, Told::of(b, there)?));
+            continue;
+        }
+        match (Told::if_any(a, here)?, Told::if_any(b, there)?) {
+            (Some(here), Some(there)) if here.shares_cells(&there) => {
+                told.push((format!("system.{name}."), here, there));
+            }
+            _ => apart.push((name, "no cell with two runs of each that ended well".to_owned())),
+        }
+    }
     let [of_a, of_b] = left_out.map(|names| if names.is_empty() { "none".to_owned() } else { names });
     if is_shared && of_a != of_b {
-        let what = "systems not compared".to_owned();
-        comparison.differences.push(Difference { kind: Kind::Plan, what, a: of_a, b: of_b, other_machine: false });
+        apart.push((of_a, of_b));
     }
+    let pairs: Vec<Pair<'_>> = told.iter().map(|(prefix, a, b)| Pair { prefix, a, b }).collect();
+    let mut comparison = between(&pairs)?;
+    comparison.differences.extend(apart.into_iter().map(|(a, b)| {
+        let what = "systems not compared".to_owned();
+        Difference { kind: Kind::Plan, what, a, b, other_machine: false }
+    }));
     Ok(comparison)
 }
 
 /// A system in two executions, or two systems of one.
 struct Pair<'a> {
     /// Before the ids of its claims.
-    prefix: String,
-    a: Told<'a>,
-    b: Told<'a>,
+    prefix: &'a str,
+    a: &'a Told<'a>,
+    b: &'a Told<'a>,
 }
 
 /// One comparison of all pairs, named after the first: their verdicts share one level of significance.
 fn between(pairs: &[Pair<'_>]) -> Result<Comparison> {
-    let (first, second) = (&pairs[0].a, &pairs[0].b);
+    let (first, second) = (pairs[0].a, pairs[0].b);
     let statistics = [first, second].map(|told| &told.run.study.statistics);
     let margin = statistics[0].equivalence_margin.min(statistics[1].equivalence_margin);
     let confidence = statistics[0].confidence.max(statistics[1].confidence);
-    let same_records = pairs.iter().all(|pair| pair.a.is(&pair.b));
+    let same_records = pairs.iter().all(|pair| pair.a.is(pair.b));
 
     let mut comparison = Comparison {
         schema: COMPARISON_SCHEMA,

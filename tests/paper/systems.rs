@@ -93,5 +93,13 @@ fn a_system_that_cannot_be_compared_says_why() {
         let text = fs::read_to_string(paper.join("paper.md")).unwrap();
         assert!(text.contains("Comparison with other\n") && text.contains(reason), "{text}");
         assert!(claims(&paper)["claims"].get("system.other.decode.mean.change").is_none());
+        // Two executions of it are compared in what they have.
+        let run = run.to_str().unwrap();
+        let compared = offprint(&["compare", run, run]);
+        let found = String::from_utf8_lossy(&compared.stdout);
+        match compared.status.code() {
+            Some(0) => assert!(found.contains("`systems not compared` | `other`"), "{found}"),
+            _ => assert!(said(&compared).contains("at least two runs"), "{}", said(&compared)),
+        }
     }
 }
