@@ -46,10 +46,6 @@ impl Ranges {
         if let Some(energy) = row.energy_j {
             expect(energy.is_finite() && energy >= 0.0, "`energy_j` to be 0 or more", energy.to_string());
         }
-        let of_model = self.study.models.iter().filter(|model| model.id == row.model);
-        let engines: Vec<&str> = of_model.map(|model| model.engine.as_str()).collect();
-        let expected = format!("the engine `{}`, as in the study", engines.join("` or `"));
-        expect(engines.contains(&row.engine.as_str()), &expected, row.engine.clone());
         match row.outcome {
             Outcome::Failed => expect(row.error.is_some(), "a failed run to say its `error`", "null".to_owned()),
             Outcome::Ok => {
