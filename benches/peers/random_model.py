@@ -38,6 +38,8 @@ def q8_0(rows, columns):
 
 
 def main(tokenizer_from, to, shape="1b"):
+    if shape not in SHAPES:
+        sys.exit(f"error: expected one of {', '.join(SHAPES)}, found {shape}")
     hidden, inner, layers, heads, kv_heads, vocabulary = SHAPES[shape]
     head_dim = hidden // heads
     given = GGUFReader(tokenizer_from)
