@@ -175,6 +175,11 @@ impl<'de> Deserialize<'de> for Engines {
                 Ok(Engines { names: vec![text.to_owned()], listed: false })
             }
 
+            /// `engine:` and nothing behind it.
+            fn visit_unit<E: Error>(self) -> Result<Engines, E> {
+                Ok(Engines::default())
+            }
+
             fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Engines, A::Error> {
                 let mut names = Vec::new();
                 while let Some(name) = entries.next_element()? {

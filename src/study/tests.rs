@@ -50,6 +50,7 @@ fn a_list_of_engines_is_a_list_of_systems() {
     assert_eq!((study.cells(), study.alone(1).cells()), (36, 18));
     assert_eq!(study.alone(1).models, study.models[1..]);
     assert_eq!(listed("[mlx]"), listed("mlx"));
+    assert_eq!(listed("null"), listed("mlx"));
     let plan = Plan::of(&study);
     let (first, second) = plan.runs.split_at(54);
     let request = |run: &PlannedRun| (run.prompt, run.max_tokens, run.repeat, run.seed, run.block);
