@@ -4,7 +4,7 @@
 pub mod worker;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::atomic::{AtomicBool, Ordering},
     thread::sleep,
     time::{Duration, Instant},
@@ -71,18 +71,18 @@ impl Bench<'_> {
         let todo: Vec<&PlannedRun> =
             self.plan.execution().into_iter().filter(|run| !self.done.contains(&run.run)).collect();
         let start_band = machine::thermal_reading().value;
-        // Isolation `session`: the worker that is kept, and the model it has loaded.
-        let mut kept: Option<(usize, Worker)> = None;
+        // Isolation `session`: each model's worker, which is kept.
+        let mut kept: BTreeMap<usize, Worker> = BTreeMap::new();
         for (index, run) in todo.iter().enumerate() {
             watch(News::Begins { run, left: todo.len() - index });
             self.cool_down(start_band.as_ref(), watch);
             if self.stopped() {
                 return Ok(Ended::Stopped);
             }
-            let worker = kept.take().filter(|(model, _)| *model == run.model).map(|(_, worker)| worker);
+            let worker = kept.remove(&run.model);
             let Some((rows, worker)) = self.one(run, worker) else { return Ok(Ended::Stopped) };
             if self.study.execution.isolation == Isolation::Session {
-                kept = worker.map(|worker| (run.model, worker));
+                kept.extend(worker.map(|worker| (run.model, worker)));
             }
             sink(&rows)?;
             if let Some(record) = rows.last() {

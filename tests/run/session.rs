@@ -36,6 +36,21 @@ fn without_a_warm_up_the_first_run_carries_the_load() {
     assert_eq!((loads[0], &loads[1..]), (Some(300_000_000), vec![Some(0); RUNS - 1].as_slice()));
 }
 
+/// Blocks go to and fro between systems; each has its own process.
+#[test]
+fn a_session_of_two_systems_loads_each_once() {
+    let here = Here::with("fake", "execution: {isolation: session}\n");
+    let text = fs::read_to_string(here.path("study.yaml")).unwrap();
+    let mut study: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
+    let other = serde_yaml::from_str("{id: other, name: Other, source: fake}").unwrap();
+    study["models"].as_sequence_mut().unwrap().push(other);
+    fs::write(here.path("study.yaml"), serde_yaml::to_string(&study).unwrap()).unwrap();
+    assert_eq!(here.run().code, Some(0));
+    let rows = rows(&here.only());
+    assert_eq!(loads(&rows, Phase::Measured), vec![Some(0); 2 * RUNS]);
+    assert_eq!(loads(&rows, Phase::Warmup), vec![Some(300_000_000); 2]);
+}
+
 /// A session that was interrupted loads, and warms up, once more.
 #[test]
 fn a_session_resumed_loads_again() {
