@@ -2,8 +2,8 @@
 //
 // For 2, 4 and 8 bits: a register holds W consecutive words. Masking it with `(2^B - 1) << B i` leaves in each lane the
 // i-th value of its word, times 2^(B i); the vector is stored with its elements in that order and divided by the same
-// power of two, which is exact. So a register of values costs an AND, a conversion and an FMA. Scales and biases are
-// applied once a word: sum(s q x + b x) = s sum(q x) + b sum(x).
+// power of two, which is exact. So a register of values costs an AND, a conversion and an FMA, and one product more a word for
+// the scales. Biases need no values at all: sum(s q x + b x) = s sum(q x) + b sum(x), where a group's sum(x) is known.
 #pragma once
 #include "unpack.hpp"
 
@@ -14,22 +14,25 @@ namespace {
 struct Vector {
   const float* natural;
   float* ordered[3];  // for 2, 4 and 8 bits: `[block][place in the word][lane]`
-  float* sums[3];     // ... and the sum of each word's elements
+  float* sums[3];     // of groups of 32, 64 and 128; zeros follow
 };
 
 inline int kind(int bits) { return bits == 2 ? 0 : bits == 4 ? 1 : bits == 8 ? 2 : -1; }
 
+inline int group_kind(int group) { return group == 32 ? 0 : group == 64 ? 1 : 2; }
+
 // Whole blocks, of the longest: 16 lanes of 16 values.
 inline size_t part_of(int columns) { return size_t(columns + 255) / 256 * 256; }
+// Sums of groups, and a register of zeros.
+inline size_t sums_of(int columns) { return part_of(columns) / 32 + 16; }
 // Floats of memory that a `Vector` of `columns` needs.
-inline size_t vector_floats(int columns) { return part_of(columns) * 6; }
+inline size_t vector_floats(int columns) { return (part_of(columns) + sums_of(columns)) * 3; }
 
 inline Vector vector_in(float* memory, int columns) {
   Vector v{};
-  const size_t part = part_of(columns);
   for (int i = 0; i < 3; ++i) {
-    v.ordered[i] = memory, memory += part;
-    v.sums[i] = memory, memory += part;
+    v.ordered[i] = memory, memory += part_of(columns);
+    v.sums[i] = memory, memory += sums_of(columns);
   }
   return v;
 }
@@ -50,43 +53,52 @@ inline void deal(const F* from, F* to, int step, std::integer_sequence<int, L...
 }
 
 template <int B>
-void order(const float* x, int columns, float* ordered, float* sums) {
+void order(const float* x, int columns, float* ordered) {
   constexpr int P = 32 / B;
   float last[W * P] = {};  // what is left of a block, and zeros
-  for (int from = 0; from < columns; from += W * P, x += W * P, ordered += W * P, sums += W) {
+  for (int from = 0; from < columns; from += W * P, x += W * P, ordered += W * P) {
     if (columns - from < W * P) x = (const float*)memcpy(last, x, (columns - from) * sizeof(float));
-    F given[P], dealt[P], total{};
+    F given[P], dealt[P];
     for (int i = 0; i < P; ++i) given[i] = load(x + i * W);
     deal<P>(given, dealt, 1, std::make_integer_sequence<int, W>{});
     for (int i = 0; i < P; ++i) {
-      total = total + dealt[i];
       // The topmost value is shifted down instead: a mask would leave the sign bit to the conversion.
       const float power = i == P - 1 ? 1.0f : 1.0f / float(1u << (B * i));
       store(ordered + i * W, dealt[i] * splat(power));
     }
-    store(sums, total);
   }
+}
+
+inline void sum_groups(const float* x, int columns, int group, float* sums) {
+  for (int k = 0; k < columns; k += group) {
+    F total{};
+    for (int i = 0; i < group; i += W) total = total + load(x + k + i);
+    *sums++ = sum(total);
+  }
+  store(sums, F{});
 }
 
 // Makes `v` hold `x` for these matrices.
 template <typename... M>
 void prepare(Vector& v, const float* x, int columns, const M&... matrices) {
   v.natural = x;
-  bool wanted[3] = {};
-  for (int bits : {matrices.bits...})
-    if (kind(bits) >= 0) wanted[kind(bits)] = true;
-  if (wanted[0]) order<2>(x, columns, v.ordered[0], v.sums[0]);
-  if (wanted[1]) order<4>(x, columns, v.ordered[1], v.sums[1]);
-  if (wanted[2]) order<8>(x, columns, v.ordered[2], v.sums[2]);
+  bool wanted[3] = {}, grouped[3] = {};
+  for (const Matrix* m : {&matrices...})
+    if (kind(m->bits) >= 0) wanted[kind(m->bits)] = grouped[group_kind(m->group)] = true;
+  if (wanted[0]) order<2>(x, columns, v.ordered[0]);
+  if (wanted[1]) order<4>(x, columns, v.ordered[1]);
+  if (wanted[2]) order<8>(x, columns, v.ordered[2]);
+  for (int i = 0; i < 3; ++i)
+    if (grouped[i]) sum_groups(x, columns, 32 << i, v.sums[i]);
 }
 
-// Columns from `from` on, of one row, in their natural order.
+// One row's product, its columns in their natural order.
 template <int B>
-F stream(const Matrix& m, int row, int from, const float* x) {
+F stream(const Matrix& m, int row, const float* x) {
   const uint8_t* packed = row_of(m, row);
   const int bytes = int(row_bytes(m)), groups = m.columns / m.group;
   F acc{};
-  for (int k = from; k < m.columns;) {
+  for (int k = 0; k < m.columns;) {
     const int g = k / m.group, end = (g + 1) * m.group;
     F products{}, total{};
     for (; k < end; k += W) {
@@ -100,14 +112,28 @@ F stream(const Matrix& m, int row, int from, const float* x) {
   return acc;
 }
 
-// Rows whose data is asked for in advance: rows are short, and the processor's own guess ends with each.
-constexpr int kAhead = 8;
+constexpr int kSpan = 64;  // groups whose scales and biases are unpacked at a time
 
-// A block of `R` rows: W words of each, or the last `some` of them, with their scales and biases.
-template <int R, int B, int N, typename S>
-inline __attribute__((always_inline)) void block(const uint32_t* w, int stride, int some, const S* scales,
-                                                 const S* biases, int groups, int some_groups, const float* x,
-                                                 const float* sums, F (&acc)[R]) {
+// `n` numbers, at most kSpan, to floats. Some more may be read and written, but none from `end` on: there, zeros are.
+template <typename S>
+inline void widen(const S* p, int n, const S* end, float* to) {
+  S last[kSpan];
+  if (end - p < (n + W - 1) / W * W) p = (const S*)memcpy(memset(last, 0, sizeof last), p, n * sizeof(S));
+  for (int i = 0; i < n; i += W) store(to + i, wide(p + i));
+}
+
+// Where a matrix's rows, packed by words, lie in memory, from some row on.
+template <typename S>
+struct Packed {
+  const uint32_t* words;
+  const S *scales, *biases, *end;  // the end is the scales'
+  int stride, groups;              // words and groups a row
+};
+
+// A block of `R` rows: W words of each, or the last `some` of them.
+template <int R, int B, int N>
+inline __attribute__((always_inline)) void block(const uint32_t* w, int stride, int some, const float (&scales)[R][kSpan],
+                                                 int group, const float* x, F (&acc)[R]) {
   constexpr int P = 32 / B;
   U packed[R];
   F products[R] = {};
@@ -126,37 +152,62 @@ inline __attribute__((always_inline)) void block(const uint32_t* w, int stride, 
       products[r] = i == 0 ? floats(q) * e : floats(q) * e + products[r];
     }
   }
-  const F total = load(sums);
 #pragma GCC unroll 4
-  for (int r = 0; r < R; ++r) {
-    acc[r] = products[r] * spread<N>(scales + size_t(r) * groups, some_groups) + acc[r];
-    acc[r] = total * spread<N>(biases + size_t(r) * groups, some_groups) + acc[r];
-  }
+  for (int r = 0; r < R; ++r) acc[r] = products[r] * spread<N>(scales[r] + group) + acc[r];
 }
 
+// Rows are short, and the processor's own guess of what is read next ends with each: rows are asked for in advance,
+// eight where four are fewer words than this.
+constexpr int kAhead = 512;
+
 template <int R, int B, int G, typename S>
-inline void words(const Matrix& m, int row, const Vector& v, float* y) {
+inline __attribute__((always_inline)) void rows(const Packed<S>& m, const float* x, const float* sums, float* y) {
   constexpr int P = 32 / B, columns = W * P, N = columns > G ? columns / G : 1;
-  const int groups = m.columns / G, stride = m.columns / P, whole = m.columns / columns;
-  const uint32_t* w = (const uint32_t*)row_of(m, row);
-  const S *scales = (const S*)m.scales + size_t(row) * groups, *biases = (const S*)m.biases + size_t(row) * groups;
-  const float *x = v.ordered[kind(B)], *sums = v.sums[kind(B)];
-  F acc[R] = {};
-  for (int b = 0; b < whole; ++b, x += columns, sums += W) {
-    for (int line = 0; line < R * W; line += 16) __builtin_prefetch(w + size_t(kAhead) * stride + b * R * W + line);
-    const int g = b * columns / G, ahead = kAhead * groups + b * R * columns / G;
-    __builtin_prefetch(scales + ahead);
-    __builtin_prefetch(biases + ahead);
-    block<R, B, N>(w + b * W, stride, W, scales + g, biases + g, groups, N, x, sums, acc);
+  F acc[R], from_biases[R];
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) acc[r] = from_biases[r] = F{};
+  alignas(64) float scales[R][kSpan], biases[kSpan];
+  const int rows_ahead = 4 * m.stride < kAhead ? 8 : 4;
+  const uint32_t *w = m.words, *ahead = m.words + size_t(rows_ahead) * m.stride;
+  for (int g = 0; g < m.groups; g += kSpan) {
+    const int n = m.groups - g < kSpan ? m.groups - g : kSpan;
+    for (int i = 0; i < R * n; i += 64 / int(sizeof(S))) {
+      const size_t place = size_t(rows_ahead) * m.groups + R * g + i;
+      __builtin_prefetch(m.scales + place);
+      __builtin_prefetch(m.biases + place);
+    }
+    for (int r = 0; r < R; ++r) {
+      const size_t place = size_t(r) * m.groups + g;
+      widen(m.scales + place, n, m.end, scales[r]);
+      widen(m.biases + place, n, m.biases + (m.end - m.scales), biases);
+      for (int i = 0; i < n; i += W) from_biases[r] = load(biases + i) * load(sums + g + i) + from_biases[r];
+    }
+    int k = 0;
+    for (; k + columns <= n * G; k += columns, w += W, x += columns, ahead += R * W) {
+      for (int line = 0; line < R * W; line += 16) __builtin_prefetch(ahead + line);
+      block<R, B, N>(w, m.stride, W, scales, k / G, x, acc);
+    }
+    if (k < n * G) block<R, B, N>(w, m.stride, (n * G - k) / P, scales, k / G, x, acc);
   }
-  if (const int from = whole * columns, rest = m.columns - from; rest) {
-    // Less than a block is left only where a block holds several groups.
-    if constexpr (kMasks && N > 1)
-      block<R, B, N>(w + whole * W, stride, rest / P, scales + from / G, biases + from / G, groups, rest / G, x, sums, acc);
-    else
-      for (int r = 0; r < R; ++r) acc[r] = acc[r] + stream<B>(m, row + r, from, v.natural);
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) y[r] = sum(acc[r] + from_biases[r]);
+}
+
+// Calls `put(row, product)` for rows `from..to`.
+template <int B, int G, typename S, typename T>
+void words(const Matrix& m, const Vector& v, int from, int to, const T& put) {
+  const int groups = m.columns / G, stride = m.columns * B / 32;
+  const float *x = v.ordered[kind(B)], *sums = v.sums[group_kind(G)];
+  const S *scales = (const S*)m.scales, *biases = (const S*)m.biases, *end = scales + size_t(m.rows) * groups;
+  const uint32_t* w = (const uint32_t*)m.weight;
+  auto at = [&](size_t row) { return Packed<S>{w + row * stride, scales + row * groups, biases + row * groups, end, stride, groups}; };
+  float y[4];
+  int row = from;
+  for (; row + 4 <= to; row += 4) {
+    rows<4, B, G>(at(row), x, sums, y);
+    for (int r = 0; r < 4; ++r) put(row + r, y[r]);
   }
-  for (int r = 0; r < R; ++r) y[r] = sum(acc[r]);
+  for (; row < to; ++row) rows<1, B, G>(at(row), x, sums, y), put(row, *y);
 }
 
 template <int R>
@@ -175,46 +226,41 @@ inline void numbers(const Matrix& m, int row, const float* x, float* y) {
     for (int r = 0; r < R; ++r) y[r] += w[r * stride + k] * x[k];
 }
 
-template <int R, typename S>
-inline void words_of(const Matrix& m, int row, const Vector& v, float* y) {
+template <typename S, typename T>
+void words_of(const Matrix& m, const Vector& v, int from, int to, const T& put) {
   switch (m.bits * 1000 + m.group) {
-    case 2032: return words<R, 2, 32, S>(m, row, v, y);
-    case 2064: return words<R, 2, 64, S>(m, row, v, y);
-    case 2128: return words<R, 2, 128, S>(m, row, v, y);
-    case 4032: return words<R, 4, 32, S>(m, row, v, y);
-    case 4064: return words<R, 4, 64, S>(m, row, v, y);
-    case 4128: return words<R, 4, 128, S>(m, row, v, y);
-    case 8032: return words<R, 8, 32, S>(m, row, v, y);
-    case 8064: return words<R, 8, 64, S>(m, row, v, y);
-    case 8128: return words<R, 8, 128, S>(m, row, v, y);
+    case 2032: return words<2, 32, S>(m, v, from, to, put);
+    case 2064: return words<2, 64, S>(m, v, from, to, put);
+    case 2128: return words<2, 128, S>(m, v, from, to, put);
+    case 4032: return words<4, 32, S>(m, v, from, to, put);
+    case 4064: return words<4, 64, S>(m, v, from, to, put);
+    case 4128: return words<4, 128, S>(m, v, from, to, put);
+    case 8032: return words<8, 32, S>(m, v, from, to, put);
+    case 8064: return words<8, 64, S>(m, v, from, to, put);
+    case 8128: return words<8, 128, S>(m, v, from, to, put);
   }
-}
-
-template <int R>
-inline void some_rows(const Matrix& m, int row, const Vector& v, float* y) {
-  if (kind(m.bits) >= 0) {
-    switch (m.stored) {
-      case Stored::float32: return words_of<R, float>(m, row, v, y);
-      case Stored::float16: return words_of<R, Half>(m, row, v, y);
-      case Stored::bfloat16: return words_of<R, Brain>(m, row, v, y);
-    }
-  }
-  for (int r = 0; r < R; ++r) {
-    if (m.bits == 3) y[r] = sum(stream<3>(m, row + r, 0, v.natural));
-    if (m.bits == 6) y[r] = sum(stream<6>(m, row + r, 0, v.natural));
-  }
-  if (m.bits == 32) numbers<R>(m, row, v.natural, y);
 }
 
 // Rows `from..to` of `matrix @ x`, set or (`add`) added to `y[row]`.
 inline void matvec(const Matrix& m, const Vector& v, int from, int to, bool add, float* y) {
-  for (int row = from; row < to;) {
-    float out[4];
-    const int some = to - row >= 4 ? 4 : 1;
-    if (some == 4) some_rows<4>(m, row, v, out);
-    else some_rows<1>(m, row, v, out);
-    for (int r = 0; r < some; ++r, ++row) y[row] = out[r] + (m.offset ? m.offset[row] : 0) + (add ? y[row] : 0);
+  auto put = [&](int row, float product) { y[row] = product + (m.offset ? m.offset[row] : 0) + (add ? y[row] : 0); };
+  if (kind(m.bits) >= 0) {
+    switch (m.stored) {
+      case Stored::float32: return words_of<float>(m, v, from, to, put);
+      case Stored::float16: return words_of<Half>(m, v, from, to, put);
+      case Stored::bfloat16: return words_of<Brain>(m, v, from, to, put);
+    }
   }
+  int row = from;
+  if (m.bits == 32) {
+    float out[4];
+    for (; row + 4 <= to; row += 4) {
+      numbers<4>(m, row, v.natural, out);
+      for (int r = 0; r < 4; ++r) put(row + r, out[r]);
+    }
+    for (; row < to; ++row) numbers<1>(m, row, v.natural, out), put(row, *out);
+  }
+  for (; row < to; ++row) put(row, sum(m.bits == 3 ? stream<3>(m, row, v.natural) : stream<6>(m, row, v.natural)));
 }
 
 }  // namespace

@@ -24,13 +24,23 @@ inline void relax() {
 #endif
 }
 
-}  // namespace
-
-Pool::Pool(int threads) : alone_for_(kAlone) {
-  for (int worker = 1; worker < threads; ++worker) helpers_.emplace_back([this, worker] { help(worker); });
+// A chunk of those that are left, from the front or from the back; -1: none is.
+int take(std::atomic<uint64_t>& left, bool front) {
+  uint64_t seen = left.load(std::memory_order_relaxed);
+  for (;;) {
+    const uint32_t first = uint32_t(seen), last = uint32_t(seen >> 32);
+    if (first >= last) return -1;
+    const uint64_t rest = front ? seen + 1 : seen - (uint64_t(1) << 32);
+    if (left.compare_exchange_weak(seen, rest, std::memory_order_acq_rel, std::memory_order_relaxed))
+      return int(front ? first : last - 1);
+  }
 }
 
-int Pool::threads() const { return int(helpers_.size()) + 1; }
+}  // namespace
+
+Pool::Pool(int threads) : threads_(threads), shares_(new Share[threads]), alone_for_(kAlone) {
+  for (int worker = 1; worker < threads; ++worker) helpers_.emplace_back([this, worker] { help(worker); });
+}
 
 Pool::~Pool() {
   stop_.store(true);
@@ -60,32 +70,42 @@ void Pool::run(int chunks, Task task, void* context) {
   }
   task_ = task;
   context_ = context;
-  done_.store(0, std::memory_order_relaxed);
-  auto begun = Clock::now();
-  ticket_.store(uint64_t(chunks) << 32, std::memory_order_release);
+  given_ += uint32_t(chunks);
+  const auto begun = Clock::now();
+  // Neighbouring chunks to one thread: their data lies one after the other, so what it asks for in advance is its own.
+  for (int worker = threads_ - 1; worker >= 0; --worker) {
+    const uint64_t first = uint64_t(chunks) * worker / threads_, last = uint64_t(chunks) * (worker + 1) / threads_;
+    shares_[worker].left.store(last << 32 | first, std::memory_order_release);
+  }
   while (work(0)) {
   }
-  if (done_.load(std::memory_order_acquire) != chunks) wait(chunks, begun);
+  if (!done()) wait(begun);
 }
 
-// Takes one chunk, if one is left. The ticket alone says whether it is ours, so a helper that comes late to a phase
-// reads the task of the phase that its chunk belongs to: that phase cannot end before it has reported.
+// Takes one chunk, if one is left: of this thread's own share the next, of another's the last. What was taken belongs to
+// the phase whose task is read after it, even by a helper that comes late: that phase cannot end before it has reported.
 bool Pool::work(int worker) {
-  uint64_t seen = ticket_.load(std::memory_order_relaxed);
-  if (uint32_t(seen) >= uint32_t(seen >> 32)) return false;
-  uint64_t mine = ticket_.fetch_add(1, std::memory_order_acq_rel);
-  if (uint32_t(mine) >= uint32_t(mine >> 32)) return false;
-  task_(context_, int(uint32_t(mine)), worker);
-  done_.fetch_add(1, std::memory_order_release);
+  int chunk = take(shares_[worker].left, true);
+  for (int i = 1; chunk < 0 && i < threads_; ++i) chunk = take(shares_[(worker + i) % threads_].left, false);
+  if (chunk < 0) return false;
+  task_(context_, chunk, worker);
+  auto& count = shares_[worker].done;
+  count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   return true;
 }
 
-void Pool::wait(int chunks, Clock::time_point begun) {
+bool Pool::done() const {
+  uint32_t sum = 0;
+  for (int worker = 0; worker < threads_; ++worker) sum += shares_[worker].done.load(std::memory_order_acquire);
+  return sum == given_;
+}
+
+void Pool::wait(Clock::time_point begun) {
   auto from = Clock::now();
   // The phase so far is many chunks of ours: a helper's last one is late if it takes as long again.
   auto patience = from - begun > Clock::duration(kStall) ? from - begun : Clock::duration(kStall);
   bool stalled = false;
-  while (done_.load(std::memory_order_acquire) != chunks) {
+  while (!done()) {
     for (int i = 0; i < 32; ++i) relax();
     stalled = stalled || Clock::now() - from > patience;
     if (stalled) std::this_thread::yield();

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -18,7 +19,7 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  int threads() const;
+  int threads() const { return threads_; }
 
   // A step begins: helpers wake, unless one of them was seen to lack a core a moment ago. It ends: they may sleep.
   void begin();
@@ -29,19 +30,28 @@ class Pool {
 
  private:
   using Clock = std::chrono::steady_clock;
+
+  // What a thread still has to do of a phase, and how many chunks it has done ever: on a cache line of its own, since only a
+  // thread that ran out of work looks at another's.
+  struct alignas(64) Share {
+    std::atomic<uint64_t> left{0};  // last << 32 | first
+    std::atomic<uint32_t> done{0};
+  };
+
   void help(int worker);
   bool work(int worker);
-  void wait(int chunks, Clock::time_point begun);
+  bool done() const;
+  void wait(Clock::time_point begun);
 
+  const int threads_;
+  std::unique_ptr<Share[]> shares_;
   std::vector<std::thread> helpers_;
+  uint32_t given_ = 0;  // chunks, ever
   bool alone_ = true;
   Clock::time_point alone_until_{};
   Clock::duration alone_for_;
   Task task_ = nullptr;
   void* context_ = nullptr;
-  // Each on its own cache line: the first is written by all, the second is polled.
-  alignas(64) std::atomic<uint64_t> ticket_{0};  // chunks << 32 | next chunk
-  alignas(64) std::atomic<int> done_{0};
   alignas(64) std::atomic<uint32_t> state_{0};  // odd: a step is on; even: sleep
   std::atomic<bool> stop_{false};
 };

@@ -32,7 +32,7 @@ inline F unpack(const uint8_t* row, int k, int bytes) {
     constexpr int N = W > P ? W / P : 1;  // words, each in as many lanes as it has values
     const int first = P > W ? k % P : 0;
     for (int l = 0; l < W; ++l) shifts[l] = uint32_t((first + l) % P * B);
-    word = (U)spread<N>((const float*)row + k / P, N);
+    word = (U)spread<N>((const float*)row + k / P);
     return floats((word >> shifts) & splat(uint32_t((1u << B) - 1)));
   }
   for (int q = 0; q < W / 4; ++q) {

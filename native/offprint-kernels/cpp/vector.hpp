@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -57,7 +58,6 @@ struct Brain {
   uint16_t bits;
 };
 
-inline float number(float x) { return x; }
 inline float number(Brain x) { return __builtin_bit_cast(float, uint32_t(x.bits) << 16); }
 inline float number(Half x) {
 #if defined(__F16C__)
@@ -83,75 +83,58 @@ inline F blend(F a, F b, std::integer_sequence<int, L...>) {
   return __builtin_shufflevector(a, b, (L < From ? L : W + L)...);
 }
 
-template <int N, int Next = 1, typename S>
-inline F spread(const S* p, F so_far) {
+template <int N, int Next = 1>
+inline F spread(const float* p, F so_far) {
   if constexpr (Next >= N) return so_far;
   else {
-    so_far = blend<Next * W / N>(so_far, splat(number(p[Next])), std::make_integer_sequence<int, W>{});
+    so_far = blend<Next * W / N>(so_far, splat(p[Next]), std::make_integer_sequence<int, W>{});
     return spread<N, Next + 1>(p, so_far);
   }
 }
 
 #if defined(__AVX512F__)
-// Registers of which a part is read: the first `some` lanes; the others are zero, and nothing past the last is touched.
-constexpr bool kMasks = true;
-
+// The first `some` words; the other lanes are zero, and nothing past the last is touched.
 inline U load(const uint32_t* p, int some) { return (U)_mm512_maskz_loadu_epi32(__mmask16((1u << some) - 1), p); }
 
-// The first `some` of eight numbers; the others are zero.
-inline __m256 eight(const float* p, int some) { return _mm256_maskz_loadu_ps(__mmask8((1u << some) - 1), p); }
-inline __m256 eight(const Half* p, int some) {
-  return _mm256_cvtph_ps(_mm_maskz_loadu_epi16(__mmask8((1u << some) - 1), p));
-}
-inline __m256 eight(const Brain* p, int some) {
-  const __m128i read = _mm_maskz_loadu_epi16(__mmask8((1u << some) - 1), p);
-  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(read), 16));
-}
-
-// Lane l holds `p[l * N / W]`, or zero where that is none of the first `some`. One permutation.
-template <int N, typename S>
-inline F spread(const S* p, int some) {
-  if constexpr (N == 1) return splat(number(*p));
+// Lane l holds `p[l * N / W]`: one permutation.
+template <int N>
+inline F spread(const float* p) {
+  if constexpr (N == 1) return splat(*p);
   static_assert(N <= 8);
   constexpr auto of = [](int l) { return l * N / W; };
   const __m512i places = _mm512_setr_epi32(of(0), of(1), of(2), of(3), of(4), of(5), of(6), of(7), of(8), of(9), of(10),
                                            of(11), of(12), of(13), of(14), of(15));
-  return (F)_mm512_permutexvar_ps(places, _mm512_castps256_ps512(eight(p, some)));
+  return (F)_mm512_permutexvar_ps(places, _mm512_castps256_ps512(_mm256_maskz_loadu_ps(__mmask8((1 << N) - 1), p)));
 }
 #else
-constexpr bool kMasks = false;
-
-inline U load(const uint32_t* p, int) { return load(p); }
-
-// Lane l holds `p[l * N / W]`.
-template <int N, typename S>
-inline F spread(const S* p, int) { return spread<N>(p, splat(number(*p))); }
-
-#if defined(__AVX2__)
-// The same of numbers that one instruction converts: the `N` are read at once; a single one into every lane.
-template <int N>
-inline __m128i read(const void* p) {
-  if constexpr (N == 1) return _mm_set1_epi16(*(const int16_t*)p);
-  __m128i some{};
-  return *(const __m128i*)memcpy(&some, p, 2 * N);
+inline U load(const uint32_t* p, int some) {
+  U v{};
+  memcpy(&v, p, size_t(some) * 4);
+  return v;
 }
 
 template <int N>
-inline F spread_out(__m256 eight) {
-  if constexpr (N == 1) return (F)eight;
-  constexpr auto of = [](int l) { return l * N / W; };
-  return (F)_mm256_permutevar8x32_ps(eight, _mm256_setr_epi32(of(0), of(1), of(2), of(3), of(4), of(5), of(6), of(7)));
-}
-
-template <int N>
-inline F spread(const Half* p, int) { return spread_out<N>(_mm256_cvtph_ps(read<N>(p))); }
-
-template <int N>
-inline F spread(const Brain* p, int) {
-  return spread_out<N>(_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(read<N>(p)), 16)));
-}
+inline F spread(const float* p) { return spread<N>(p, splat(*p)); }
 #endif
+
+// W numbers that lie one after the other.
+inline F wide(const float* p) { return load(p); }
+template <typename S>
+inline F wide(const S* p) {
+#if defined(__AVX512F__)
+  const __m256i read = _mm256_loadu_si256((const __m256i*)p);
+  if constexpr (std::is_same_v<S, Half>) return (F)_mm512_cvtph_ps(read);
+  else return (F)_mm512_slli_epi32(_mm512_cvtepu16_epi32(read), 16);
+#elif defined(__AVX2__)
+  const __m128i read = _mm_loadu_si128((const __m128i*)p);
+  if constexpr (std::is_same_v<S, Half>) return (F)_mm256_cvtph_ps(read);
+  else return (F)_mm256_slli_epi32(_mm256_cvtepu16_epi32(read), 16);
+#else
+  F v;
+  for (int l = 0; l < W; ++l) v[l] = number(p[l]);
+  return v;
 #endif
+}
 
 template <int N, int... L>
 inline float folded(typename Part<N>::T v, std::integer_sequence<int, L...>) {

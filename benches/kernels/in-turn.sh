@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Times the kernels of several revisions in turn: `in-turn.sh ROUNDS REVISION... -- LEVEL THREADS SHAPE PROMPT TOKENS`, where the
+# revision `.` is the working tree. Prints each sample, and each revision's medians. Programs are kept in target/kernels.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+usage() { sed -n '2,3s/^# //p' "$0" >&2; exit 2; }
+
+rounds=${1:-}; shift || usage
+revisions=()
+while [ $# -gt 0 ] && [ "$1" != -- ]; do revisions+=("$1"); shift; done
+[[ $rounds =~ ^[1-9][0-9]*$ && ${#revisions[@]} -gt 0 && $# -eq 6 ]] || usage
+shift
+
+# Flags as in native/offprint-kernels/build.rs.
+common="-std=c++20 -O3 -ffp-contract=fast"
+declare -A width=([plain]=4 [avx2]=8 [avx512]=16) flags=([plain]="" [avx2]="-mavx2 -mfma -mf16c"
+  [avx512]="-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c -mprefer-vector-width=512")
+levels=plain
+[ "$(uname -m)" != x86_64 ] || levels="plain avx2 avx512"
+
+programs=()
+for revision in "${revisions[@]}"; do
+  name=$revision
+  [ "$revision" = . ] && name=working-tree || name=$(git rev-parse --short "$revision")
+  folder=target/kernels/$name
+  if [ "$revision" = . ] || [ ! -x "$folder/decode" ]; then
+    mkdir -p "$folder/cpp"
+    if [ "$revision" = . ]; then cp native/offprint-kernels/cpp/* "$folder/cpp"
+    else git archive "$revision" native/offprint-kernels/cpp | tar -x -C "$folder/cpp" --strip-components 3; fi
+    objects=()
+    for level in $levels; do
+      ${CXX:-c++} $common ${flags[$level]} -DOFFPRINT_LEVEL="$level" -DOFFPRINT_WIDTH="${width[$level]}" -c "$folder/cpp/level.cpp" -o "$folder/$level.o"
+      objects+=("$folder/$level.o")
+    done
+    ${CXX:-c++} $common -I "$folder/cpp" benches/kernels/decode.cpp "$folder/cpp/pool.cpp" "${objects[@]}" -pthread -o "$folder/decode"
+  fi
+  programs+=("$folder/decode")
+done
+
+samples=$(mktemp)
+trap 'rm -f "$samples"' EXIT
+for ((round = 1; round <= rounds; ++round)); do
+  for i in "${!programs[@]}"; do
+    echo "$i $("${programs[$i]}" "$@")" >>"$samples"
+  done
+done
+median() { sort -g | awk '{ x[NR] = $1 } END { print NR % 2 ? x[(NR + 1) / 2] : (x[NR / 2] + x[NR / 2 + 1]) / 2 }'; }
+for i in "${!programs[@]}"; do
+  of() { awk -v i="$i" -v c="$1" '$1 == i { print $c }' "$samples"; }
+  printf '%-14s prefill %7.1f tok/s (%s)  decode %7.2f tok/s (%s)\n' "${revisions[$i]}" "$(of 2 | median)" "$(of 2 | paste -sd' ')" \
+    "$(of 3 | median)" "$(of 3 | paste -sd' ')"
+done
