@@ -96,30 +96,22 @@ void prepare(Vector& v, const float* x, int columns, const M&... matrices) {
 template <int B>
 F stream(const Matrix& m, int row, const float* x) {
   const uint8_t* packed = row_of(m, row);
-  const int bytes = int(row_bytes(m)), groups = m.columns / m.group;
+  const int bytes = int(row_bytes(m));
+  float scales[kSpan], biases[kSpan];
   F acc{};
   for (int k = 0; k < m.columns;) {
-    const int g = k / m.group, end = (g + 1) * m.group;
-    F products{}, total{};
-    for (; k < end; k += W) {
-      F v = load(x + k);
-      products = products + unpack<B>(packed, k, bytes) * v;
-      total = total + v;
+    const int n = widen(m, row, k, m.columns, scales, biases);
+    for (int g = 0; g < n; ++g) {
+      F products{}, total{};
+      for (const int end = k + m.group; k < end; k += W) {
+        F v = load(x + k);
+        products = products + unpack<B>(packed, k, bytes) * v;
+        total = total + v;
+      }
+      acc = acc + products * splat(scales[g]) + total * splat(biases[g]);
     }
-    const size_t place = size_t(row) * groups + g;
-    acc = acc + products * splat(stored_number(m, m.scales, place)) + total * splat(stored_number(m, m.biases, place));
   }
   return acc;
-}
-
-constexpr int kSpan = 64;  // groups whose scales and biases are unpacked at a time
-
-// `n` numbers, at most kSpan, to floats. Some more may be read and written, but none from `end` on: there, zeros are.
-template <typename S>
-inline void widen(const S* p, int n, const S* end, float* to) {
-  S last[kSpan];
-  if (end - p < (n + W - 1) / W * W) p = (const S*)memcpy(memset(last, 0, sizeof last), p, n * sizeof(S));
-  for (int i = 0; i < n; i += W) store(to + i, wide(p + i));
 }
 
 // Where a matrix's rows, packed by words, lie in memory, from some row on.

@@ -13,12 +13,32 @@ inline const uint8_t* row_of(const Matrix& m, int row) { return (const uint8_t*)
 // Bytes of a scale, or of a bias.
 inline int stored_bytes(const Matrix& m) { return m.stored == Stored::float32 ? 4 : 2; }
 
-// The scale or bias at a place.
-inline float stored_number(const Matrix& m, const void* p, size_t place) {
+constexpr int kSpan = 64;  // groups whose scales and biases are unpacked at a time
+
+// `n` numbers, at most kSpan, to floats. Some more may be read and written, but none from `end` on: there, zeros are.
+template <typename S>
+inline void widen(const S* p, int n, const S* end, float* to) {
+  S last[kSpan];
+  if (end - p < (n + W - 1) / W * W) p = (const S*)memcpy(memset(last, 0, sizeof last), p, n * sizeof(S));
+  for (int i = 0; i < n; i += W) store(to + i, wide(p + i));
+}
+
+template <typename S>
+inline int widen(const Matrix& m, int row, int from, int to, float* scales, float* biases) {
+  const size_t groups = m.columns / m.group, place = row * groups + from / m.group, all = m.rows * groups;
+  const int n = (to - from) / m.group < kSpan ? (to - from) / m.group : kSpan;
+  const S *s = (const S*)m.scales, *b = (const S*)m.biases;
+  widen(s + place, n, s + all, scales);
+  widen(b + place, n, b + all, biases);
+  return n;
+}
+
+// Scales and biases of a row's columns `from..to`, whole groups, or of the first that there is room for: how many groups.
+inline int widen(const Matrix& m, int row, int from, int to, float* scales, float* biases) {
   switch (m.stored) {
-    case Stored::float32: return ((const float*)p)[place];
-    case Stored::float16: return number(((const Half*)p)[place]);
-    default: return number(((const Brain*)p)[place]);
+    case Stored::float32: return widen<float>(m, row, from, to, scales, biases);
+    case Stored::float16: return widen<Half>(m, row, from, to, scales, biases);
+    default: return widen<Brain>(m, row, from, to, scales, biases);
   }
 }
 
@@ -51,16 +71,17 @@ inline F unpack(const uint8_t* row, int k, int bytes) {
 template <int B>
 void dequantize_row(const Matrix& m, int row, int from, int to, float* out) {
   const uint8_t* packed = row_of(m, row);
-  const int bytes = int(row_bytes(m)), groups = m.columns / m.group;
+  const int bytes = int(row_bytes(m));
+  float scales[kSpan], biases[kSpan];
   for (int k = from; k < to;) {
-    const int g = k / m.group, end = (g + 1) * m.group < to ? (g + 1) * m.group : to;
-    const size_t place = size_t(row) * groups + g;
-    const F scale = splat(stored_number(m, m.scales, place)), bias = splat(stored_number(m, m.biases, place));
-    for (; k < end; k += W) store(out + k - from, unpack<B>(packed, k, bytes) * scale + bias);
+    const int n = widen(m, row, k, to, scales, biases);
+    for (int g = 0; g < n; ++g)
+      for (const int end = k + m.group; k < end; k += W, out += W)
+        store(out, unpack<B>(packed, k, bytes) * splat(scales[g]) + splat(biases[g]));
   }
 }
 
-// Columns `from..to` of a row; both are multiples of 16 where the matrix is quantised.
+// Columns `from..to` of a row; whole groups where the matrix is quantised.
 inline void dequantize(const Matrix& m, int row, int from, int to, float* out) {
   switch (m.bits) {
     case 2: return dequantize_row<2>(m, row, from, to, out);

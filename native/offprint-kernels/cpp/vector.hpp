@@ -58,20 +58,6 @@ struct Brain {
   uint16_t bits;
 };
 
-inline float number(Brain x) { return __builtin_bit_cast(float, uint32_t(x.bits) << 16); }
-inline float number(Half x) {
-#if defined(__F16C__)
-  return _cvtsh_ss(x.bits);
-#elif defined(__aarch64__)
-  return float(__builtin_bit_cast(__fp16, x.bits));
-#else
-  // Exponents differ by 112, which a product mends, with those that have none, too. The highest stands for what is no number.
-  const uint32_t rest = (x.bits & 0x7fff) << 13, highest = rest < 0x7c00u << 13 ? 0 : 0x7f800000;
-  const float size = __builtin_bit_cast(float, rest) * 0x1p112f;
-  return __builtin_bit_cast(float, __builtin_bit_cast(uint32_t, size) | highest | uint32_t(x.bits & 0x8000) << 16);
-#endif
-}
-
 template <int N>
 struct Part {
   typedef float T __attribute__((vector_size(N * 4)));
@@ -121,18 +107,18 @@ inline F spread(const float* p) { return spread<N>(p, splat(*p)); }
 inline F wide(const float* p) { return load(p); }
 template <typename S>
 inline F wide(const S* p) {
+  typedef uint16_t Bits __attribute__((vector_size(W * 2), aligned(2), may_alias));
+  const Bits bits = *(const Bits*)p;
+  const U words = __builtin_convertvector(bits, U);
+  if constexpr (std::is_same_v<S, Brain>) return (F)(words << 16);
 #if defined(__AVX512F__)
-  const __m256i read = _mm256_loadu_si256((const __m256i*)p);
-  if constexpr (std::is_same_v<S, Half>) return (F)_mm512_cvtph_ps(read);
-  else return (F)_mm512_slli_epi32(_mm512_cvtepu16_epi32(read), 16);
+  return (F)_mm512_cvtph_ps((__m256i)bits);
 #elif defined(__AVX2__)
-  const __m128i read = _mm_loadu_si128((const __m128i*)p);
-  if constexpr (std::is_same_v<S, Half>) return (F)_mm256_cvtph_ps(read);
-  else return (F)_mm256_slli_epi32(_mm256_cvtepu16_epi32(read), 16);
+  return (F)_mm256_cvtph_ps((__m128i)bits);
 #else
-  F v;
-  for (int l = 0; l < W; ++l) v[l] = number(p[l]);
-  return v;
+  // Exponents differ by 112, which a product mends, with those that have none, too. The highest stands for what is no number.
+  const U rest = (words & 0x7fff) << 13, highest = (U)(rest >= splat(0x7c00u << 13)) & 0x7f800000;
+  return (F)((U)((F)rest * splat(0x1p112f)) | highest | (words & 0x8000) << 16);
 #endif
 }
 
