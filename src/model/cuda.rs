@@ -11,8 +11,12 @@ use mlx_sys::*;
 
 use crate::model::cache::KvCache;
 
-/// Positions up to which one block a head is the fastest way to attend; MLX's own splits longer pasts.
-const MOST_PAST: i32 = 4096;
+/// Blocks of a large GPU's attention, all heads together: about as many as it has multiprocessors.
+const BLOCKS: i32 = 132;
+/// Positions that are worth a block of their own: putting two together takes as long as reading some hundred. A head has no more
+/// blocks than a block has warps.
+const POSITIONS: i32 = 512;
+const MOST_SPLITS: i32 = 16;
 
 /// The sizes of a model that its kernels are compiled for.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +39,9 @@ pub struct Cuda {
     sizes: Sizes,
     /// Radians a position, `[head_dim / 2]`.
     frequencies: Array,
+    /// What the blocks of a head leave for the last of them, `[heads * MOST_SPLITS, head_dim + 2]`, and how many have, `[heads]`.
+    partial: Array,
+    tickets: Array,
     add_norm: Kernel,
     swiglu: Kernel,
     attend: Kernel,
@@ -68,6 +75,9 @@ impl Cuda {
         Some(Cuda {
             sizes,
             frequencies: Array::from_slice(frequencies, &[head_dim / 2]),
+            // Filled by the device in its own memory, where counting is fast.
+            partial: Array::zeros::<f32>(&[heads * MOST_SPLITS, head_dim + 2]).ok()?,
+            tickets: Array::zeros::<i32>(&[heads]).ok()?,
             add_norm: kernel(
                 "add_norm",
                 &[c"x", c"delta", c"weight"],
@@ -84,7 +94,7 @@ impl Cuda {
             ),
             attend: kernel(
                 "attend",
-                &[c"qkv", c"keys", c"values", c"frequencies", c"place"],
+                &[c"qkv", c"keys", c"values", c"frequencies", c"place", c"partial", c"tickets"],
                 &[c"out"],
                 include_str!("../../native/cuda/attend.cu"),
                 format!("T={kind} D={head_dim} H={heads} K={kv_heads} SCALE={rope_scale:e}f"),
@@ -111,10 +121,11 @@ impl Cuda {
         Ok(out)
     }
 
-    /// Where the next position goes, the same in each layer's cache. `None` where the past is so long that MLX attends faster.
-    pub fn place<'a>(&'a self, cache: &KvCache) -> Option<Place<'a>> {
-        let array = Array::from_slice(&[cache.offset(), cache.state()[0].dim(2)], &[2]);
-        (cache.offset() <= MOST_PAST).then_some(Place { cuda: self, array })
+    /// Where the next position goes, the same in each layer's cache.
+    pub fn place<'a>(&'a self, cache: &KvCache) -> Place<'a> {
+        let past = cache.offset();
+        let splits = (past / POSITIONS).min(BLOCKS / self.sizes.heads).clamp(1, MOST_SPLITS);
+        Place { cuda: self, array: Array::from_slice(&[past, cache.state()[0].dim(2)], &[2]), splits }
     }
 }
 
@@ -124,6 +135,8 @@ pub struct Place<'a> {
     cuda: &'a Cuda,
     /// Positions written before, capacity.
     array: Array,
+    /// Blocks that share a head's past.
+    splits: i32,
 }
 
 impl Place<'_> {
@@ -131,11 +144,12 @@ impl Place<'_> {
     /// kernel writes the new key and value where the cache has room for them, so the result must be evaluated: nothing
     /// else makes MLX do it.
     pub fn attend(&self, qkv: &Array, cache: &mut KvCache) -> Result<Array> {
-        const BLOCK: i32 = 1024;
-        let Sizes { heads, head_dim, dtype, .. } = self.cuda.sizes;
-        let config = Config::new(&[(&[1, 1, heads * head_dim], dtype)], heads * BLOCK, BLOCK);
+        const BLOCK: i32 = 512;
+        let Cuda { sizes: Sizes { heads, head_dim, dtype, .. }, frequencies, partial, tickets, .. } = self.cuda;
+        let (heads, head_dim, dtype) = (*heads, *head_dim, *dtype);
+        let config = Config::new(&[(&[1, 1, heads * head_dim], dtype)], heads * self.splits * BLOCK, BLOCK);
         let [keys, values] = cache.state();
-        let inputs = [qkv, keys, values, &self.cuda.frequencies, &self.array];
+        let inputs = [qkv, keys, values, frequencies, &self.array, partial, tickets];
         let [out] = self.cuda.attend.apply(&inputs, &config)?;
         cache.advance()?;
         Ok(out)

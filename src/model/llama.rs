@@ -213,6 +213,9 @@ impl Llama {
         if matches!(kernels, Kernels::Ours { level, .. } if level != "plain") {
             weights.keep_scales();
         }
+        if matches!(kernels, Kernels::Cuda) {
+            weights.unify();
+        }
         if config.tie_word_embeddings {
             weights.discard("lm_head.");
         }
@@ -262,10 +265,6 @@ impl Llama {
                 "hint: --stock-kernels computes it by MLX's own, OFFPRINT_KERNELS=qkv,gate_up with joined matrices";
             LoadError::from(format!("offprint's CUDA kernels are not made for {what}\n{hint}"))
         };
-        let floats = |array: &&&Array| array.dtype() != Dtype::Uint32;
-        if self.arrays().iter().filter(floats).any(|array| array.dtype() != self.dtype) {
-            return Err(unfit("weights of several types"));
-        }
         let (frequencies, rope_scale) = self.rope.frequencies();
         let sizes = Sizes {
             hidden: config.hidden_size as i32,
@@ -342,7 +341,7 @@ impl Llama {
     fn hidden(&self, ids: &Array, caches: &mut [KvCache], attend: Option<&Cuda>) -> Result<Array> {
         let mut x = self.embed_tokens.rows(ids)?.expand_dims(0)?;
         let place = match (attend, caches.first()) {
-            (Some(cuda), Some(cache)) if ids.size() == 1 => cuda.place(cache),
+            (Some(cuda), Some(cache)) if ids.size() == 1 => Some(cuda.place(cache)),
             _ => None,
         };
         let first = self.layers.first().map_or(&self.norm, |layer| &layer.input_layernorm);

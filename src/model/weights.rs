@@ -93,6 +93,16 @@ impl Weights {
         self.as_stored = true;
     }
 
+    /// Casts floating-point tensors of several types to float32, which MLX's own promotion computes in with them, for kernels
+    /// that know one type a model.
+    pub fn unify(&mut self) {
+        let mut types = self.left.values().map(Array::dtype).filter(|dtype| *dtype != Dtype::Uint32);
+        let first = types.next();
+        if types.any(|dtype| Some(dtype) != first) {
+            self.dtype = Some(Dtype::Float32);
+        }
+    }
+
     /// Is there a tensor of this name?
     pub fn has(&self, name: &str) -> bool {
         self.left.contains_key(name)
@@ -163,5 +173,33 @@ impl Weights {
             names.push(format!("and {more} more"));
         }
         Err(WeightError::Unexpected { names })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use safetensors::{Dtype as Stored, serialize_to_file, tensor::TensorView};
+
+    use super::*;
+
+    #[test]
+    fn several_types_become_float32_and_one_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("model.safetensors");
+        for (other, expected) in
+            [(Stored::F16, Dtype::Float16), (Stored::BF16, Dtype::Float32), (Stored::F32, Dtype::Float32)]
+        {
+            let zeros = [0; 8];
+            let view = |dtype, bytes| TensorView::new(dtype, vec![2], &zeros[..bytes]).unwrap();
+            let bytes = if other == Stored::F32 { 8 } else { 4 };
+            let views =
+                [("scales", view(Stored::F16, 4)), ("norm", view(other, bytes)), ("packed", view(Stored::U32, 8))];
+            serialize_to_file(views, None, &file).unwrap();
+            let mut weights = Weights::open(std::slice::from_ref(&file), None).unwrap();
+            weights.unify();
+            assert_eq!(weights.float("scales", &[2]).unwrap().dtype(), expected, "beside {other:?}");
+            assert_eq!(weights.float("norm", &[2]).unwrap().dtype(), expected);
+            assert_eq!(weights.packed("packed", &[2]).unwrap().dtype(), Dtype::Uint32);
+        }
     }
 }
