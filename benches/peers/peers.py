@@ -77,16 +77,19 @@ def measure(who, prompts, cases):
         for length, n in cases.items():
             prompt = prompts[str(length)]
             sampling = {"temperature": 0.0, "top_p": None, "min_p": None, "top_k": None}
+            before = machine.stolen_ns()
             _, answer = ask(
                 {"prompt": prompt["text"], "ids": prompt["ids"], "max_tokens": n, "chat_template": False}
                 | {"sampling": sampling, "seed": 0, "stop_on_eos": False}
             )
+            after = machine.stolen_ns()
             made = answer.get("generated") or sys.exit(f"error: {who.name}: {answer.get('failed', answer)}")
             times = made["token_times_ns"]
             # Lengths are a factor of the design: an engine that counts otherwise is not comparable.
             if made["n_prompt"] != length or len(times) != n:
                 sys.exit(f"error: {who.name}: {made['n_prompt']} + {len(times)} tokens, not {length} + {n}")
-            rows.append(shared | {"n_prompt": length, "tokens": made["tokens"], "token_times_ns": times})
+            row = {"n_prompt": length, "tokens": made["tokens"], "token_times_ns": times}
+            rows.append(shared | row | ({} if after is None else {"stolen_ns": after - before}))
         process.stdin.close()
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)

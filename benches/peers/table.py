@@ -119,6 +119,14 @@ def write(about, rows):
         ours = median(values((threads, "offprint"), cases[0], decode)) * about["bytes_a_token"]
         read = statistics.median(rates_)
         lines.append(f"| {threads} | {read / 1e9:.1f} | {ours / 1e9:.1f} | {ours / read:.0%} |")
+    if all("stolen_ns" in row for row in rows):
+        lines += ["", "## Time taken away", ""]
+        lines += ["While prompts were read and tokens generated, the hypervisor kept a processor from this machine, a second of it:", ""]
+        lines += ["| threads | engine | ms |", "|--:|:--|--:|"]
+        for key in keys:
+            of = [row for row in rows if (row["threads"], row["contender"]) == key]
+            taken = sum(row["stolen_ns"] for row in of) / sum(row["token_times_ns"][-1] for row in of)
+            lines.append(f"| {key[0]} | {key[1]} | {1000 * taken:.0f} |")
     return "\n".join(lines) + "\n"
 
 
