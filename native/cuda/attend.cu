@@ -2,11 +2,11 @@
 // cache, and mixes the values of the past and the new one. A query head has gridDim.x / H blocks, and warps of all of them
 // share the past.
 // qkv: [(H + 2 K) D]; keys, values: [K, place[1], D], of which place[0] positions are written; frequencies: [D / 2], radians a
-// position; partial: [blocks, D + 2], tickets: [H], zeros before and after; out: [H D].
+// position; partial: [16 H, D + 2], tickets: [H], zeros before and after; out: [H D].
 //
 // The cache is written behind MLX's back. That is sound because a layer's cache has no other user: the next kernel that reads
 // it belongs to the next token, which is computed from this one's. So it is with `partial` and `tickets`, which all layers
-// share: a layer's input is the result of the one before. `partial` has room for 16 splits a head.
+// share: a layer's input is the result of the one before.
 //
 // Eight lanes share a position, so a warp has four at a time, and asks for several before it uses the first: a past is read at
 // the memory's pace only if enough of it is on the way.
