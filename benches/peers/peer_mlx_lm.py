@@ -12,20 +12,25 @@ from mlx_lm.generate import generate_step, wired_limit
 class MlxLm:
     def load(self, place):
         self.model, _ = load(place)
-        if not self.metal():
+        if not self.gpu():
             # Its CPU kernels are some thirty times slower in the checkpoint's float16; Offprint's engine casts likewise.
             cast = lambda p: p.astype(mx.float32) if mx.issubdtype(p.dtype, mx.floating) else p
             self.model.update(tree_map(cast, self.model.parameters()))
         mx.eval(self.model.parameters())
 
-    def metal(self):
+    def gpu(self):
         return mx.default_device() == mx.gpu
 
+    def device(self):
+        if not self.gpu():
+            return "CPU, one thread, float32"
+        return "Metal" if mx.metal.is_available() else "CUDA"
+
     def backend(self):
-        return f"mlx-lm on MLX {mx.__version__}, {'Metal' if self.metal() else 'CPU, one thread, float32'}"
+        return f"mlx-lm on MLX {mx.__version__}, {self.device()}"
 
     def generate(self, ids, n):
-        with wired_limit(self.model) if self.metal() else contextlib.nullcontext():
+        with wired_limit(self.model) if self.gpu() else contextlib.nullcontext():
             for token, _ in generate_step(mx.array(ids), self.model, max_tokens=n):
                 yield int(token)
 
