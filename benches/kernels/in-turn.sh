@@ -20,10 +20,13 @@ levels=plain
 
 programs=()
 for revision in "${revisions[@]}"; do
-  name=$revision
-  [ "$revision" = . ] && name=working-tree || name=$(git rev-parse --short "$revision")
+  if [ "$revision" = . ]; then name=working-tree
+  elif ! name=$(git rev-parse -q --verify --short "$revision^{commit}"); then
+    echo "error: $revision is no revision of this repository; hint: git log --oneline -- native/offprint-kernels/cpp" >&2
+    exit 2
+  fi
   folder=target/kernels/$name
-  if [ "$revision" = . ] || [ ! -x "$folder/decode" ]; then
+  if [ "$revision" = . ] || [ ! "$folder/decode" -nt benches/kernels/decode.cpp ]; then
     mkdir -p "$folder/cpp"
     if [ "$revision" = . ]; then cp native/offprint-kernels/cpp/* "$folder/cpp"
     else git archive "$revision" native/offprint-kernels/cpp | tar -x -C "$folder/cpp" --strip-components 3; fi
@@ -41,7 +44,8 @@ samples=$(mktemp)
 trap 'rm -f "$samples"' EXIT
 for ((round = 1; round <= rounds; ++round)); do
   for i in "${!programs[@]}"; do
-    echo "$i $("${programs[$i]}" "$@")" >>"$samples"
+    made=$("${programs[$i]}" "$@") # apart, so that a program that fails ends this one
+    echo "$i $made" >>"$samples"
   done
 done
 median() { sort -g | awk '{ x[NR] = $1 } END { print NR % 2 ? x[(NR + 1) / 2] : (x[NR / 2] + x[NR / 2 + 1]) / 2 }'; }
