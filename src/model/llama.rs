@@ -213,11 +213,11 @@ impl Llama {
         if matches!(kernels, Kernels::Ours { level, .. } if level != "plain") {
             weights.keep_scales();
         }
-        if matches!(kernels, Kernels::Cuda) {
-            weights.unify();
-        }
         if config.tie_word_embeddings {
             weights.discard("lm_head.");
+        }
+        if matches!(kernels, Kernels::Cuda) {
+            weights.unify();
         }
         let (vocabulary, hidden) = (config.vocab_size, config.hidden_size);
         let embed_tokens = Matrix::load(&mut weights, config, "model.embed_tokens", vocabulary, hidden)?;
