@@ -85,7 +85,10 @@ def instructions():
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "--instructions":
-        print(*instructions())
-    else:
-        prepare(Path(sys.argv[1]).resolve())
+    match sys.argv[1:]:
+        case ["--instructions"]:
+            print(*instructions())
+        case [folder] if not folder.startswith("-"):
+            prepare(Path(folder).resolve())
+        case _:
+            sys.exit("usage: environment.py (FOLDER | --instructions): make the environment in FOLDER, or print ggml's options")
