@@ -39,7 +39,7 @@ T* memory(size_t count) {
 }
 
 float* take(size_t floats, void** handle) {
-  *handle = std::malloc((floats + 16) * sizeof(float));
+  *handle = std::aligned_alloc(64, (floats + 31) / 16 * 16 * sizeof(float));
   return static_cast<float*>(*handle);
 }
 
@@ -88,19 +88,22 @@ int main(int count, char** arguments) {
   const Level* level = nullptr;
   const Shape* shape = nullptr;
   if (count == 6) {
-    for (const Level* l : {&plain,
-#if defined(__x86_64__)
-                           &avx2, &avx512
+    for (const Level* l : {
+#if defined(OFFPRINT_VNNI)
+             &avx512vnni,
 #endif
-         })
-      if (l->usable() && l->name == std::string(arguments[1])) level = l;
+#if defined(__x86_64__)
+             &avx512, &avx2,
+#endif
+             &plain})
+      if (!level && l->usable() && (l->name == std::string(arguments[1]) || arguments[1] == std::string("best"))) level = l;
     for (const Shape& s : kShapes)
       if (s.name == std::string(arguments[3])) shape = &s;
   }
   const int threads = count == 6 ? std::atoi(arguments[2]) : 0, prompt = count == 6 ? std::atoi(arguments[4]) : 0,
             tokens = count == 6 ? std::atoi(arguments[5]) : 0;
   if (!level || !shape || threads < 1 || prompt < 1 || tokens < 1) {
-    std::fprintf(stderr, "usage: decode LEVEL THREADS (135m | 1b | 8b-layers) PROMPT TOKENS; LEVEL: plain, or what this processor has of avx2, avx512\n");
+    std::fprintf(stderr, "usage: decode LEVEL THREADS (135m | 1b | 8b-layers) PROMPT TOKENS; LEVEL: plain, or what this processor has of avx2, avx512, avx512vnni, or the best\n");
     return 2;
   }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Times the kernels of several revisions in turn: `in-turn.sh ROUNDS REVISION... -- LEVEL THREADS SHAPE PROMPT TOKENS`, where the
-# revision `.` is the working tree. Prints each sample, and each revision's medians. Programs are kept in target/kernels.
+# revision `.` is the working tree, and the level `best` the best that a revision has. Prints each sample, and each revision's medians. Programs are kept in target/kernels.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 usage() { sed -n '2,3s/^# //p' "$0" >&2; exit 2; }
@@ -15,8 +15,7 @@ shift
 common="-std=c++20 -O3 -ffp-contract=fast"
 declare -A width=([plain]=4 [avx2]=8 [avx512]=16) flags=([plain]="" [avx2]="-mavx2 -mfma -mf16c"
   [avx512]="-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c -mprefer-vector-width=512")
-levels=plain
-[ "$(uname -m)" != x86_64 ] || levels="plain avx2 avx512"
+width[avx512vnni]=16 flags[avx512vnni]="${flags[avx512]} -mavx512vnni"
 
 programs=()
 for revision in "${revisions[@]}"; do
@@ -30,12 +29,15 @@ for revision in "${revisions[@]}"; do
     mkdir -p "$folder/cpp"
     if [ "$revision" = . ]; then cp native/offprint-kernels/cpp/* "$folder/cpp"
     else git archive "$revision" native/offprint-kernels/cpp | tar -x -C "$folder/cpp" --strip-components 3; fi
+    levels=plain more=
+    [ "$(uname -m)" != x86_64 ] || levels="plain avx2 avx512"
+    ! grep -q avx512vnni "$folder/cpp/model.hpp" || levels="$levels avx512vnni" more=-DOFFPRINT_VNNI
     objects=()
     for level in $levels; do
       ${CXX:-c++} $common ${flags[$level]} -DOFFPRINT_LEVEL="$level" -DOFFPRINT_WIDTH="${width[$level]}" -c "$folder/cpp/level.cpp" -o "$folder/$level.o"
       objects+=("$folder/$level.o")
     done
-    ${CXX:-c++} $common -I "$folder/cpp" benches/kernels/decode.cpp "$folder/cpp/pool.cpp" "${objects[@]}" -pthread -o "$folder/decode"
+    ${CXX:-c++} $common $more -I "$folder/cpp" benches/kernels/decode.cpp "$folder/cpp/pool.cpp" "${objects[@]}" -pthread -o "$folder/decode"
   fi
   programs+=("$folder/decode")
 done

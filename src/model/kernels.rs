@@ -5,8 +5,8 @@ use anyhow::{Context, Result, bail};
 use mlx_rs::DeviceType;
 
 /// `stock`: MLX's own, in mlx-lm's order; `qkv`, `gate_up` or `qkv,gate_up`: the same with those matrices joined. On a CPU
-/// `plain`, `avx2`, `avx512`: ours at that level; on CUDA `cuda`: ours. Unset: on a CPU the best of ours that the processor
-/// can, on CUDA ours, on Metal `stock`, since nobody has measured the others there.
+/// `plain`, `avx2`, `avx512`, `avx512vnni`: ours at that level; on CUDA `cuda`: ours. Unset: on a CPU the best of ours that the
+/// processor can, on CUDA ours, on Metal `stock`, since nobody has measured the others there.
 pub const KERNELS_VARIABLE: &str = "OFFPRINT_KERNELS";
 /// Threads of ours on a CPU; unset: one a physical core that this program may use.
 pub const THREADS_VARIABLE: &str = "OFFPRINT_THREADS";
@@ -176,7 +176,7 @@ impl std::fmt::Display for Kernels {
 
 /// The levels that this processor can, best first.
 pub fn levels() -> Vec<String> {
-    ["avx512", "avx2", "plain"].iter().filter_map(|level| best(level)).collect()
+    ["avx512vnni", "avx512", "avx2", "plain"].iter().filter_map(|level| best(level)).collect()
 }
 
 /// The best usable level, or the one asked for if it is usable.

@@ -4,8 +4,9 @@
 // i-th value of its word, times 2^(B i); the vector is stored with its elements in that order and divided by the same
 // power of two, which is exact. So a register of values costs an AND, a conversion and an FMA, and one product more a word for
 // the scales. Biases need no values at all: sum(s q x + b x) = s sum(q x) + b sum(x), where a group's sum(x) is known.
+// 4 bits have another way where the processor has the instructions for it: fixed.hpp.
 #pragma once
-#include "unpack.hpp"
+#include "fixed.hpp"
 
 namespace offprint {
 namespace {
@@ -13,7 +14,7 @@ namespace {
 // A vector as the matrices of one phase want it.
 struct Vector {
   const float* natural;
-  float* ordered[3];  // for 2, 4 and 8 bits: `[block][place in the word][lane]`
+  float* ordered[3];  // for 2, 4 and 8 bits: `[block][place in the word][lane]`, or what `fix` makes of a block
   float* sums[3];     // of groups of 32, 64 and 128; zeros follow
 };
 
@@ -24,7 +25,7 @@ inline int group_kind(int group) { return group == 32 ? 0 : group == 64 ? 1 : 2;
 // Whole blocks, of the longest: 16 lanes of 16 values.
 inline size_t part_of(int columns) { return size_t(columns + 255) / 256 * 256; }
 // Sums of groups, and a register of zeros.
-inline size_t sums_of(int columns) { return part_of(columns) / 32 + 16; }
+inline size_t sums_of(int columns) { return (part_of(columns) / 32 + 31) / 16 * 16; }
 // Floats of memory that a `Vector` of `columns` needs.
 inline size_t vector_floats(int columns) { return (part_of(columns) + sums_of(columns)) * 3; }
 
@@ -61,6 +62,10 @@ void order(const float* x, int columns, float* ordered) {
     F given[P], dealt[P];
     for (int i = 0; i < P; ++i) given[i] = load(x + i * W);
     deal<P>(given, dealt, 1, std::make_integer_sequence<int, W>{});
+    if constexpr (kFixed && B == 4) {
+      fix(dealt, ordered);
+      continue;
+    }
     for (int i = 0; i < P; ++i) {
       // The topmost value is shifted down instead: a mask would leave the sign bit to the conversion.
       const float power = i == P - 1 ? 1.0f : 1.0f / float(1u << (B * i));
@@ -128,12 +133,13 @@ inline __attribute__((always_inline)) void block(const uint32_t* w, int stride, 
                                                  int group, const float* x, F (&acc)[R]) {
   constexpr int P = 32 / B;
   U packed[R];
-  F products[R] = {};
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) {
     const uint32_t* from = w + size_t(r) * stride;
     packed[r] = some == W ? load(from) : load(from, some);
   }
+  if constexpr (kFixed && B == 4) return fixed<R, N>(packed, x, scales, group, acc);
+  F products[R] = {};
 #pragma GCC unroll 16
   for (int i = 0; i < P; ++i) {
     const F e = load(x + i * W);
@@ -148,9 +154,9 @@ inline __attribute__((always_inline)) void block(const uint32_t* w, int stride, 
   for (int r = 0; r < R; ++r) acc[r] = products[r] * spread<N>(scales[r] + group) + acc[r];
 }
 
-// Rows are short, and the processor's own guess of what is read next ends with each: rows are asked for in advance,
-// eight where four are fewer words than this.
-constexpr int kAhead = 512;
+// Rows are short, and the processor's own guess of what is read next ends with each: so many bytes are asked for in
+// advance, in whole fours of rows.
+constexpr int kAhead = 8 * 1024;
 
 template <int R, int B, int G, typename S>
 inline __attribute__((always_inline)) void rows(const Packed<S>& m, const float* x, const float* sums, float* y) {
@@ -159,7 +165,7 @@ inline __attribute__((always_inline)) void rows(const Packed<S>& m, const float*
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) acc[r] = from_biases[r] = F{};
   alignas(64) float scales[R][kSpan], biases[kSpan];
-  const int rows_ahead = 4 * m.stride < kAhead ? 8 : 4;
+  const int rows_ahead = (kAhead / (16 * m.stride) + 1) * 4;
   const uint32_t *w = m.words, *ahead = m.words + size_t(rows_ahead) * m.stride;
   for (int g = 0; g < m.groups; g += kSpan) {
     const int n = m.groups - g < kSpan ? m.groups - g : kSpan;

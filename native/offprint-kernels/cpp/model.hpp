@@ -50,7 +50,8 @@ struct Cache {
 
 class Pool;
 
-// Memory that a step asks for and gives back. MLX's own allocator, so that its peak counts it.
+// Memory that a step asks for and gives back, from a multiple of 64 bytes on: a register that lies across two cache lines
+// is two loads. MLX's own allocator, so that its peak counts it.
 struct Memory {
   float* (*take)(size_t floats, void** handle);
   void (*give)(void* handle);
@@ -68,6 +69,6 @@ struct Level {
   void (*matmul)(const Matrix&, Pool&, const Memory&, const float* x, int n, bool panels, float* y);
 };
 
-extern const Level plain, avx2, avx512;
+extern const Level plain, avx2, avx512, avx512vnni;
 
 }  // namespace offprint

@@ -58,7 +58,10 @@ inline void gemm(const Matrix& m, int from, int to, const float* x, int panels, 
     size_t step = kDepth;
     if (m.bits == 32) w = (const float*)m.weight + size_t(from) * m.columns + k, step = m.columns;
     else
-      for (int r = from; r < to; ++r) dequantize(m, r, k, k + depth, unpacked + size_t(r - from) * kDepth);
+      for (int r = from; r < to; ++r) {
+        fetch(m, r + kRows, k, k + depth);  // for the next chunk, most likely this thread's
+        dequantize(m, r, k, k + depth, unpacked + size_t(r - from) * kDepth);
+      }
     const size_t xs = size_t(m.columns) * kLanes, cs = size_t(stride) * kLanes;
     const float* in = x + size_t(k) * kLanes;
     int p = 0;

@@ -23,7 +23,7 @@ namespace {
 
 const Level* const kLevels[] = {
 #if defined(__x86_64__)
-    &avx512, &avx2,
+    &avx512vnni, &avx512, &avx2,
 #endif
     &plain};
 
@@ -33,11 +33,14 @@ const Level* level_of(const std::string& name) {
   return nullptr;
 }
 
-// Past what it was asked for, so that a read of whole registers at its end stays inside.
+// More than it was asked for: 64 bytes to begin at a multiple of as many, and as many at the end, so that a read of whole
+// registers stays inside.
 float* take(size_t floats, void** handle) {
-  auto buffer = mx::allocator::malloc((floats + 16) * sizeof(float));
+  size_t bytes = (floats + 32) * sizeof(float);
+  auto buffer = mx::allocator::malloc(bytes);
   *handle = buffer.ptr();
-  return static_cast<float*>(buffer.raw_ptr());
+  void* from = buffer.raw_ptr();
+  return static_cast<float*>(std::align(64, bytes - 64, from, bytes));
 }
 
 void give(void* handle) { mx::allocator::free(mx::allocator::Buffer(handle)); }

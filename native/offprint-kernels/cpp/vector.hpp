@@ -82,7 +82,7 @@ inline F spread(const float* p, F so_far) {
 // The first `some` words; the other lanes are zero, and nothing past the last is touched.
 inline U load(const uint32_t* p, int some) { return (U)_mm512_maskz_loadu_epi32(__mmask16((1u << some) - 1), p); }
 
-// Lane l holds `p[l * N / W]`: one permutation.
+// Lane l holds `p[l * N / W]`: one permutation of what is loaded as it lies; a load by mask costs more than the rest.
 template <int N>
 inline F spread(const float* p) {
   if constexpr (N == 1) return splat(*p);
@@ -90,7 +90,11 @@ inline F spread(const float* p) {
   constexpr auto of = [](int l) { return l * N / W; };
   const __m512i places = _mm512_setr_epi32(of(0), of(1), of(2), of(3), of(4), of(5), of(6), of(7), of(8), of(9), of(10),
                                            of(11), of(12), of(13), of(14), of(15));
-  return (F)_mm512_permutexvar_ps(places, _mm512_castps256_ps512(_mm256_maskz_loadu_ps(__mmask8((1 << N) - 1), p)));
+  __m512 v;
+  if constexpr (N == 8) v = _mm512_castps256_ps512(_mm256_loadu_ps(p));
+  if constexpr (N == 4) v = _mm512_castps128_ps512(_mm_loadu_ps(p));
+  if constexpr (N == 2) v = _mm512_castps128_ps512((__m128)_mm_loadu_si64(p));
+  return (F)_mm512_permutexvar_ps(places, v);
 }
 #else
 inline U load(const uint32_t* p, int some) {
