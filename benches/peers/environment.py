@@ -69,9 +69,9 @@ def prepare(folder: Path):
         run("cmake", "-S", source / "vendor/llama.cpp", "-B", build, *general, *options, env=path)
         run("cmake", "--build", build, "--target", "llama", env=path)
         (build / "whole").touch()
-    bandwidth = folder / "bandwidth"
-    if not bandwidth.exists():
-        run("cc", "-O3", "-pthread", Path(__file__).with_name("bandwidth.c"), "-o", bandwidth)
+    # For this processor: with the registers of the first x86-64, one thread reads three quarters of what it can.
+    native = ["-march=native"] if instructions() else []
+    run("cc", "-O3", *native, "-pthread", Path(__file__).with_name("bandwidth.c"), "-o", folder / "bandwidth")
     return python, {"PYTHONPATH": str(source), "LLAMA_CPP_LIB_PATH": str(build / "bin")}
 
 

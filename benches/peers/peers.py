@@ -90,10 +90,11 @@ def measure(who, prompts, cases):
                 sys.exit(f"error: {who.name}: {made['n_prompt']} + {len(times)} tokens, not {length} + {n}")
             row = {"n_prompt": length, "tokens": made["tokens"], "token_times_ns": times}
             rows.append(shared | row | ({} if after is None else {"stolen_ns": after - before}))
+        peak = machine.peak_bytes(process.pid)
         process.stdin.close()
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        peak = peak or used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         return [row | {"peak_rss_bytes": peak} for row in rows]
     finally:
         too_long.cancel()

@@ -24,21 +24,20 @@ inline void shared_matvec(Pool& pool, const Matrix& m, const Vector& v, bool add
   share(pool, chunks(m), [&](int chunk, int) { matvec_chunk(m, v, chunk, add, y); });
 }
 
-inline size_t worker_scores(const Cache& cache) { return size_t(cache.capacity + kLanes); }
-
 inline void decode(const Model& m, Cache& cache, Pool& pool, const Memory& memory, uint32_t id, float* logits) {
   const int hidden = m.hidden, widest = m.inner > m.queries() ? m.inner : m.queries(), length = cache.length + 1;
   const int columns = widest > hidden ? widest : hidden;
-  const size_t scores_of_one = Scratch::round(worker_scores(cache));
+  const int group = m.heads / m.kv_heads, past = parts(length);
+  const size_t of_part = part_floats(m.head_dim);
   Scratch scratch(memory, Scratch::round(hidden) * 2 + Scratch::round(m.queries()) * 2 + Scratch::round(m.keys()) * 2 +
                               Scratch::round(m.inner) * 2 + Scratch::round(vector_floats(columns)) +
-                              Scratch::round(m.head_dim) + scores_of_one * pool.threads());
+                              Scratch::round(m.head_dim) + of_part * m.heads * past);
   float *x = scratch.take(hidden), *normed = scratch.take(hidden);
   float *q = scratch.take(m.queries()), *mixed = scratch.take(m.queries());
   float *k = scratch.take(m.keys()), *v = scratch.take(m.keys());
   float *gate = scratch.take(m.inner), *up = scratch.take(m.inner);
   Vector vector = vector_in(scratch.take(vector_floats(columns)), columns);
-  float *turn = scratch.take(m.head_dim), *scores = scratch.take(scores_of_one * pool.threads());
+  float *turn = scratch.take(m.head_dim), *partial = scratch.take(of_part * m.heads * past);
 
   dequantize(m.embedding, int(id), 0, hidden, x);
   angles(m, cache.length, turn, 1);
@@ -63,14 +62,17 @@ inline void decode(const Model& m, Cache& cache, Pool& pool, const Memory& memor
       memcpy(values + place, v + h * m.head_dim, m.head_dim * sizeof(float));
     }
     if (i == m.layers - 1 && !logits) break;
-    share(pool, m.heads, [&](int h, int worker) {
-      float* query = q + h * m.head_dim;
-      rotate(query, m.head_dim, turn, 1);
-      for (int d = 0; d < m.head_dim; ++d) query[d] *= scale;
-      const size_t place = h / (m.heads / m.kv_heads) * head;
-      attend(query, keys + place, values + place, length, m.head_dim, scores + worker * scores_of_one,
-             mixed + h * m.head_dim);
+    for (int h = 0; h < m.heads; ++h) rotate(q + h * m.head_dim, m.head_dim, turn, 1);
+    for (int d = 0; d < m.queries(); ++d) q[d] *= scale;
+    // `[part][head]`: what the queries of one key head make of one part of the past is a chunk.
+    share(pool, m.kv_heads * past, [&](int chunk, int) {
+      const int h = chunk / past, part = chunk % past, from = part * kPart;
+      const size_t place = h * head + size_t(from) * m.head_dim;
+      attend(q + h * group * m.head_dim, group, keys + place, values + place, length - from < kPart ? length - from : kPart,
+             m.head_dim, partial + (size_t(part) * m.heads + h * group) * of_part, of_part);
     });
+    for (int h = 0; h < m.heads; ++h)
+      join(partial + h * of_part, past, of_part * m.heads, m.head_dim, mixed + h * m.head_dim);
     prepare(vector, mixed, m.queries(), layer.o);
     shared_matvec(pool, layer.o, vector, true, x);
 

@@ -155,7 +155,7 @@ inline __attribute__((always_inline)) void block(const uint32_t* w, int stride, 
 }
 
 // Rows are short, and the processor's own guess of what is read next ends with each: so many bytes are asked for in
-// advance, in whole fours of rows.
+// advance, or the next whole fours of rows.
 constexpr int kAhead = 8 * 1024;
 
 template <int R, int B, int G, typename S>
@@ -164,8 +164,8 @@ inline __attribute__((always_inline)) void rows(const Packed<S>& m, const float*
   F acc[R], from_biases[R];
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) acc[r] = from_biases[r] = F{};
-  alignas(64) float scales[R][kSpan], biases[kSpan];
-  const int rows_ahead = (kAhead / (16 * m.stride) + 1) * 4;
+  alignas(64) float scales[R][kSpan];
+  const int of_four = 4 * m.stride * 4, rows_ahead = (kAhead + of_four - 1) / of_four * 4;
   const uint32_t *w = m.words, *ahead = m.words + size_t(rows_ahead) * m.stride;
   for (int g = 0; g < m.groups; g += kSpan) {
     const int n = m.groups - g < kSpan ? m.groups - g : kSpan;
@@ -174,11 +174,21 @@ inline __attribute__((always_inline)) void rows(const Packed<S>& m, const float*
       __builtin_prefetch(m.scales + place);
       __builtin_prefetch(m.biases + place);
     }
+    // Whole registers are read, but nothing behind the last scale: there, from a copy.
+    const bool inside = m.end - m.scales >= ptrdiff_t(R - 1) * m.groups + g + (n + W - 1) / W * W;
+#pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
       const size_t place = size_t(r) * m.groups + g;
-      widen(m.scales + place, n, m.end, scales[r]);
-      widen(m.biases + place, n, m.biases + (m.end - m.scales), biases);
-      for (int i = 0; i < n; i += W) from_biases[r] = load(biases + i) * load(sums + g + i) + from_biases[r];
+      const S *s = m.scales + place, *b = m.biases + place;
+      S last[2][kSpan];
+      if (!inside) {
+        memset(last, 0, sizeof last);
+        s = (const S*)memcpy(last[0], s, n * sizeof(S)), b = (const S*)memcpy(last[1], b, n * sizeof(S));
+      }
+      for (int i = 0; i < n; i += W) {
+        store(scales[r] + i, wide(s + i));
+        from_biases[r] = wide(b + i) * load(sums + g + i) + from_biases[r];
+      }
     }
     int k = 0;
     for (; k + columns <= n * G; k += columns, w += W, x += columns, ahead += R * W) {
@@ -241,7 +251,11 @@ void words_of(const Matrix& m, const Vector& v, int from, int to, const T& put) 
 
 // Rows `from..to` of `matrix @ x`, set or (`add`) added to `y[row]`.
 inline void matvec(const Matrix& m, const Vector& v, int from, int to, bool add, float* y) {
-  auto put = [&](int row, float product) { y[row] = product + (m.offset ? m.offset[row] : 0) + (add ? y[row] : 0); };
+  if (!add)
+    for (int row = from; row < to; ++row) y[row] = 0;
+  if (m.offset)
+    for (int row = from; row < to; ++row) y[row] += m.offset[row];
+  auto put = [&](int row, float product) { y[row] += product; };
   if (kind(m.bits) >= 0) {
     switch (m.stored) {
       case Stored::float32: return words_of<float>(m, v, from, to, put);

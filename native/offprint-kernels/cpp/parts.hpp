@@ -48,68 +48,109 @@ inline void rotate(float* x, int head_dim, const float* angles, int lanes) {
   }
 }
 
-inline float dot(const float* a, const float* b, int n) {
-  F acc{};
-  float rest = 0;
-  int i = 0;
-  for (; i + W <= n; i += W) acc = load(a + i) * load(b + i) + acc;
-  for (; i < n; ++i) rest += a[i] * b[i];
-  return sum(acc) + rest;
+// Of a query's attention what one part of the past gives: `[head_dim]` sums of values, the highest score, and the sum of
+// the weights, which are e^(score - highest).
+constexpr int kPart = 64;  // positions
+inline int parts(int length) { return (length + kPart - 1) / kPart; }
+inline size_t part_floats(int head_dim) { return size_t(head_dim + 2 + 15) / 16 * 16; }
+
+// Lane l of each result is `f` of the lanes that are l modulo `S`.
+template <int S, int Half = W / 2, typename T, int... L>
+inline F across(F v, const T& f, std::integer_sequence<int, L...> lanes) {
+  if constexpr (Half < S) return v;
+  else return across<S, Half / 2>(f(v, __builtin_shufflevector(v, v, ((L + Half) % W)...)), f, lanes);
 }
 
-// out[d] = sum over t of p[t] * values[t][d], for `N` registers of d.
-template <int N>
-inline void mix(const float* p, const float* values, int length, int head_dim, float* out) {
-  F acc[N] = {};
-  for (int t = 0; t < length; ++t) {
-    const F weight = splat(p[t]);
-#pragma GCC unroll 8
-    for (int j = 0; j < N; ++j) acc[j] = load(values + size_t(t) * head_dim + j * W) * weight + acc[j];
-  }
-  for (int j = 0; j < N; ++j) store(out + j * W, acc[j]);
+// The first `some` of W numbers, then zeros.
+inline F load(const float* p, int some) {
+  if (some >= W) return load(p);
+  float v[W] = {};
+  memcpy(v, p, size_t(some) * sizeof(float));
+  return load(v);
 }
 
-// The products of a query with W keys that lie one after the other; past the last of `some` stands that again.
-inline F dots(const float* query, const float* keys, int some, int head_dim) {
-  F acc[W] = {};
-  const float* key[W];
-  for (int j = 0; j < W; ++j) key[j] = keys + size_t(j < some ? j : some - 1) * head_dim;
-  for (int d = 0; d < head_dim; d += W) {
-    const F q = load(query + d);
+// `Q` queries that lie one after the other, scaled, over at most kPart keys and values `[length][head_dim]`: each is read once
+// for all. A register holds the scores of all queries with some keys.
+template <int Q>
+inline void attend(const float* queries, const float* keys, const float* values, int length, int head_dim, float* out,
+                   size_t stride) {
+  constexpr int S = Q == 3 ? 4 : Q, K = W / S, D = W == 16 ? 4 : 2;
+  constexpr auto lanes = std::make_integer_sequence<int, W>{};
+  alignas(64) float scores[kPart * S];
+  F most = splat(-INFINITY), total{};
+  for (int t = 0; t < length; t += K) {
+    const float* key[K];
+    for (int k = 0; k < K; ++k) key[k] = keys + size_t(t + k < length ? t + k : length - 1) * head_dim;
+    F acc[W] = {};
+    for (int d = 0; d < K * head_dim; d += 16) __builtin_prefetch(values + size_t(t) * head_dim + d);
+    for (int d = 0; d < head_dim; d += W) {
+      F query[Q];
+#pragma GCC unroll 4
+      for (int q = 0; q < Q; ++q) query[q] = load(queries + q * head_dim + d, head_dim - d);
 #pragma GCC unroll 16
-    for (int j = 0; j < W; ++j) acc[j] = load(key[j] + d) * q + acc[j];
+      for (int k = 0; k < K; ++k) {
+        const F e = load(key[k] + d, head_dim - d);
+#pragma GCC unroll 4
+        for (int q = 0; q < Q; ++q) acc[k * S + q] = e * query[q] + acc[k * S + q];
+      }
+    }
+    store(scores + t * S, sums(acc));
+    for (int past = length; past < t + K; ++past)
+      for (int q = 0; q < S; ++q) scores[past * S + q] = -INFINITY;
+    most = larger(load(scores + t * S), most);
   }
-  return sums(acc);
-}
-
-// One query over `length` keys and values `[length][head_dim]`; `query` is scaled already, `scores` has room for
-// `length` rounded up to 16.
-inline void attend(const float* query, const float* keys, const float* values, int length, int head_dim, float* scores,
-                   float* out) {
-  if (head_dim % W)
-    for (int t = 0; t < length; ++t) scores[t] = dot(query, keys + size_t(t) * head_dim, head_dim);
-  else
-    for (int t = 0; t < length; t += W) store(scores + t, dots(query, keys + size_t(t) * head_dim, length - t, head_dim));
-  for (int t = length; t % W; ++t) scores[t] = -INFINITY;
-  F most = load(scores), total{};
-  for (int t = W; t < length; t += W) most = larger(load(scores + t), most);
-  float highest = most[0];
-  for (int l = 1; l < W; ++l) highest = most[l] > highest ? most[l] : highest;
-  for (int t = 0; t < length; t += W) {
-    const F e = exponential(load(scores + t) - splat(highest));
-    store(scores + t, e);
+  most = across<S>(most, larger, lanes);
+  for (int t = 0; t < length; t += K) {
+    const F e = exponential(load(scores + t * S) - most);
+    store(scores + t * S, e);
     total = total + e;
   }
-  int d = 0;
-  for (; d + 8 * W <= head_dim; d += 8 * W) mix<8>(scores, values + d, length, head_dim, out + d);
-  for (; d + 4 * W <= head_dim; d += 4 * W) mix<4>(scores, values + d, length, head_dim, out + d);
-  for (; d + W <= head_dim; d += W) mix<1>(scores, values + d, length, head_dim, out + d);
-  for (; d < head_dim; ++d) {
-    out[d] = 0;
-    for (int t = 0; t < length; ++t) out[d] += scores[t] * values[size_t(t) * head_dim + d];
+  total = across<S>(total, [](F a, F b) { return a + b; }, lanes);
+  for (int d = 0; d < head_dim; d += D * W) {
+    F acc[Q][D] = {};
+    const int some = head_dim - d;
+    for (int t = 0; t < length; ++t) {
+      const float* from = values + size_t(t) * head_dim + d;
+      for (int i = 0; i < D * W; i += 16) __builtin_prefetch(keys + size_t(kPart + t) * head_dim + d + i);
+      F value[D];
+#pragma GCC unroll 4
+      for (int i = 0; i < D; ++i) value[i] = some >= D * W ? load(from + i * W) : some > i * W ? load(from + i * W, some - i * W) : F{};
+#pragma GCC unroll 4
+      for (int q = 0; q < Q; ++q)
+#pragma GCC unroll 4
+        for (int i = 0; i < D; ++i) acc[q][i] = value[i] * splat(scores[t * S + q]) + acc[q][i];
+    }
+    for (int q = 0; q < Q; ++q) memcpy(out + q * stride + d, acc[q], sizeof(float) * (some < D * W ? some : D * W));
   }
-  const float scale = 1.0f / sum(total);
-  for (d = 0; d < head_dim; ++d) out[d] *= scale;
+  for (int q = 0; q < Q; ++q) out[q * stride + head_dim] = most[q], out[q * stride + head_dim + 1] = total[q];
+}
+
+// The same for any number of queries.
+inline void attend(const float* queries, int count, const float* keys, const float* values, int length, int head_dim, float* out,
+                   size_t stride) {
+  for (int q = 0; q < count;) {
+    const float* from = queries + q * head_dim;
+    float* to = out + q * stride;
+    switch (count - q) {
+      case 1: attend<1>(from, keys, values, length, head_dim, to, stride), q += 1; break;
+      case 2: attend<2>(from, keys, values, length, head_dim, to, stride), q += 2; break;
+      case 3: attend<3>(from, keys, values, length, head_dim, to, stride), q += 3; break;
+      default: attend<4>(from, keys, values, length, head_dim, to, stride), q += 4;
+    }
+  }
+}
+
+// A query's attention from what `count` parts of the past, `step` apart, gave.
+inline void join(const float* part, int count, size_t step, int head_dim, float* out) {
+  float most = part[head_dim], total = 0;
+  for (int i = 1; i < count; ++i) most = part[i * step + head_dim] > most ? part[i * step + head_dim] : most;
+  for (int d = 0; d < head_dim; ++d) out[d] = 0;
+  for (int i = 0; i < count; ++i, part += step) {
+    const float weight = exponential(splat(part[head_dim] - most))[0];
+    total += part[head_dim + 1] * weight;
+    for (int d = 0; d < head_dim; ++d) out[d] += part[d] * weight;
+  }
+  for (int d = 0; d < head_dim; ++d) out[d] /= total;
 }
 
 // 16 queries `[head_dim][16]` at positions `first ..= first + 15` over keys and values below `length`; causal.

@@ -20,7 +20,7 @@ inline void prefill(const Model& m, Cache& cache, Pool& pool, const Memory& memo
   const int panels = (n + kLanes - 1) / kLanes, hidden = m.hidden, dim = m.head_dim, first = cache.length;
   const size_t width = size_t(panels) * kLanes, head = size_t(cache.capacity) * dim;
   const size_t rows_of_one = size_t(kRows) * width;
-  const size_t scores_of_one = worker_scores(cache) * kLanes, own = rows_of_one > scores_of_one ? rows_of_one : scores_of_one;
+  const size_t scores_of_one = size_t(cache.capacity + kLanes) * kLanes, own = rows_of_one > scores_of_one ? rows_of_one : scores_of_one;
   Scratch scratch(memory, width * (size_t(hidden) * 2 + m.queries() * 2 + m.keys() * 2 + m.inner + dim) +
                               own * pool.threads());
   float *x = scratch.take(width * hidden), *normed = scratch.take(width * hidden);
