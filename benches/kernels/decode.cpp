@@ -14,6 +14,11 @@
 #include "model.hpp"
 #include "pool.hpp"
 
+// Null where a revision has no such level.
+namespace offprint {
+extern __attribute__((weak)) const Level avx2, avx512, avx512vnni;
+}
+
 using namespace offprint;
 using Clock = std::chrono::steady_clock;
 
@@ -88,15 +93,8 @@ int main(int count, char** arguments) {
   const Level* level = nullptr;
   const Shape* shape = nullptr;
   if (count == 6) {
-    for (const Level* l : {
-#if defined(OFFPRINT_VNNI)
-             &avx512vnni,
-#endif
-#if defined(__x86_64__)
-             &avx512, &avx2,
-#endif
-             &plain})
-      if (!level && l->usable() && (l->name == std::string(arguments[1]) || arguments[1] == std::string("best"))) level = l;
+    for (const Level* l : {&avx512vnni, &avx512, &avx2, &plain})
+      if (!level && l && l->usable() && (l->name == std::string(arguments[1]) || arguments[1] == std::string("best"))) level = l;
     for (const Shape& s : kShapes)
       if (s.name == std::string(arguments[3])) shape = &s;
   }

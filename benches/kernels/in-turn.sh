@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Times the kernels of several revisions in turn: `in-turn.sh ROUNDS REVISION... -- LEVEL THREADS SHAPE PROMPT TOKENS`, where the
-# revision `.` is the working tree, and the level `best` the best that a revision has. Prints each sample, and each revision's medians. Programs are kept in target/kernels.
+# revision `.` is the working tree, and the level `best` the best that a revision has. Prints each sample, and each revision's
+# medians. Programs are kept in target/kernels.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-usage() { sed -n '2,3s/^# //p' "$0" >&2; exit 2; }
+usage() { sed -n '2,4s/^# //p' "$0" >&2; exit 2; }
 
 rounds=${1:-}; shift || usage
 revisions=()
@@ -29,15 +30,13 @@ for revision in "${revisions[@]}"; do
     mkdir -p "$folder/cpp"
     if [ "$revision" = . ]; then cp native/offprint-kernels/cpp/* "$folder/cpp"
     else git archive "$revision" native/offprint-kernels/cpp | tar -x -C "$folder/cpp" --strip-components 3; fi
-    levels=plain more=
-    [ "$(uname -m)" != x86_64 ] || levels="plain avx2 avx512"
-    ! grep -q avx512vnni "$folder/cpp/model.hpp" || levels="$levels avx512vnni" more=-DOFFPRINT_VNNI
     objects=()
-    for level in $levels; do
+    for level in plain avx2 avx512 avx512vnni; do
+      [ "$level" = plain ] || { [ "$(uname -m)" = x86_64 ] && grep -qw "$level" "$folder/cpp/model.hpp"; } || continue
       ${CXX:-c++} $common ${flags[$level]} -DOFFPRINT_LEVEL="$level" -DOFFPRINT_WIDTH="${width[$level]}" -c "$folder/cpp/level.cpp" -o "$folder/$level.o"
       objects+=("$folder/$level.o")
     done
-    ${CXX:-c++} $common $more -I "$folder/cpp" benches/kernels/decode.cpp "$folder/cpp/pool.cpp" "${objects[@]}" -pthread -o "$folder/decode"
+    ${CXX:-c++} $common -I "$folder/cpp" benches/kernels/decode.cpp "$folder/cpp/pool.cpp" "${objects[@]}" -pthread -o "$folder/decode"
   fi
   programs+=("$folder/decode")
 done
