@@ -138,6 +138,13 @@ def contenders(args, python, variables, gguf, folder):
         yield Contender("offprint, stock kernels", ours + ["--stock-kernels"], str(folder), 1, args.slow_rounds or 1)
 
 
+def case(text):
+    numbers = text.split(":")
+    if len(numbers) != 2 or not all(number.isdecimal() and int(number) > 0 for number in numbers) or int(numbers[1]) < 2:
+        raise argparse.ArgumentTypeError(f"expected PROMPT:GENERATED, such as 128:64, found `{text}`")
+    return int(numbers[0]), int(numbers[1])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--offprint", default=str(ROOT / "target/release/offprint"), help="the program to measure")
@@ -150,8 +157,12 @@ def main():
     parser.add_argument("--model", help="another GGUF file (Q4_1), for example by random_model.py")
     parser.add_argument("--stock", action="store_true", help="also ours with MLX's own kernels")
     parser.add_argument("--busy", action="store_true", help="beside another process that is always busy")
-    parser.add_argument("--case", nargs="+", help="PROMPT:GENERATED, the first warms up; else 16:8 128:128 512:64")
+    cases = "PROMPT:GENERATED, two or more of different prompts, the first warms up; else 16:8 128:128 512:64"
+    parser.add_argument("--case", type=case, nargs="+", default=list(CASES.items()), help=cases)
     args = parser.parse_args()
+    cases = dict(args.case)
+    if len(cases) < 2:
+        parser.error("--case: the first only warms up; name another prompt's behind it")
     if args.slow_rounds is None:
         args.slow_rounds = args.rounds if sys.platform == "darwin" else min(3, args.rounds)
 
@@ -166,7 +177,6 @@ def main():
             command = [python, HERE / "peer_llama_cpp.py", "quantize", q4_1, gguf[kind], kind]
             environment.run(*command, env={**os.environ, **variables})
     folder = imported(args.offprint, q4_1, work)
-    cases = dict(map(int, case.split(":")) for case in args.case) if args.case else CASES
     prompts = json.loads(environment.run(python, HERE / "prompts.py", folder, *cases))
 
     everyone = list(contenders(args, python, variables, gguf, folder))
