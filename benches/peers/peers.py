@@ -139,10 +139,10 @@ def contenders(args, python, variables, gguf, folder):
 
 
 def case(text):
-    numbers = text.split(":")
-    if len(numbers) != 2 or not all(number.isdecimal() and int(number) > 0 for number in numbers) or int(numbers[1]) < 2:
-        raise argparse.ArgumentTypeError(f"expected PROMPT:GENERATED, such as 128:64, found `{text}`")
-    return int(numbers[0]), int(numbers[1])
+    length, _, n = text.partition(":")
+    if not (length.isdecimal() and n.isdecimal() and int(length) > 0 and int(n) > 1):
+        raise argparse.ArgumentTypeError(f"expected PROMPT:GENERATED, such as 128:64, two generated at least, found `{text}`")
+    return int(length), int(n)
 
 
 def main():
@@ -157,12 +157,12 @@ def main():
     parser.add_argument("--model", help="another GGUF file (Q4_1), for example by random_model.py")
     parser.add_argument("--stock", action="store_true", help="also ours with MLX's own kernels")
     parser.add_argument("--busy", action="store_true", help="beside another process that is always busy")
-    cases = "PROMPT:GENERATED, two or more of different prompts, the first warms up; else 16:8 128:128 512:64"
-    parser.add_argument("--case", type=case, nargs="+", default=list(CASES.items()), help=cases)
+    what = "PROMPT:GENERATED, two or more of different prompts, the first warms up; else 16:8 128:128 512:64"
+    parser.add_argument("--case", type=case, nargs="+", default=list(CASES.items()), help=what)
     args = parser.parse_args()
     cases = dict(args.case)
-    if len(cases) < 2:
-        parser.error("--case: the first only warms up; name another prompt's behind it")
+    if len(cases) < 2 or len(cases) < len(args.case):
+        parser.error("--case: name two prompts or more, each length once; the first only warms up")
     if args.slow_rounds is None:
         args.slow_rounds = args.rounds if sys.platform == "darwin" else min(3, args.rounds)
 
@@ -177,6 +177,10 @@ def main():
             command = [python, HERE / "peer_llama_cpp.py", "quantize", q4_1, gguf[kind], kind]
             environment.run(*command, env={**os.environ, **variables})
     folder = imported(args.offprint, q4_1, work)
+    most = json.loads((Path(folder) / "config.json").read_text())["max_position_embeddings"]
+    for length, n in cases.items():
+        if length + n > most:
+            sys.exit(f"error: --case {length}:{n}: this model has {most} positions; hint: name a shorter prompt")
     prompts = json.loads(environment.run(python, HERE / "prompts.py", folder, *cases))
 
     everyone = list(contenders(args, python, variables, gguf, folder))
