@@ -1,7 +1,8 @@
 // Products of 4-bit weights in whole numbers, where the processor multiplies bytes (AVX512-VNNI): a third of the instructions.
 //
 // The eight activations that meet one word of weights share a step; each is a number of 24 bits times it, in three bytes. So
-// a word's sum is exact, and an activation loses at most half a step: as much as the largest of the eight, rounded to float32.
+// a word's sum is exact, and an activation is off by less than 2^-22 of the largest of the eight: half a step, and what the
+// step and its inverse are rounded by. Four times as much, at most, as a rounding to float32.
 #pragma once
 #include "unpack.hpp"
 
