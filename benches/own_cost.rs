@@ -17,8 +17,9 @@ use std::{
 use divan::{Bencher, counter::ItemsCount};
 use offprint::{
     bench::worker::Spec,
-    engine::{self, Engine, Request, Sampling, mlx::Mlx, tokenizer::Tokenizer},
+    engine::{self, Engine, Prompt, Request, Sampling, mlx::Mlx, tokenizer::Tokenizer},
     model::{self, Checkpoint},
+    study::EngineKind,
 };
 
 const OFFPRINT: &str = env!("CARGO_BIN_EXE_offprint");
@@ -35,7 +36,16 @@ fn main() {
 
 fn request(max_tokens: u32) -> Request {
     let sampling = Sampling { temperature: 0.7, top_p: None, min_p: None, top_k: None };
-    Request { prompt: PROMPT.into(), chat_template: false, max_tokens, sampling, seed: 1, stop_on_eos: false }
+    Request {
+        context: 0,
+        batch: 1,
+        prompt: Prompt::Text(PROMPT.into()),
+        chat_template: false,
+        max_tokens,
+        sampling,
+        seed: 1,
+        stop_on_eos: false,
+    }
 }
 
 /// From spawning the program to its end.
@@ -57,11 +67,11 @@ fn process_start_to_first_token() {
         .arg("worker")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .envs(engine::kernels(false).unwrap().unwrap().variables)
+        .envs(engine::kernels(false, &[]).unwrap().unwrap().variables)
         .spawn()
         .unwrap();
     let (mut requests, mut answers) = (worker.stdin.take().unwrap(), BufReader::new(worker.stdout.take().unwrap()));
-    let spec = Spec { engine: "mlx".into(), place: SMOLLM2.folder.display().to_string() };
+    let spec = Spec { engine: EngineKind::Mlx, place: SMOLLM2.folder.display().to_string(), threads: None };
     writeln!(requests, "{}\n{}", serde_json::to_string(&spec).unwrap(), serde_json::to_string(&request(1)).unwrap())
         .unwrap();
     let mut line = String::new();

@@ -20,8 +20,7 @@ use std::{
 };
 
 use offprint::{
-    digest,
-    record::{FinishReason, Outcome, Phase, RUN_SCHEMA, RunRecord},
+    record::{FinishReason, RunRecord},
     study::{Plan, PlannedRun, Study},
 };
 
@@ -58,7 +57,6 @@ pub fn generate(parent: &Path, runs: u32) -> PathBuf {
 
 /// A run that took what its length asks for, give or take what its seed says.
 fn record(study: &Study, run: &PlannedRun) -> RunRecord {
-    let prompt = &study.prompts[run.prompt];
     let n = run.max_tokens;
     let noise = |i: u64| (run.seed ^ (i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)).rotate_left(29) % 400_000;
     let mut now = 16_000_000 + noise(0);
@@ -69,23 +67,8 @@ fn record(study: &Study, run: &PlannedRun) -> RunRecord {
         })
         .collect();
     RunRecord {
-        schema: RUN_SCHEMA.into(),
-        run: run.run,
-        order: run.order,
-        block: run.block,
-        phase: Phase::Measured,
-        model: "fake".into(),
-        engine: "fake".into(),
         backend: "none".into(),
-        prompt_id: prompt.id.clone(),
-        prompt_sha256: digest::sha256_hex(prompt.text.as_bytes()),
-        max_tokens: n,
-        temperature: run.temperature,
-        repeat: run.repeat,
-        seed: run.seed,
         started_at: "2026-01-02T03:04:05Z".into(),
-        outcome: Outcome::Ok,
-        error: None,
         n_prompt: Some(8),
         n_gen: Some(n),
         finish_reason: Some(FinishReason::Length),
@@ -94,11 +77,9 @@ fn record(study: &Study, run: &PlannedRun) -> RunRecord {
         ttft_ns: Some(times[0]),
         token_times_ns: Some(times),
         e2e_ns: Some(now + 200_000),
-        peak_memory_bytes: None,
         output_sha256: Some("0".repeat(64)),
         output_text: Some(" word".repeat(n as usize)),
-        thermal: None,
-        energy_j: None,
+        ..run.row(study)
     }
 }
 

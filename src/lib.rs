@@ -7,7 +7,10 @@
 // base
 pub mod units; // seconds, bytes, tokens per second
 pub mod digest; // SHA-256 of bytes and files
-pub mod record; // one row of runs.jsonl, and its schema version
+pub mod random; // SplitMix64
+pub mod factor; // what varies in a design, as data
+pub mod record; // one row of runs.jsonl, and its schema versions
+pub mod metric; // one table of metrics: name, unit, formula, how it comes from a row
 
 // the left half: measures
 pub mod study; // YAML -> Study -> Plan
@@ -23,6 +26,7 @@ pub mod analysis; // records -> Summary
 pub mod claims; // Summary -> numbers and predicates
 pub mod figures; // Summary -> SVG, PDF, PNG
 pub mod compare; // two executions -> a verdict a claim
+pub mod evidence; // a run folder -> run, summary, all claims
 pub mod paper; // templates + claims + figures -> md, tex, html
 pub mod lint; // somebody's paper -> contradictions among its numbers
 pub mod bundle; // a run and its paper -> an archive; the archive -> a list of problems

@@ -1,10 +1,16 @@
 //! One row of `runs.jsonl`: what was asked, what came back and when. Raw first: every token's time is kept,
 //! and no mean is taken here. Times are integer nanoseconds, the unit is in the name, missing is `null`, never 0.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-/// The schema that this build reads and writes.
-pub const RUN_SCHEMA: &str = "offprint.run/1";
+use crate::factor::{self, Level, Value};
+
+/// The schema that this build writes.
+pub const RUN_SCHEMA: &str = "offprint.run/2";
+/// Those that it reads. Rows of the first lack `factors`: their levels stand in fields of their own alone.
+pub const RUN_SCHEMAS: [&str; 2] = ["offprint.run/1", RUN_SCHEMA];
 
 /// Is a row a warm-up, outside every statistic, or a measurement?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +40,7 @@ pub enum FinishReason {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunRecord {
-    /// [`RUN_SCHEMA`].
+    /// One of [`RUN_SCHEMAS`].
     pub schema: String,
     /// Position in the plan, from 1.
     pub run: u32,
@@ -45,7 +51,7 @@ pub struct RunRecord {
     pub phase: Phase,
     /// The model's id in the study.
     pub model: String,
-    /// `mlx`, `fake`, ...
+    /// `mlx`, `llama-cpp`, `fake`.
     pub engine: String,
     /// `mlx-cpu+offprint`, `mlx-cpu`, `mlx-metal`, `mlx-cuda`, `none`, ...
     pub backend: String,
@@ -55,6 +61,9 @@ pub struct RunRecord {
     /// The factor "output length": tokens asked for.
     pub max_tokens: u32,
     pub temperature: f64,
+    /// The row's level of every factor of the design, by the factor's name; absent in the first schema.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub factors: BTreeMap<String, Value>,
     /// The replicate within its cell, from 1.
     pub repeat: u32,
     /// The sampling seed of this run.
@@ -88,31 +97,27 @@ pub struct RunRecord {
     pub energy_j: Option<f64>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_field_is_in_the_format_document() {
-        let document = include_str!("../docs/FORMAT.md");
-        let rows = document.split("\n## ").find(|section| section.starts_with("`runs.jsonl`")).unwrap();
-        let record = RunRecord {
+impl RunRecord {
+    /// A row of which nothing is known yet but that it is the first measured one.
+    pub fn empty() -> Self {
+        RunRecord {
             schema: RUN_SCHEMA.to_owned(),
             run: 1,
             order: 1,
             block: 1,
             phase: Phase::Measured,
-            model: "tiny".to_owned(),
-            engine: "fake".to_owned(),
-            backend: "none".to_owned(),
-            prompt_id: "1".to_owned(),
+            model: String::new(),
+            engine: String::new(),
+            backend: "unknown".to_owned(),
+            prompt_id: String::new(),
             prompt_sha256: String::new(),
             max_tokens: 1,
             temperature: 0.0,
+            factors: BTreeMap::new(),
             repeat: 1,
-            seed: 1,
+            seed: 0,
             started_at: String::new(),
-            outcome: Outcome::Failed,
+            outcome: Outcome::Ok,
             error: None,
             n_prompt: None,
             n_gen: None,
@@ -127,7 +132,32 @@ mod tests {
             output_text: None,
             thermal: None,
             energy_j: None,
-        };
+        }
+    }
+
+    /// Is the row at this level of the factor of this name? Some factors have fields of their own, in every schema.
+    pub fn is_at(&self, factor: &str, level: &Level) -> bool {
+        match (factor, &level.value) {
+            (factor::LENGTH, Value::Number(number)) => f64::from(self.max_tokens) == *number,
+            (factor::TEMPERATURE, Value::Number(number)) => self.temperature == *number,
+            (factor::PROMPT, Value::Text(id)) => self.prompt_id == *id,
+            (factor::MODEL, Value::Text(id)) => self.model == *id,
+            (factor::ENGINE, Value::Text(name)) => self.engine == *name,
+            (_, value) => self.factors.get(factor) == Some(value),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_is_in_the_format_document() {
+        let document = include_str!("../docs/FORMAT.md");
+        let rows = document.split("\n## ").find(|section| section.starts_with("`runs.jsonl`")).unwrap();
+        let factors = BTreeMap::from([("length".to_owned(), Value::Number(64.0))]);
+        let record = RunRecord { factors, ..RunRecord::empty() };
         let row = serde_json::to_value(record).unwrap();
         let fields: Vec<&String> = row.as_object().unwrap().keys().collect();
         for field in &fields {

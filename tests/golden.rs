@@ -12,7 +12,7 @@ use std::{
 };
 
 use offprint::{
-    engine::{Engine, Request, Sampling, mlx::Mlx, tokenizer::Tokenizer},
+    engine::{Engine, Prompt, Request, Sampling, mlx::Mlx, tokenizer::Tokenizer},
     model::{
         self, Checkpoint, Source,
         kernels::{self, Kernels},
@@ -123,7 +123,9 @@ fn greedy(golden: &Golden, checkpoint: &Checkpoint, kernels: Kernels) {
         writeln!(past_the_capture, "{kernels:?}: {}/{} prompts", index + 1, golden.prompts.len()).unwrap();
         let generation = engine
             .generate(&Request {
-                prompt: case.prompt.clone(),
+                prompt: Prompt::Text(case.prompt.clone()),
+                context: 0,
+                batch: 1,
                 chat_template: false,
                 max_tokens: golden.tokens,
                 sampling: Sampling { temperature: 0.0, top_p: None, min_p: None, top_k: None },

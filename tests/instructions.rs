@@ -19,7 +19,7 @@ use std::{
     process::Command,
 };
 
-use offprint::compare;
+use offprint::evidence::Evidence;
 
 /// What the counted process is to do: this program is started again under valgrind.
 const WORK: &str = "OFFPRINT_TEST_WORK";
@@ -38,7 +38,7 @@ fn a_token_costs_the_host_what_it_did() {
 #[test]
 fn a_row_costs_a_report_what_it_did() {
     if let Ok(folder) = env::var(WORK) {
-        assert!(compare::read(Path::new(&folder)).unwrap().1.seen.measured > 0);
+        assert!(Evidence::open(Path::new(&folder)).unwrap().summary.seen.measured > 0);
         return;
     }
     let parent = tempfile::tempdir().unwrap();

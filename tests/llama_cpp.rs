@@ -6,7 +6,7 @@
 use std::{fs, path::PathBuf, process::Command};
 
 use offprint::{
-    engine::{Engine, Generation, Request, Sampling, llama_cpp::LlamaCpp, tokenizer::Tokenizer},
+    engine::{Engine, Generation, Prompt, Request, Sampling, llama_cpp::LlamaCpp, tokenizer::Tokenizer},
     model::{self, Source},
     record::{FinishReason, Phase, RunRecord},
 };
@@ -38,7 +38,16 @@ fn gguf(source: &Source) -> PathBuf {
 
 fn request(prompt: &str, temperature: f64, max_tokens: u32, seed: u64) -> Request {
     let sampling = Sampling { temperature, top_p: Some(0.95), min_p: None, top_k: Some(40) };
-    Request { prompt: prompt.to_owned(), chat_template: false, max_tokens, sampling, seed, stop_on_eos: false }
+    Request {
+        context: 0,
+        batch: 1,
+        prompt: Prompt::Text(prompt.to_owned()),
+        chat_template: false,
+        max_tokens,
+        sampling,
+        seed,
+        stop_on_eos: false,
+    }
 }
 
 fn sound(made: &Generation, n: u32) {

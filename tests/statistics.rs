@@ -6,9 +6,9 @@ use std::{fs, path::Path};
 use offprint::analysis::{
     drift,
     line::{self, Coefficient},
-    observation::Observation,
+    observation::{Grid, Observation},
     outliers::{self, Mark},
-    pairs, stats, variance,
+    pairs, reference, stats, trend, variance,
 };
 use serde_json::Value;
 
@@ -64,17 +64,26 @@ impl Check<'_> {
     }
 }
 
-fn observations(set: &Value) -> Vec<Observation> {
+/// The runs of a set; a row is a level of each factor, then order, tokens and value.
+fn observations(set: &Value) -> (Grid, Vec<Observation>) {
     let rows = set["rows"].as_array().unwrap();
+    let names: Vec<&str> = match set["factors"].as_array() {
+        Some(names) => names.iter().map(|name| name.as_str().unwrap()).collect(),
+        None => vec!["length", "temperature", "prompt"],
+    };
     let level = |value: &Value| value.as_u64().unwrap() as usize;
-    rows.iter()
-        .map(|row| Observation {
-            levels: [level(&row[0]), level(&row[1]), level(&row[2])],
-            order: row[3].as_f64().unwrap(),
-            tokens: row[4].as_f64().unwrap(),
-            value: row[5].as_f64().unwrap(),
-        })
-        .collect()
+    let places: Vec<Vec<usize>> = rows.iter().map(|row| (0..names.len()).map(|i| level(&row[i])).collect()).collect();
+    let (grid, cells) = Grid::of(&names, &places);
+    let number = |row: &Value, after: usize| row[names.len() + after].as_f64().unwrap();
+    let observe = |(row, cell): (&Value, usize)| Observation {
+        cell,
+        block: row[names.len() + 3].as_u64().unwrap_or(1) as u32,
+        order: number(row, 0),
+        tokens: number(row, 1),
+        value: number(row, 2),
+    };
+    let runs = rows.iter().zip(cells).map(observe).collect();
+    (grid, runs)
 }
 
 fn describe(check: &mut Check, values: &[f64], confidence: f64, set: &Value) {
@@ -93,8 +102,8 @@ fn describe(check: &mut Check, values: &[f64], confidence: f64, set: &Value) {
     }
 }
 
-fn anova(check: &mut Check, observations: &[Observation], confidence: f64, expected: &Value) {
-    let found = variance::of(observations, confidence).unwrap();
+fn anova(check: &mut Check, grid: &Grid, observations: &[Observation], confidence: f64, expected: &Value) {
+    let found = variance::of(grid, observations, confidence).unwrap();
     check.same("balanced", found.balanced, &expected["balanced"]);
     check.number("total", found.total, &expected["total"]);
     check.number("residual", found.residual.sum_of_squares, &expected["residual"]);
@@ -102,7 +111,7 @@ fn anova(check: &mut Check, observations: &[Observation], confidence: f64, expec
     check.maybe("cv between", found.cv_between, &expected["cv_between"]);
     check.same("terms", found.terms.len(), &expected["terms"].as_array().unwrap().len().into());
     for (term, expected) in found.terms.iter().zip(expected["terms"].as_array().unwrap()) {
-        let name = &term.name;
+        let name = term.source.name(grid);
         check.same("name of a term", name.as_str(), &expected["name"]);
         check.same(&format!("{name} degrees"), term.degrees, &expected["degrees"]);
         check.number(&format!("{name} sum"), term.sum_of_squares, &expected["sum_of_squares"]);
@@ -150,10 +159,10 @@ fn fit(check: &mut Check, observations: &[Observation], confidence: f64, expecte
     }
 }
 
-fn equivalence(check: &mut Check, observations: &[Observation], factor: usize, set: &Value) {
+fn equivalence(check: &mut Check, grid: &Grid, observations: &[Observation], factor: usize, set: &Value) {
     let name = ["", "temperature", "prompt"][factor];
     let (margin, confidence) = (set["margin"].as_f64().unwrap(), set["confidence"].as_f64().unwrap());
-    let found = pairs::equivalence(observations, factor, margin, confidence).unwrap();
+    let found = pairs::equivalence(grid, observations, factor, margin, confidence).unwrap();
     check.same("pairs", found.pairs.len(), &set[name].as_array().unwrap().len().into());
     for (pair, expected) in found.pairs.iter().zip(set[name].as_array().unwrap()) {
         check.same("levels", pair.levels.to_vec(), &expected["levels"]);
@@ -175,15 +184,15 @@ fn every_answer_agrees_with_scipy_and_statsmodels() {
     for set in &sets {
         let name = set["name"].as_str().unwrap();
         let mut check = Check { name, compared: 0, worst: (0.0, String::new()), failures: Vec::new() };
-        let (observations, confidence) = (observations(set), set["confidence"].as_f64().unwrap());
+        let ((grid, observations), confidence) = (observations(set), set["confidence"].as_f64().unwrap());
         let values: Vec<f64> = observations.iter().map(|run| run.value).collect();
         describe(&mut check, &values, confidence, set);
-        anova(&mut check, &observations, confidence, &set["anova"]);
+        anova(&mut check, &grid, &observations, confidence, &set["anova"]);
         fit(&mut check, &observations, confidence, &set["line"]);
-        equivalence(&mut check, &observations, 1, set);
-        equivalence(&mut check, &observations, 2, set);
+        equivalence(&mut check, &grid, &observations, 1, set);
+        equivalence(&mut check, &grid, &observations, 2, set);
 
-        let rise = pairs::rise(&observations, 0, confidence).unwrap();
+        let rise = pairs::rise(&grid, &observations, 0, confidence).unwrap();
         check.same("steps", rise.steps.len(), &set["rise"].as_array().unwrap().len().into());
         for (step, expected) in rise.steps.iter().zip(set["rise"].as_array().unwrap()) {
             check.same("step pairs", step.n, &expected["n"]);

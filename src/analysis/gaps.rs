@@ -137,7 +137,7 @@ fn middle(bin: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::metrics::tests::record;
+    use crate::metric::tests::record;
 
     fn of(runs: &[&[u64]]) -> Option<Gaps> {
         let mut gaps = Distribution::default();

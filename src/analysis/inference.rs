@@ -5,51 +5,45 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use super::{
-    RunMetrics, Summary,
+    Summary,
     drift::{self, Drift},
-    gaps::Gaps,
     line::{self, Line},
-    metrics,
-    observation::{self, Observation},
+    observation::{self, Grid, Observation},
     outliers::{self, Outliers},
     pairs::{self, Equivalence, Rise},
-    parts::Parts,
+    reference::{self, Ratio},
+    trend::{self, Trend},
     variance::{self, Variance},
 };
-use crate::study::Study;
-
-/// The metrics that are tested.
-pub const TESTED: [&str; 6] = ["decode", "latency", "load", "throughput", "ttft", "warm_latency"];
-/// Those that a line in the number of tokens may describe.
-pub const FITTED: [&str; 2] = ["latency", "warm_latency"];
+use crate::{
+    factor::{Kind, Role},
+    metric::Metric,
+    study::Study,
+};
 
 /// All tests of a study.
 #[derive(Debug, Clone)]
 pub struct Inference {
     /// By metric. A metric that some run lacks (decoding, with one token) is absent.
-    pub tests: BTreeMap<&'static str, Tests>,
+    pub tests: BTreeMap<Metric, Tests>,
+    /// By factor and metric: each level against the reference.
+    pub ratios: BTreeMap<(usize, Metric), Vec<Ratio>>,
 }
 
-/// What is asked of one metric.
+/// What is asked of one metric. Factors are indices into the summary's.
 #[derive(Debug, Clone)]
 pub struct Tests {
     pub variance: Variance,
-    /// Of [`FITTED`] metrics.
+    /// On the tokens generated, of metrics that a line may describe, at the reference levels of what is compared.
     pub line: Option<Line>,
-    /// Does it rise from each output length to the next?
-    pub rise: Rise,
-    pub temperature: Equivalence,
-    pub prompt: Equivalence,
+    /// Of factors that are amounts: does it rise from each level to the next?
+    pub rises: BTreeMap<usize, Rise>,
+    /// Of factors that are crossed: is their effect within the margin?
+    pub equivalences: BTreeMap<usize, Equivalence>,
+    /// Of numeric factors that are compared, with three levels and more: a line within whatever else varies.
+    pub trends: BTreeMap<usize, Trend>,
     pub drift: Option<Drift>,
     pub outliers: Option<Outliers>,
-}
-
-/// Where the time of some runs goes.
-#[derive(Debug, Clone)]
-pub struct Times {
-    pub runs: Vec<u32>,
-    pub parts: Parts,
-    pub gaps: Option<Gaps>,
 }
 
 /// Tests the runs of a summary.
@@ -57,47 +51,70 @@ pub struct Times {
 /// # Errors
 /// A value that is not finite.
 pub fn infer(study: &Study, summary: &Summary) -> Result<Inference> {
-    let mut tests = BTreeMap::new();
-    for metric in TESTED {
-        let values: Option<Vec<f64>> = summary.runs.iter().map(|run| metrics::value(run, metric)).collect();
-        if let Some(values) = values {
-            tests.insert(metric, test(study, summary, metric, &values)?);
+    let mut inference = Inference { tests: BTreeMap::new(), ratios: BTreeMap::new() };
+    let statistics = &study.statistics;
+    for metric in Metric::ALL {
+        let Some(observations) = observe(summary, metric) else { continue };
+        if metric.about().tested {
+            inference.tests.insert(metric, test(study, summary, metric, &observations)?);
+        }
+        for factor in summary.varying() {
+            let (margin, confidence) = (statistics.equivalence_margin, statistics.confidence);
+            let ratios = reference::ratios(&summary.grid, &observations, factor, margin, confidence)?;
+            inference.ratios.insert((factor, metric), ratios);
         }
     }
-    Ok(Inference { tests })
+    Ok(inference)
 }
 
-fn test(study: &Study, summary: &Summary, metric: &str, values: &[f64]) -> Result<Tests> {
+/// Every run with its value; `None` where some run has none.
+pub(super) fn observe(summary: &Summary, metric: Metric) -> Option<Vec<Observation>> {
+    let observe = |run: &super::RunMetrics| {
+        Some(Observation {
+            cell: run.cell,
+            block: run.block,
+            order: f64::from(run.order),
+            tokens: f64::from(run.n_gen),
+            value: run.value(metric)?,
+        })
+    };
+    summary.runs.iter().map(observe).collect()
+}
+
+fn test(study: &Study, summary: &Summary, metric: Metric, observations: &[Observation]) -> Result<Tests> {
     let confidence = study.statistics.confidence;
-    let place = |(run, value): (&RunMetrics, &f64)| observe(study, run, *value);
-    let observations: Vec<Observation> = summary.runs.iter().zip(values).map(place).collect();
-    let margin = study.statistics.equivalence_margin * observation::mean(&observations, observation::value).abs();
-    let line = if FITTED.contains(&metric) { line::fit(&observations, confidence)? } else { None };
+    let margin = study.statistics.equivalence_margin * observation::mean(observations, observation::value).abs();
+    let grid = &summary.grid;
+    let (mut rises, mut equivalences, mut trends) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    for place in summary.varying() {
+        let factor = &summary.factors[place];
+        if factor.is_amount() {
+            rises.insert(place, pairs::rise(grid, observations, place, confidence)?);
+        }
+        if factor.role == Role::Crossed {
+            equivalences.insert(place, pairs::equivalence(grid, observations, place, margin, confidence)?);
+        }
+        if factor.role == Role::Compared && factor.kind == Kind::Numeric {
+            let number = |level: usize| factor.levels[level].as_number().unwrap_or(f64::NAN);
+            trends.extend(trend::fit(grid, observations, place, number, confidence)?.map(|trend| (place, trend)));
+        }
+    }
     Ok(Tests {
-        variance: variance::of(&observations, confidence)?,
-        line,
-        rise: pairs::rise(&observations, 0, confidence)?,
-        temperature: pairs::equivalence(&observations, 1, margin, confidence)?,
-        prompt: pairs::equivalence(&observations, 2, margin, confidence)?,
-        drift: drift::of(&observations, confidence)?,
-        outliers: outliers::of(&observations)?,
+        variance: variance::of(grid, observations, confidence)?,
+        line: if metric.about().fitted { line::fit(&at_reference(summary, observations), confidence)? } else { None },
+        rises,
+        equivalences,
+        trends,
+        drift: drift::of(observations, confidence)?,
+        outliers: outliers::of(observations)?,
     })
 }
 
-fn observe(study: &Study, run: &RunMetrics, value: f64) -> Observation {
-    // A level that the study has not cannot occur: the store holds rows to the plan.
-    fn place<T>(levels: &[T], is_it: impl Fn(&T) -> bool) -> usize {
-        levels.iter().position(is_it).unwrap_or(levels.len())
-    }
-    let settings = &study.settings;
-    Observation {
-        levels: [
-            place(&settings.max_tokens, |length| *length == run.max_tokens),
-            place(&settings.temperatures, |temperature| *temperature == run.temperature),
-            place(&study.prompts, |prompt| prompt.id == run.prompt_id),
-        ],
-        order: f64::from(run.order),
-        tokens: f64::from(run.n_gen),
-        value,
-    }
+/// The runs at the reference level of everything that is compared: one line cannot describe two engines.
+pub fn at_reference(summary: &Summary, observations: &[Observation]) -> Vec<Observation> {
+    let places = summary.compared().into_iter().filter_map(|factor| Some((factor, summary.reference(factor)?)));
+    let places: Vec<(usize, usize)> = places.collect();
+    let is_there =
+        |grid: &Grid, run: &Observation| places.iter().all(|(factor, level)| grid.cells[run.cell][*factor] == *level);
+    observations.iter().filter(|run| is_there(&summary.grid, run)).copied().collect()
 }

@@ -131,7 +131,7 @@ mod tests {
     /// x 1, 2, 3, 4 with y 2, 4, 5, 8: slope 1.9, intercept 0, residual sum of squares 0.7, t(0.975, 2) = 4.302652729749462.
     #[test]
     fn the_band_is_narrowest_in_the_middle_and_the_intercept_s_interval_at_zero() {
-        let run = |(tokens, value)| Observation { levels: [0; 3], order: 0.0, tokens, value };
+        let run = |(tokens, value)| Observation { cell: 0, block: 1, order: 0.0, tokens, value };
         let line = fit(&[(1.0, 2.0), (2.0, 4.0), (3.0, 5.0), (4.0, 8.0)].map(run), 0.95).unwrap().unwrap();
         let close = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-9, "{found} for {expected}");
         let sd = 0.35f64.sqrt();

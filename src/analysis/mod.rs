@@ -1,4 +1,4 @@
-//! Records -> `Summary`. Pure; formats nothing. Standard deviations have ddof = 1.
+//! Records -> `Summary`. Pure; formats nothing; knows no factor by its name. Standard deviations have ddof = 1.
 
 pub mod contrast;
 pub mod drift;
@@ -7,42 +7,35 @@ mod frame;
 pub mod gaps;
 mod inference;
 pub mod line;
-mod metrics;
 pub mod observation;
 pub mod outliers;
 pub mod pairs;
 pub mod parts;
+pub mod reference;
 pub mod stats;
 pub mod tables;
 pub mod tails;
 mod tally;
+pub mod trend;
 pub mod variance;
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-pub use inference::{FITTED, Inference, TESTED, Tests, Times, infer};
-pub use metrics::value as metric;
+pub use inference::{Inference, Tests, at_reference, infer};
 pub use tally::{Seen, Tally};
 
-use crate::{record::RunRecord, study::Study};
+use crate::{
+    factor::{Factor, Level, Role},
+    metric::Metric,
+    record::RunRecord,
+    study::Study,
+};
+use gaps::Gaps;
+use observation::Grid;
+use parts::Parts;
 
-use crate::units::{Bytes, Seconds, TokensPerSecond};
-
-/// Names of the metrics, as tables and claims carry them, with their units.
-pub const METRICS: [(&str, &str); 9] = [
-    ("decode", "tok/s"),
-    ("decode_mlxlm", "tok/s"),
-    ("latency", "s"),
-    ("load", "s"),
-    ("peak_memory", "bytes"),
-    ("prefill", "tok/s"),
-    ("throughput", "tok/s"),
-    ("ttft", "s"),
-    ("warm_latency", "s"),
-];
-
-/// Summarises the measured runs of the study's first model that ended well.
+/// Summarises the measured runs of the study that ended well.
 ///
 /// # Errors
 /// None of them did; a row that says `ok` and lacks a time.
@@ -55,68 +48,98 @@ pub fn summarise(study: &Study, records: &[RunRecord]) -> Result<Summary> {
 /// Everything that tables, figures and claims are made from.
 #[derive(Debug, Clone)]
 pub struct Summary {
+    /// Every factor of the design, those with one level too.
+    pub factors: Vec<Factor>,
+    /// The cells that have runs.
+    pub grid: Grid,
     /// Measured runs that ended well, by `run`.
     pub runs: Vec<RunMetrics>,
     /// Runs planned, and those whose row says `failed`.
     pub planned: u32,
     pub failed: u32,
     pub overall: Group,
-    /// Ascending by length.
-    pub by_length: Vec<Group>,
-    /// Ascending by temperature.
-    pub by_temperature: Vec<Group>,
-    /// In the study's order.
-    pub by_prompt: Vec<Group>,
+    /// By factor, one group for each level that has runs, in the order of the levels.
+    pub by: Vec<Vec<Group>>,
     /// One a point of the design, in plan order.
     pub cells: Vec<Group>,
-    /// Where the time goes: `""` is all runs, then `by_length.64.` and the like.
-    pub times: BTreeMap<String, Times>,
     pub seen: Seen,
 }
 
-/// What is derived from one record (formulas: `docs/METHODOLOGY.md`).
+impl Summary {
+    /// Indices of the factors that have several levels in the design.
+    pub fn varying(&self) -> Vec<usize> {
+        (0..self.factors.len()).filter(|factor| self.factors[*factor].varies()).collect()
+    }
+
+    /// Of these, the ones that the paper compares.
+    pub fn compared(&self) -> Vec<usize> {
+        self.varying().into_iter().filter(|factor| self.factors[*factor].role == Role::Compared).collect()
+    }
+
+    /// The groups of a factor by its name; none where the design has no such factor.
+    pub fn by(&self, name: &str) -> &[Group] {
+        let place = self.factors.iter().position(|factor| factor.name == name);
+        place.map_or(&[], |place| self.by[place].as_slice())
+    }
+
+    /// A run's level of a factor (by index).
+    pub fn level(&self, run: &RunMetrics, factor: usize) -> &Level {
+        &self.factors[factor].levels[self.grid.cells[run.cell][factor]]
+    }
+
+    /// Index of the first level of a factor that has runs: what the others are set against.
+    pub fn reference(&self, factor: usize) -> Option<usize> {
+        self.by[factor].first().map(|group| group.level)
+    }
+}
+
+/// What is derived from one record (formulas: [`Metric`]).
 #[derive(Debug, Clone)]
 pub struct RunMetrics {
     pub run: u32,
     pub order: u32,
     pub block: u32,
-    pub model: String,
-    pub prompt_id: String,
-    pub max_tokens: u32,
-    pub temperature: f64,
     pub repeat: u32,
+    /// Index into [`Grid::cells`].
+    pub cell: usize,
+    /// Tokens asked for.
+    pub max_tokens: u32,
     pub n_prompt: u32,
     pub n_gen: u32,
-    pub load: Seconds,
-    pub tokenize: Seconds,
-    pub ttft: Seconds,
-    /// `e2e`: what a chat user feels.
-    pub warm_latency: Seconds,
-    /// `load + e2e`: the v1 manuscript's definition.
-    pub latency: Seconds,
-    /// `n_gen / latency`: the v1 manuscript's definition; not a decode rate.
-    pub throughput: TokensPerSecond,
-    /// `(n_gen - 1) / (t_last - t_first)`; `None` for one token.
-    pub decode: Option<TokensPerSecond>,
-    /// `n_gen / (t_last - t_first)`, mlx-lm's formula; never mixed with `decode`.
-    pub decode_mlxlm: Option<TokensPerSecond>,
-    /// `n_prompt / ttft`.
-    pub prefill: TokensPerSecond,
-    pub peak_memory: Option<Bytes>,
+    /// In the order of [`Metric::ALL`]; NaN where the run has no such number.
+    pub values: [f64; Metric::ALL.len()],
 }
 
-/// Runs that share a level of a factor (or all runs), with each metric's statistics.
+impl RunMetrics {
+    /// In the metric's unit.
+    pub fn value(&self, metric: Metric) -> Option<f64> {
+        let value = self.values[metric as usize];
+        (!value.is_nan()).then_some(value)
+    }
+}
+
+/// Runs that share a level of a factor, or a cell, or all runs, with each metric's statistics.
 #[derive(Debug, Clone)]
 pub struct Group {
-    /// The level as it stands in claim ids: `64`, `0.3`, `1`; `overall`; for cells `1.64.0.3`.
+    /// The level as it stands in claim ids: `64`, `0.3`, `1`; `overall`; for cells the levels of all that varies, `1.64.0.3`.
     pub key: String,
+    /// Index of the level, or of the cell.
+    pub level: usize,
     /// Run numbers, ascending.
     pub runs: Vec<u32>,
-    /// Statistics by metric name, ascending: `decode`, `decode_mlxlm`, `latency`, `load`, `peak_memory`, `prefill`, `throughput`, `ttft`, `warm_latency`.
     /// Times in seconds, rates in tokens per second, memory in bytes. A metric that no run of the group has is absent.
-    pub metrics: BTreeMap<&'static str, Stats>,
+    pub metrics: BTreeMap<Metric, Stats>,
     /// Total tokens / total latency, tok/s: the rate of the group as a whole, beside the mean of rates.
     pub pooled_throughput: f64,
+    /// Where the time goes; not of cells.
+    pub times: Option<Times>,
+}
+
+/// Where the time of some runs goes.
+#[derive(Debug, Clone)]
+pub struct Times {
+    pub parts: Parts,
+    pub gaps: Option<Gaps>,
 }
 
 /// One metric over some runs, in the metric's unit.

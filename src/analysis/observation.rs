@@ -1,17 +1,63 @@
-//! A run as the tests see it: its place in the design and one value. Knows nothing of what the value means.
+//! A run as the tests see it: its cell of the design and one value. Knows nothing of what the value means, and of a factor only its
+//! name and place.
 
 use std::collections::BTreeMap;
 
 use super::stats;
 
-/// The factors of the design, in the order in which they enter an analysis of variance.
-pub const FACTORS: [&str; 3] = ["length", "temperature", "prompt"];
+/// The cells of a design: which level of each factor every one is at.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Grid {
+    /// Names of the factors, in the order in which they enter an analysis of variance.
+    pub factors: Vec<String>,
+    /// By cell, the index of its level of each factor; ascending, each once.
+    pub cells: Vec<Vec<usize>>,
+}
+
+impl Grid {
+    /// The grid of some places (levels by factor), and the cell of each.
+    pub fn of(factors: &[&str], places: &[Vec<usize>]) -> (Grid, Vec<usize>) {
+        let mut cells = places.to_vec();
+        cells.sort();
+        cells.dedup();
+        let cell = |place: &Vec<usize>| cells.binary_search(place).unwrap_or(0);
+        let of = places.iter().map(cell).collect();
+        (Grid { factors: factors.iter().map(|name| (*name).to_owned()).collect(), cells }, of)
+    }
+
+    /// Index of a factor.
+    pub fn factor(&self, name: &str) -> Option<usize> {
+        self.factors.iter().position(|known| known == name)
+    }
+
+    /// The levels of a factor that occur, ascending.
+    pub fn levels(&self, factor: usize) -> Vec<usize> {
+        let mut levels: Vec<usize> = self.cells.iter().map(|cell| cell[factor]).collect();
+        levels.sort_unstable();
+        levels.dedup();
+        levels
+    }
+
+    /// The factors of which several levels occur.
+    pub fn varying(&self) -> Vec<usize> {
+        (0..self.factors.len()).filter(|factor| self.levels(*factor).len() > 1).collect()
+    }
+
+    /// A cell's place with one factor taken out: cells that share it agree in all else.
+    pub fn others(&self, cell: usize, factor: usize) -> Vec<usize> {
+        let mut others = self.cells[cell].clone();
+        others[factor] = 0;
+        others
+    }
+}
 
 /// One run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Observation {
-    /// Index of the run's level of each factor.
-    pub levels: [usize; 3],
+    /// Index into [`Grid::cells`].
+    pub cell: usize,
+    /// The randomised block; runs of one block and several cells may be set against each other.
+    pub block: u32,
     /// Position in the execution.
     pub order: f64,
     /// Tokens generated.
@@ -20,11 +66,11 @@ pub struct Observation {
     pub value: f64,
 }
 
-/// The runs of each cell that has any.
-pub fn cells(observations: &[Observation]) -> BTreeMap<[usize; 3], Vec<Observation>> {
-    let mut cells: BTreeMap<[usize; 3], Vec<Observation>> = BTreeMap::new();
+/// The runs of each cell that has any, by cell.
+pub fn cells(observations: &[Observation]) -> BTreeMap<usize, Vec<Observation>> {
+    let mut cells: BTreeMap<usize, Vec<Observation>> = BTreeMap::new();
     for observation in observations {
-        cells.entry(observation.levels).or_default().push(*observation);
+        cells.entry(observation.cell).or_default().push(*observation);
     }
     cells
 }

@@ -35,13 +35,13 @@ impl Outliers {
 pub fn of(observations: &[Observation]) -> Result<Option<Outliers>> {
     let cells = cells(observations);
     let mut medians = std::collections::BTreeMap::new();
-    for (levels, runs) in &cells {
-        medians.insert(*levels, Data::new(runs.iter().map(|run| run.value).collect::<Vec<f64>>()).median());
+    for (cell, runs) in &cells {
+        medians.insert(*cell, Data::new(runs.iter().map(|run| run.value).collect::<Vec<f64>>()).median());
     }
     if cells.values().all(|runs| runs.len() < 3) || medians.values().any(|median| *median == 0.0) {
         return Ok(None);
     }
-    let deviations: Vec<f64> = observations.iter().map(|run| run.value / medians[&run.levels] - 1.0).collect();
+    let deviations: Vec<f64> = observations.iter().map(|run| run.value / medians[&run.cell] - 1.0).collect();
     let mut sorted = Data::new(deviations.clone());
     let (low, high) = (sorted.lower_quartile(), sorted.upper_quartile());
     let beyond = |d: f64, times: f64| d < low - times * (high - low) || d > high + times * (high - low);

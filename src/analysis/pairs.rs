@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use super::{
-    observation::{Observation, cells, mean, value},
+    observation::{Grid, Observation, cells, mean, value},
     stats,
     tails::{above_t, quantile_t},
 };
@@ -59,25 +59,25 @@ pub struct Step {
     pub p: Option<f64>,
 }
 
-/// Tests every pair of levels of `factor` (an index into `FACTORS`) against `margin`.
+/// Tests every pair of levels of `factor` (an index into [`Grid::factors`]) against `margin`.
 ///
 /// # Errors
 /// A confidence outside 0..1.
-pub fn equivalence(observations: &[Observation], factor: usize, margin: f64, confidence: f64) -> Result<Equivalence> {
+pub fn equivalence(
+    grid: &Grid,
+    observations: &[Observation],
+    factor: usize,
+    margin: f64,
+    confidence: f64,
+) -> Result<Equivalence> {
     let alpha = 1.0 - confidence;
-    let by_level = by_level(observations, factor);
+    let by_level = by_level(grid, observations, factor);
     let levels: Vec<usize> = by_level.keys().copied().collect();
     let mut pairs = Vec::new();
     for (i, first) in levels.iter().enumerate() {
         for second in &levels[i + 1..] {
             let Some(paired) = Paired::of(&by_level[first], &by_level[second])? else { continue };
-            let interval = match paired.se {
-                Some(se) => {
-                    let half = quantile_t(1.0 - 2.0 * alpha, paired.degrees())? * se;
-                    Some((paired.difference - half, paired.difference + half))
-                }
-                None => None,
-            };
+            let interval = paired.interval(1.0 - 2.0 * alpha)?;
             let above = |distance: f64| paired.above(distance);
             let both = above(paired.difference + margin).zip(above(margin - paired.difference));
             pairs.push(Pair {
@@ -109,9 +109,9 @@ pub fn equivalence(observations: &[Observation], factor: usize, margin: f64, con
 ///
 /// # Errors
 /// None that finite values can cause.
-pub fn rise(observations: &[Observation], factor: usize, confidence: f64) -> Result<Rise> {
+pub fn rise(grid: &Grid, observations: &[Observation], factor: usize, confidence: f64) -> Result<Rise> {
     let alpha = 1.0 - confidence;
-    let by_level = by_level(observations, factor);
+    let by_level = by_level(grid, observations, factor);
     let levels: Vec<usize> = by_level.keys().copied().collect();
     let (mut steps, mut falls) = (Vec::new(), Vec::new());
     for pair in levels.windows(2) {
@@ -138,32 +138,45 @@ pub fn rise(observations: &[Observation], factor: usize, confidence: f64) -> Res
 }
 
 /// Cell means by the level of `factor`, then by the levels of the others.
-fn by_level(observations: &[Observation], factor: usize) -> BTreeMap<usize, BTreeMap<[usize; 3], f64>> {
-    let mut found: BTreeMap<usize, BTreeMap<[usize; 3], f64>> = BTreeMap::new();
-    for (levels, runs) in cells(observations) {
-        let mut others = levels;
-        others[factor] = 0;
-        found.entry(levels[factor]).or_default().insert(others, mean(&runs, value));
+fn by_level(grid: &Grid, observations: &[Observation], factor: usize) -> BTreeMap<usize, BTreeMap<Vec<usize>, f64>> {
+    let mut found: BTreeMap<usize, BTreeMap<Vec<usize>, f64>> = BTreeMap::new();
+    for (cell, runs) in cells(observations) {
+        let level = grid.cells[cell][factor];
+        found.entry(level).or_default().insert(grid.others(cell, factor), mean(&runs, value));
     }
     found
 }
 
-struct Paired {
-    n: usize,
-    difference: f64,
-    se: Option<f64>,
+/// The mean of paired differences.
+pub(super) struct Paired {
+    pub(super) n: usize,
+    pub(super) difference: f64,
+    /// `None` for one pair.
+    pub(super) se: Option<f64>,
 }
 
 impl Paired {
     /// Cells of `second` minus their partners in `first`; cells without a partner are left out.
-    fn of(first: &BTreeMap<[usize; 3], f64>, second: &BTreeMap<[usize; 3], f64>) -> Result<Option<Self>> {
+    fn of(first: &BTreeMap<Vec<usize>, f64>, second: &BTreeMap<Vec<usize>, f64>) -> Result<Option<Self>> {
         let differences: Vec<f64> =
             second.iter().filter_map(|(others, mean)| Some(mean - first.get(others)?)).collect();
+        Paired::from(&differences)
+    }
+
+    /// `None` of nothing.
+    pub(super) fn from(differences: &[f64]) -> Result<Option<Self>> {
         if differences.is_empty() {
             return Ok(None);
         }
-        let stats = stats::of(&differences, 0.95)?;
+        let stats = stats::of(differences, 0.95)?;
         Ok(Some(Paired { n: differences.len(), difference: stats.mean, se: stats.se }))
+    }
+
+    /// The interval of the mean difference at a confidence.
+    pub(super) fn interval(&self, confidence: f64) -> Result<Option<(f64, f64)>> {
+        let Some(se) = self.se else { return Ok(None) };
+        let half = quantile_t(confidence, self.degrees())? * se;
+        Ok(Some((self.difference - half, self.difference + half)))
     }
 
     fn degrees(&self) -> f64 {
@@ -171,7 +184,7 @@ impl Paired {
     }
 
     /// Tail area of a distance in standard errors. Without any scatter a distance is either there or it is not.
-    fn above(&self, distance: f64) -> Option<f64> {
+    pub(super) fn above(&self, distance: f64) -> Option<f64> {
         match self.se? {
             0.0 => Some(if distance > 0.0 { 0.0 } else { 1.0 }),
             se => above_t(distance / se, self.degrees()),

@@ -57,7 +57,7 @@ fn of_run(record: &RunRecord) -> Option<[u64; 5]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::metrics::tests::record;
+    use crate::metric::tests::record;
 
     #[test]
     fn parts_add_up_to_latency() {

@@ -1,64 +1,70 @@
 //! Summary -> CSV files. Numbers are written whole, in the shortest form that reads back; rounding belongs to prose.
 
-use super::{Group, METRICS, RunMetrics, Stats, Summary, metrics};
+use super::{Group, RunMetrics, Stats, Summary};
+use crate::{
+    factor::{Factor, LENGTH, PROMPT, TEMPERATURE},
+    metric::Metric,
+};
 
 /// A table by its file name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
-    pub name: &'static str,
+    pub name: String,
     pub csv: String,
 }
 
-/// Every table of a summary.
+/// Every table of a summary: one a factor that varies, beside those of all runs, of cells and of single runs.
 pub fn of(summary: &Summary) -> Vec<Table> {
-    let groups = |name, factor: &str, groups: &[Group]| Table { name, csv: grouped(factor, groups) };
-    vec![
-        groups("overall.csv", "group", std::slice::from_ref(&summary.overall)),
-        groups("by_length.csv", "max_tokens", &summary.by_length),
-        groups("by_temperature.csv", "temperature", &summary.by_temperature),
-        groups("by_prompt.csv", "prompt_id", &summary.by_prompt),
-        groups("cells.csv", "cell", &summary.cells),
-        Table { name: "runs.csv", csv: runs(&summary.runs) },
-    ]
+    let table = |name: &str, csv: String| Table { name: format!("{name}.csv"), csv };
+    let mut tables = vec![table("overall", grouped("group", std::slice::from_ref(&summary.overall)))];
+    for place in summary.varying() {
+        let factor = &summary.factors[place];
+        tables.push(table(&format!("by_{}", factor.name), grouped(column(factor), &summary.by[place])));
+    }
+    tables.push(table("cells", grouped("cell", &summary.cells)));
+    tables.push(table("runs", runs(summary)));
+    tables
+}
+
+/// A factor's column has the name of the field that rows carry it in, where they have one.
+fn column(factor: &Factor) -> &str {
+    match factor.name.as_str() {
+        LENGTH => "max_tokens",
+        PROMPT => "prompt_id",
+        name => name,
+    }
 }
 
 /// One row a group and metric.
 fn grouped(factor: &str, groups: &[Group]) -> String {
     let mut csv = format!("{factor},metric,unit,n,mean,sd,min,max,median,cv,se,ci_low,ci_high\n");
     for group in groups {
-        for (metric, unit) in METRICS {
-            let Some(Stats { n, mean, sd, min, max, median, cv, se, interval }) = group.metrics.get(metric) else {
-                continue;
-            };
+        for (metric, Stats { n, mean, sd, min, max, median, cv, se, interval }) in &group.metrics {
             let numbers = [Some(*mean), *sd, Some(*min), Some(*max), Some(*median), *cv, *se]
                 .into_iter()
                 .chain([interval.map(|i| i.0), interval.map(|i| i.1)])
                 .map(number);
-            csv += &format!("{},{metric},{unit},{n},{}\n", quoted(&group.key), numbers.collect::<Vec<_>>().join(","));
+            let (key, name, unit) = (quoted(&group.key), metric.name(), metric.about().unit);
+            csv += &format!("{key},{name},{unit},{n},{}\n", numbers.collect::<Vec<_>>().join(","));
         }
     }
     csv
 }
 
-fn runs(runs: &[RunMetrics]) -> String {
-    let names: Vec<String> = METRICS.iter().map(|(name, unit)| format!("{name} ({unit})")).collect();
-    let mut csv =
-        format!("run,order,block,prompt_id,max_tokens,temperature,repeat,n_prompt,n_gen,{}\n", names.join(","));
-    for run in runs {
-        let values = METRICS.iter().map(|(name, _)| number(metrics::value(run, name)));
-        csv += &format!(
-            "{},{},{},{},{},{},{},{},{},{}\n",
-            run.run,
-            run.order,
-            run.block,
-            quoted(&run.prompt_id),
-            run.max_tokens,
-            run.temperature,
-            run.repeat,
-            run.n_prompt,
-            run.n_gen,
-            values.collect::<Vec<_>>().join(",")
-        );
+/// The factors that every design has stand in the order of the plan, then what else varies.
+fn runs(summary: &Summary) -> String {
+    let always = [PROMPT, LENGTH, TEMPERATURE].map(|name| summary.grid.factor(name));
+    let varying = summary.varying();
+    let others = varying.iter().copied().filter(|place| !always.contains(&Some(*place)));
+    let places: Vec<usize> = always.into_iter().flatten().chain(others).collect();
+    let names: Vec<&str> = places.iter().map(|place| column(&summary.factors[*place])).collect();
+    let metrics = Metric::ALL.map(|metric| format!("{} ({})", metric.name(), metric.about().unit));
+    let mut csv = format!("run,order,block,{},repeat,n_prompt,n_gen,{}\n", names.join(","), metrics.join(","));
+    for run in &summary.runs {
+        let RunMetrics { run: id, order, block, repeat, n_prompt, n_gen, .. } = run;
+        let levels: Vec<String> = places.iter().map(|place| quoted(&summary.level(run, *place).key())).collect();
+        let values = Metric::ALL.map(|metric| number(run.value(metric)));
+        csv += &format!("{id},{order},{block},{},{repeat},{n_prompt},{n_gen},{}\n", levels.join(","), values.join(","));
     }
     csv
 }

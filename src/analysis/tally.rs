@@ -5,29 +5,35 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Group, RunMetrics, Summary, Times, frame, gaps::Distribution, metrics, parts::Parts};
+use super::{Group, RunMetrics, Summary, Times, frame, gaps::Distribution, observation::Grid, parts::Parts};
 use crate::{
+    factor::Factor,
+    metric::{Metric, Raw},
     record::{Outcome, Phase, RunRecord},
     study::Study,
 };
 
-/// Rows seen so far. Metrics are those of the study's first model; of other models' rows no more is known than that they are.
+/// Rows seen so far.
 #[derive(Debug)]
 pub struct Tally {
     study: Study,
+    factors: Vec<Factor>,
+    /// Their `cell` is the place in `cells`.
     runs: Vec<RunMetrics>,
     failed: u32,
     seen: Seen,
-    /// By prompt, then by length and the temperature's bits.
-    cells: BTreeMap<String, BTreeMap<(u32, u64), Sums>>,
+    /// By the index of each factor's level: number of the cell, in the order in which cells appear.
+    places: BTreeMap<Vec<usize>, usize>,
+    cells: Vec<Sums>,
 }
 
 /// What the paper says of the rows beside their numbers.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
-    /// Of the first row of the study's first model, as are the outputs below.
-    pub engine: String,
-    pub backend: String,
+    /// Engines and backends of the rows, in the order in which they appear, each with what made it. A worker that was lost early
+    /// says `unknown`, which is told only where nothing else is known.
+    pub engines: Vec<String>,
+    pub backends: Vec<(String, String)>,
     /// First and last UTC date of all rows.
     pub from: String,
     pub to: String,
@@ -51,13 +57,21 @@ struct Sums {
 impl Tally {
     /// No rows yet.
     pub fn of(study: &Study) -> Self {
-        Tally { study: study.alone(0), runs: Vec::new(), failed: 0, seen: Seen::default(), cells: BTreeMap::new() }
+        Tally {
+            factors: study.design(),
+            study: study.clone(),
+            runs: Vec::new(),
+            failed: 0,
+            seen: Seen::default(),
+            places: BTreeMap::new(),
+            cells: Vec::new(),
+        }
     }
 
-    /// Takes a row in.
+    /// Takes a row in. Rows of models that the study does not list leave no number.
     ///
     /// # Errors
-    /// A row that began at no time, or says `ok` and lacks a time.
+    /// A row that began at no time, says `ok` and lacks a time, or is at no level of a factor.
     pub fn add(&mut self, record: &RunRecord) -> Result<()> {
         let own = self.study.models.iter().any(|model| model.made(record));
         self.seen.add(record, own)?;
@@ -68,15 +82,39 @@ impl Tally {
             self.failed += 1;
             return Ok(());
         }
-        self.runs.push(metrics::of(record)?);
-        let prompt = match self.cells.get_mut(&record.prompt_id) {
-            Some(prompt) => prompt,
-            None => self.cells.entry(record.prompt_id.clone()).or_default(),
-        };
-        let sums = prompt.entry((record.max_tokens, record.temperature.to_bits())).or_default();
-        sums.parts.add(record);
-        sums.gaps.add(record.token_times_ns.as_deref().unwrap_or_default());
+        let raw = Raw::of(record)?;
+        let cell = self.cell(record)?;
+        self.cells[cell].parts.add(record);
+        self.cells[cell].gaps.add(record.token_times_ns.as_deref().unwrap_or_default());
+        self.runs.push(RunMetrics {
+            run: record.run,
+            order: record.order,
+            block: record.block,
+            repeat: record.repeat,
+            cell,
+            max_tokens: record.max_tokens,
+            n_prompt: raw.n_prompt,
+            n_gen: raw.n_gen,
+            values: Metric::ALL.map(|metric| metric.of(&raw).unwrap_or(f64::NAN)),
+        });
         Ok(())
+    }
+
+    /// The number of the row's cell.
+    fn cell(&mut self, record: &RunRecord) -> Result<usize> {
+        let place = |factor: &Factor| {
+            let found = factor.levels.iter().position(|level| record.is_at(&factor.name, level));
+            found.with_context(|| {
+                format!("run {}: it is at no level of `{}` that the study has", record.run, factor.name)
+            })
+        };
+        let place = self.factors.iter().map(place).collect::<Result<Vec<usize>>>()?;
+        let next = self.cells.len();
+        let cell = *self.places.entry(place).or_insert(next);
+        if cell == next {
+            self.cells.push(Sums::default());
+        }
+        Ok(cell)
     }
 
     /// Summarises the runs that ended well.
@@ -84,34 +122,88 @@ impl Tally {
     /// # Errors
     /// None of them did.
     pub fn finish(self) -> Result<Summary> {
-        let Tally { study, mut runs, failed, seen, cells } = self;
+        let Tally { study, factors, mut runs, failed, seen, places, cells } = self;
         ensure!(!runs.is_empty(), "no run of the study ended well\nhint: the `error` of each row says why");
+        // Cells ascend in their levels, whatever the order in which rows came.
+        let sorted: Vec<usize> = places.values().copied().collect();
+        let mut number = vec![0; sorted.len()];
+        sorted.iter().enumerate().for_each(|(new, old)| number[*old] = new);
+        runs.iter_mut().for_each(|run| run.cell = number[run.cell]);
+        let names = factors.iter().map(|factor| factor.name.clone()).collect();
+        let grid = Grid { factors: names, cells: places.into_keys().collect() };
         runs.sort_by_key(|run| run.run);
-        let grouped = frame::Grouped::of(&runs, study.statistics.confidence)?;
-        let mut summary = Summary {
-            planned: (study.cells() as u32).saturating_mul(study.settings.num_runs),
-            failed,
-            overall: grouped.by(&[])?.remove(0),
-            by_length: grouped.by(&["max_tokens"])?,
-            by_temperature: grouped.by(&["temperature"])?,
-            by_prompt: grouped.by(&["prompt_id"])?,
-            cells: grouped.by(&["prompt_id", "max_tokens", "temperature"])?,
-            runs: Vec::new(),
-            times: BTreeMap::new(),
-            seen,
+
+        let grouped = frame::Grouped::of(&factors, &grid, &runs, study.statistics.confidence)?;
+        let sums: Vec<&Sums> = sorted.iter().map(|old| &cells[*old]).collect();
+        let timed = |group: Group, belongs: &dyn Fn(&[usize]) -> bool| {
+            let there = grid.cells.iter().zip(&sums).filter(|(place, _)| belongs(place)).map(|(_, sums)| *sums);
+            Group { times: Some(times(there)), ..group }
         };
+        let overall = timed(grouped.overall()?, &|_| true);
+        let mut by = Vec::new();
+        for factor in 0..factors.len() {
+            let groups = grouped.by(factor)?.into_iter();
+            by.push(
+                groups
+                    .map(|group| {
+                        let level = group.level;
+                        timed(group, &|place| place[factor] == level)
+                    })
+                    .collect(),
+            );
+        }
+        let cells = grouped.cells()?;
         drop(grouped);
-        summary.runs = runs;
-        summary.times = times(&summary, &cells);
-        Ok(summary)
+        Ok(Summary {
+            planned: (study.cells() as u32).saturating_mul(study.settings.num_runs),
+            factors,
+            grid,
+            runs,
+            failed,
+            overall,
+            by,
+            cells,
+            seen,
+        })
     }
 }
 
+fn times<'a>(cells: impl Iterator<Item = &'a Sums>) -> Times {
+    let mut sums = Sums::default();
+    for cell in cells {
+        sums.parts.merge(&cell.parts);
+        sums.gaps.merge(&cell.gaps);
+    }
+    Times { parts: sums.parts, gaps: sums.gaps.summary() }
+}
+
 impl Seen {
+    /// The backends of all rows, or of one engine's, each once: `mlx-cpu+offprint, llama-cpp-cpu`.
+    pub fn backends(&self, engine: Option<&str>) -> String {
+        let mut names: Vec<&str> = Vec::new();
+        for (of, backend) in &self.backends {
+            if engine.is_none_or(|engine| of == engine) && !names.contains(&backend.as_str()) {
+                names.push(backend);
+            }
+        }
+        let known: Vec<&str> = names.iter().copied().filter(|name| *name != "unknown").collect();
+        if known.is_empty() { names.join(", ") } else { known.join(", ") }
+    }
+
+    fn made_by(&mut self, record: &RunRecord) {
+        if !self.engines.contains(&record.engine) {
+            self.engines.push(record.engine.clone());
+        }
+        let is_it = |(engine, backend): &(String, String)| *engine == record.engine && *backend == record.backend;
+        if !self.backends.iter().any(is_it) {
+            self.backends.push((record.engine.clone(), record.backend.clone()));
+        }
+    }
+
     fn add(&mut self, record: &RunRecord, own: bool) -> Result<()> {
         let date = record.started_at.split('T').next().unwrap_or_default();
-        if own && self.engine.is_empty() {
-            (self.engine, self.backend) = (record.engine.clone(), record.backend.clone());
+        if own {
+            self.made_by(record);
         }
         if self.from.is_empty() {
             (self.from, self.to) = (date.to_owned(), date.to_owned());
@@ -148,32 +240,4 @@ fn end(record: &RunRecord) -> Result<jiff::Timestamp> {
     })?;
     let took = record.load_ns.unwrap_or(0).saturating_add(record.e2e_ns.unwrap_or(0));
     Ok(start.saturating_add(jiff::SignedDuration::from_nanos(i64::try_from(took).unwrap_or(i64::MAX)))?)
-}
-
-/// Where the time of each group goes, from that of its cells.
-fn times(summary: &Summary, cells: &BTreeMap<String, BTreeMap<(u32, u64), Sums>>) -> BTreeMap<String, Times> {
-    let of = |group: &Group, belongs: &dyn Fn(&str, u32, f64) -> bool| {
-        let mut sums = Sums::default();
-        for (prompt, places) in cells {
-            for ((length, temperature), cell) in places {
-                if belongs(prompt, *length, f64::from_bits(*temperature)) {
-                    sums.parts.merge(&cell.parts);
-                    sums.gaps.merge(&cell.gaps);
-                }
-            }
-        }
-        Times { runs: group.runs.clone(), parts: sums.parts, gaps: sums.gaps.summary() }
-    };
-    let mut found = BTreeMap::from([(String::new(), of(&summary.overall, &|_, _, _| true))]);
-    for group in &summary.by_length {
-        found.insert(format!("by_length.{}.", group.key), of(group, &|_, length, _| length.to_string() == group.key));
-    }
-    for group in &summary.by_temperature {
-        let times = of(group, &|_, _, temperature| temperature.to_string() == group.key);
-        found.insert(format!("by_temperature.{}.", group.key), times);
-    }
-    for group in &summary.by_prompt {
-        found.insert(format!("by_prompt.{}.", group.key), of(group, &|prompt, _, _| prompt == group.key));
-    }
-    found
 }

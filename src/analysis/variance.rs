@@ -1,15 +1,20 @@
-//! What the spread of a metric consists of: analysis of variance over the factors with all their interactions, and the two
-//! coefficients of variation.
+//! What the spread of a metric consists of: analysis of variance over the factors, and the two coefficients of variation. Up to three
+//! factors that vary have all their interactions; of more, pairs alone, and what longer interactions explain is one term, `higher`.
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
 
 use super::{
-    observation::{FACTORS, Observation, cells, centred, is_rounding, mean, scale, value},
+    observation::{Grid, Observation, cells, centred, is_rounding, mean, scale, value},
     stats,
     tails::{above_f, quantile_chi_squared},
 };
+
+/// So many factors have all their interactions.
+pub const MOST_CROSSED: usize = 3;
+/// Cells times columns squared, beyond which an unbalanced design would take minutes: main effects alone are told apart there.
+const MOST_WORK: f64 = 4e9;
 
 /// An analysis of variance. Sums of squares are sequential (type I), in the order of `terms`, so that they always add up to
 /// the total; in a balanced design the order makes no difference and every type of sum agrees.
@@ -24,6 +29,8 @@ pub struct Variance {
     pub total: f64,
     /// Main effects, then interactions; factors with one level are left out.
     pub terms: Vec<Term>,
+    /// Are there interactions that have no term of their own? They are [`Source::Higher`] together.
+    pub cut: bool,
     /// Within cells: what the factors do not explain.
     pub residual: Residual,
     /// Standard deviation (ddof = 1) of the cells' means, over their mean; `None` for one cell.
@@ -32,11 +39,31 @@ pub struct Variance {
     pub within: Option<Within>,
 }
 
+/// What variance comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A factor, or the interaction of several: indices into [`Grid::factors`].
+    Of(Vec<usize>),
+    /// Whatever the terms before leave between cells.
+    Higher,
+}
+
+impl Source {
+    /// `length`, `length_temperature`, ...; `higher`.
+    pub fn name(&self, grid: &Grid) -> String {
+        match self {
+            Source::Of(factors) => {
+                factors.iter().map(|factor| grid.factors[*factor].as_str()).collect::<Vec<_>>().join("_")
+            }
+            Source::Higher => "higher".to_owned(),
+        }
+    }
+}
+
 /// One source of variance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Term {
-    /// `length`, `length_temperature`, ...
-    pub name: String,
+    pub source: Source,
     pub sum_of_squares: f64,
     pub degrees: usize,
     /// Of the total; `None` when all runs are equal.
@@ -71,31 +98,38 @@ pub struct Within {
 ///
 /// # Errors
 /// A confidence outside 0..1.
-pub fn of(observations: &[Observation], confidence: f64) -> Result<Variance> {
+pub fn of(grid: &Grid, observations: &[Observation], confidence: f64) -> Result<Variance> {
     let (n, grand) = (observations.len(), mean(observations, value));
     let (cells, size) = (cells(&centred(observations, grand)), scale(observations));
     let clean = |sum: f64| if is_rounding(sum, n, size) { 0.0 } else { sum };
-    let means: BTreeMap<[usize; 3], f64> = cells.iter().map(|(levels, runs)| (*levels, mean(runs, value))).collect();
-    let within = cells.iter().flat_map(|(levels, runs)| runs.iter().map(|run| run.value - means[levels]));
+    let means: Vec<Cell> = cells
+        .iter()
+        .map(|(cell, runs)| Cell { place: &grid.cells[*cell], n: runs.len() as f64, mean: mean(runs, value) })
+        .collect();
+    let within = cells.values().zip(&means).flat_map(|(runs, cell)| runs.iter().map(|run| run.value - cell.mean));
     let (within, degrees) = (clean(within.map(|d| d * d).sum()), n - cells.len());
     let total = clean(cells.values().flatten().map(|run| run.value * run.value).sum());
     let share = |sum: f64| (total > 0.0).then(|| sum / total);
 
     let error = (degrees > 0).then(|| within / degrees as f64);
-    let terms = sequential(&cells, &means).into_iter().map(|(name, sum, df)| {
+    let (balanced, design) = (balanced(&means), Design::of(&means));
+    let sums = if balanced { design.balanced(&means) } else { design.sequential(&means) };
+    let cut = design.terms.contains(&Source::Higher);
+    let terms = design.terms.into_iter().zip(sums).map(|(source, (sum, df))| {
         let sum = clean(sum);
         let f = error.filter(|error| df > 0 && *error > 0.0).map(|error| sum / df as f64 / error);
         let p = f.and_then(|f| above_f(f, df as f64, degrees as f64));
-        Term { name, sum_of_squares: sum, degrees: df, share: share(sum), f, p }
+        Term { source, sum_of_squares: sum, degrees: df, share: share(sum), f, p }
     });
-    let of_cells = stats::of(&means.values().copied().collect::<Vec<f64>>(), confidence)?;
+    let of_cells = stats::of(&means.iter().map(|cell| cell.mean).collect::<Vec<f64>>(), confidence)?;
     let mean_of_cells = grand + of_cells.mean;
     Ok(Variance {
         n,
         mean: grand,
-        balanced: balanced(&cells),
+        balanced,
         total,
         terms: terms.collect(),
+        cut,
         residual: Residual { sum_of_squares: within, degrees, share: share(within) },
         cv_between: of_cells.sd.filter(|_| mean_of_cells != 0.0).map(|sd| sd / mean_of_cells),
         within: match error {
@@ -111,73 +145,153 @@ fn spread(sd: f64, degrees: usize, mean: f64, confidence: f64) -> Result<Within>
     Ok(Within { sd, degrees, cv, cv_at_least: bound(confidence)?, cv_at_most: bound(1.0 - confidence)? })
 }
 
-fn balanced(cells: &BTreeMap<[usize; 3], Vec<Observation>>) -> bool {
-    let first = cells.values().next().map_or(0, Vec::len);
-    let grid: usize = (0..FACTORS.len()).map(|factor| levels(cells, factor).len()).product();
-    cells.len() == grid && cells.values().all(|runs| runs.len() == first)
+/// A cell's place in the grid, its number of runs and their mean.
+struct Cell<'a> {
+    place: &'a [usize],
+    n: f64,
+    mean: f64,
 }
 
 /// The levels of a factor that occur, ascending.
-fn levels(cells: &BTreeMap<[usize; 3], Vec<Observation>>, factor: usize) -> Vec<usize> {
-    let mut levels: Vec<usize> = cells.keys().map(|place| place[factor]).collect();
+fn levels(cells: &[Cell<'_>], factor: usize) -> Vec<usize> {
+    let mut levels: Vec<usize> = cells.iter().map(|cell| cell.place[factor]).collect();
     levels.sort_unstable();
     levels.dedup();
     levels
 }
 
-/// Name, sum of squares and degrees of freedom of each term. All of it happens among cell means weighted with their runs,
-/// which is exact, since the columns of the model are constant within a cell. Each column is made orthogonal to those before
-/// it (Gram and Schmidt, twice for precision); the squared projections of the means on the columns of a term are its sum.
-fn sequential(
-    cells: &BTreeMap<[usize; 3], Vec<Observation>>,
-    means: &BTreeMap<[usize; 3], f64>,
-) -> Vec<(String, f64, usize)> {
-    let weights: Vec<f64> = cells.values().map(|runs| (runs.len() as f64).sqrt()).collect();
-    let mut rest: Vec<f64> = means.values().zip(&weights).map(|(mean, weight)| mean * weight).collect();
-    let mut basis: Vec<Vec<f64>> = Vec::new();
-    add(&mut basis, weights.clone());
-    project(&mut rest, &basis);
-
-    let terms = terms(cells);
-    let mut found = Vec::new();
-    for (index, term) in terms.iter().enumerate() {
-        let name = term.iter().map(|factor| FACTORS[*factor]).collect::<Vec<_>>().join("_");
-        // The last term makes the model one mean a cell: it takes whatever is left.
-        if index + 1 == terms.len() {
-            found.push((name, rest.iter().map(|r| r * r).sum(), cells.len() - basis.len()));
-            break;
-        }
-        let before = basis.len();
-        for column in columns(cells, term) {
-            add(&mut basis, column.iter().zip(&weights).map(|(x, weight)| x * weight).collect());
-        }
-        found.push((name, project(&mut rest, &basis[before..]), basis.len() - before));
-    }
-    found
+fn factors(cells: &[Cell<'_>]) -> usize {
+    cells.first().map_or(0, |cell| cell.place.len())
 }
 
-/// Every set of factors that have more than one level: single ones first, the whole set last.
-fn terms(cells: &BTreeMap<[usize; 3], Vec<Observation>>) -> Vec<Vec<usize>> {
-    let active: Vec<usize> = (0..FACTORS.len()).filter(|factor| levels(cells, *factor).len() > 1).collect();
-    let mut terms: Vec<Vec<usize>> = (1..1usize << active.len())
-        .map(|set| active.iter().enumerate().filter(|(i, _)| set >> i & 1 == 1).map(|(_, factor)| *factor).collect())
-        .collect();
-    terms.sort_by_key(|term: &Vec<usize>| (term.len(), term.clone()));
-    terms
+/// Is every combination of levels there, with the same number of runs?
+fn balanced(cells: &[Cell<'_>]) -> bool {
+    let grid: usize = (0..factors(cells)).map(|factor| levels(cells, factor).len()).product();
+    cells.len() == grid && cells.iter().all(|cell| cell.n == cells[0].n)
 }
 
-/// Indicator columns of a term: one for each combination of its factors' levels, the first level of each left out.
-fn columns(cells: &BTreeMap<[usize; 3], Vec<Observation>>, term: &[usize]) -> Vec<Vec<f64>> {
-    let mut combinations: Vec<Vec<usize>> = vec![Vec::new()];
-    for factor in term {
-        let levels = levels(cells, *factor);
-        combinations = combinations
-            .iter()
-            .flat_map(|before| levels[1..].iter().map(move |level| [before.as_slice(), &[*level]].concat()))
-            .collect();
+/// What the variance is divided among.
+struct Design {
+    terms: Vec<Source>,
+    /// By factor, the levels that occur.
+    levels: Vec<Vec<usize>>,
+}
+
+impl Design {
+    fn of(cells: &[Cell<'_>]) -> Self {
+        let levels: Vec<Vec<usize>> = (0..factors(cells)).map(|factor| levels(cells, factor)).collect();
+        let varying: Vec<usize> = (0..levels.len()).filter(|factor| levels[*factor].len() > 1).collect();
+        let mut most = if varying.len() <= MOST_CROSSED { varying.len() } else { 2 };
+        let columns = |most: usize| -> f64 {
+            sets(&varying, most)
+                .iter()
+                .map(|set| set.iter().map(|f| levels[*f].len() as f64 - 1.0).product::<f64>())
+                .sum()
+        };
+        let is_work = |most: usize| cells.len() as f64 * columns(most) * columns(most) > MOST_WORK;
+        while most > 1 && !balanced(cells) && is_work(most) {
+            most -= 1;
+        }
+        let mut terms: Vec<Source> = sets(&varying, most).into_iter().map(Source::Of).collect();
+        if most < varying.len() {
+            terms.push(Source::Higher);
+        }
+        Design { terms, levels }
     }
-    let is_at = |place: &[usize; 3], at: &[usize]| term.iter().zip(at).all(|(factor, level)| place[*factor] == *level);
-    combinations.iter().map(|at| cells.keys().map(|place| if is_at(place, at) { 1.0 } else { 0.0 }).collect()).collect()
+
+    fn degrees(&self, term: &[usize]) -> usize {
+        term.iter().map(|factor| self.levels[*factor].len() - 1).product()
+    }
+
+    /// Sum of squares and degrees of freedom of each term, in a design where all cells weigh the same: a term's effect in a cell is a
+    /// sum of marginal means with alternating signs, and effects of different terms are orthogonal.
+    fn balanced(&self, cells: &[Cell<'_>]) -> Vec<(f64, usize)> {
+        let mut left: Vec<f64> = cells.iter().map(|cell| cell.mean).collect();
+        let grand = stats::mean(&left);
+        left.iter_mut().for_each(|mean| *mean -= grand);
+        let mut free = cells.len() - 1;
+        let mut found = Vec::new();
+        for term in &self.terms {
+            let Source::Of(term) = term else {
+                found.push((cells.iter().zip(&left).map(|(cell, d)| cell.n * d * d).sum(), free));
+                continue;
+            };
+            // What terms of fewer factors explain is out of `left` already.
+            let mut sums: BTreeMap<Vec<usize>, (f64, f64)> = BTreeMap::new();
+            let at = |cell: &Cell<'_>| term.iter().map(|factor| cell.place[*factor]).collect::<Vec<usize>>();
+            for (cell, value) in cells.iter().zip(&left) {
+                let (sum, n) = sums.entry(at(cell)).or_default();
+                (*sum, *n) = (*sum + value, *n + 1.0);
+            }
+            let mut squares = 0.0;
+            for (cell, value) in cells.iter().zip(&mut left) {
+                let (sum, n) = sums[&at(cell)];
+                *value -= sum / n;
+                squares += cell.n * (sum / n) * (sum / n);
+            }
+            let degrees = self.degrees(term);
+            free -= degrees;
+            found.push((squares, degrees));
+        }
+        found
+    }
+
+    /// The same where they do not. All of it happens among cell means weighted with their runs, which is exact, since the columns of
+    /// the model are constant within a cell. Each column is made orthogonal to those before it (Gram and Schmidt, twice for
+    /// precision); the squared projections of the means on the columns of a term are its sum.
+    fn sequential(&self, cells: &[Cell<'_>]) -> Vec<(f64, usize)> {
+        let weights: Vec<f64> = cells.iter().map(|cell| cell.n.sqrt()).collect();
+        let mut rest: Vec<f64> = cells.iter().zip(&weights).map(|(cell, weight)| cell.mean * weight).collect();
+        let mut basis: Vec<Vec<f64>> = Vec::new();
+        add(&mut basis, weights.clone());
+        project(&mut rest, &basis);
+        let mut found = Vec::new();
+        for (index, term) in self.terms.iter().enumerate() {
+            let Source::Of(factors) = term else {
+                found.push((rest.iter().map(|r| r * r).sum(), cells.len() - basis.len()));
+                continue;
+            };
+            // A last term of all factors makes the model one mean a cell: it takes whatever is left.
+            if index + 1 == self.terms.len() {
+                found.push((rest.iter().map(|r| r * r).sum(), cells.len() - basis.len()));
+                break;
+            }
+            let before = basis.len();
+            for column in self.columns(cells, factors) {
+                add(&mut basis, column.iter().zip(&weights).map(|(x, weight)| x * weight).collect());
+            }
+            found.push((project(&mut rest, &basis[before..]), basis.len() - before));
+        }
+        found
+    }
+
+    /// Indicator columns of a term: one for each combination of its factors' levels, the first level of each left out.
+    fn columns(&self, cells: &[Cell<'_>], term: &[usize]) -> Vec<Vec<f64>> {
+        let mut combinations: Vec<Vec<usize>> = vec![Vec::new()];
+        for factor in term {
+            let levels = &self.levels[*factor][1..];
+            let with =
+                |before: &Vec<usize>| levels.iter().map(|level| [before.as_slice(), &[*level]].concat()).collect();
+            combinations = combinations.iter().flat_map(|before| -> Vec<Vec<usize>> { with(before) }).collect();
+        }
+        let is_at =
+            |cell: &Cell<'_>, at: &[usize]| term.iter().zip(at).all(|(factor, level)| cell.place[*factor] == *level);
+        let column = |at: &Vec<usize>| cells.iter().map(|cell| if is_at(cell, at) { 1.0 } else { 0.0 }).collect();
+        combinations.iter().map(column).collect()
+    }
+}
+
+/// Every set of at most `most` of these factors, single ones first.
+pub(crate) fn sets(factors: &[usize], most: usize) -> Vec<Vec<usize>> {
+    let mut sets: Vec<Vec<usize>> = vec![Vec::new()];
+    for factor in factors {
+        let with: Vec<Vec<usize>> =
+            sets.iter().filter(|set| set.len() < most).map(|set| [set.as_slice(), &[*factor]].concat()).collect();
+        sets.extend(with);
+    }
+    sets.retain(|set| !set.is_empty());
+    sets.sort_by_key(|set| (set.len(), set.clone()));
+    sets
 }
 
 /// Takes the part of `vector` along `basis` away and returns its squared length.

@@ -14,9 +14,10 @@ use anyhow::Result;
 
 use crate::{
     digest,
-    engine::{Generation, Request, Sampling},
+    engine::{Generation, Prompt, Request, Sampling},
+    factor::{BATCH, CONTEXT, THREADS},
     machine,
-    record::{Outcome, Phase, RUN_SCHEMA, RunRecord},
+    record::{Outcome, Phase, RunRecord},
     study::{Isolation, Plan, PlannedRun, Study},
 };
 use worker::{Lost, Program, Spec, Worker};
@@ -71,18 +72,19 @@ impl Bench<'_> {
         let todo: Vec<&PlannedRun> =
             self.plan.execution().into_iter().filter(|run| !self.done.contains(&run.run)).collect();
         let start_band = machine::thermal_reading().value;
-        // Isolation `session`: each model's worker, which is kept.
-        let mut kept: BTreeMap<usize, Worker> = BTreeMap::new();
+        // Isolation `session`: each model's worker on each number of threads, which is kept.
+        let mut kept: BTreeMap<(usize, Option<u32>), Worker> = BTreeMap::new();
         for (index, run) in todo.iter().enumerate() {
             watch(News::Begins { run, left: todo.len() - index });
             self.cool_down(start_band.as_ref(), watch);
             if self.stopped() {
                 return Ok(Ended::Stopped);
             }
-            let worker = kept.remove(&run.model);
+            let place = (run.model, self.threads(run));
+            let worker = kept.remove(&place);
             let Some((rows, worker)) = self.one(run, worker) else { return Ok(Ended::Stopped) };
             if self.study.execution.isolation == Isolation::Session {
-                kept.extend(worker.map(|worker| (run.model, worker)));
+                kept.extend(worker.map(|worker| (place, worker)));
             }
             sink(&rows)?;
             if let Some(record) = rows.last() {
@@ -132,7 +134,8 @@ impl Bench<'_> {
             None => {
                 let model = &self.study.models[run.model];
                 let place = self.places[run.model].clone();
-                Worker::start(&self.worker, &Spec { engine: model.engine.clone(), place })?
+                let spec = Spec { engine: model.engine, place, threads: self.threads(run) };
+                Worker::start(&self.worker, &spec)?
             }
         };
         // A process has its load; in a session a run that loaded nothing spent no time on it.
@@ -165,10 +168,22 @@ impl Bench<'_> {
         Ok(worker)
     }
 
+    /// Where the factor `threads` acts: a worker has as many as its first line says.
+    fn threads(&self, run: &PlannedRun) -> Option<u32> {
+        run.number(self.study, THREADS).map(|threads| threads as u32)
+    }
+
     fn request(&self, run: &PlannedRun, max_tokens: u32) -> Request {
         let settings = &self.study.settings;
+        let prompt = &self.study.prompts[run.prompt];
+        let number = |factor: &str, otherwise: u32| run.number(self.study, factor).map_or(otherwise, |n| n as u32);
         Request {
-            prompt: self.study.prompts[run.prompt].text.clone(),
+            prompt: match prompt.tokens {
+                Some(tokens) => Prompt::Tokens(tokens),
+                None => Prompt::Text(prompt.text.clone()),
+            },
+            context: number(CONTEXT, 0),
+            batch: number(BATCH, 1),
             chat_template: settings.chat_template,
             max_tokens,
             sampling: Sampling {
@@ -184,39 +199,7 @@ impl Bench<'_> {
 
     /// A row with everything that the plan knows.
     fn row(&self, run: &PlannedRun, phase: Phase) -> RunRecord {
-        let (model, prompt) = (&self.study.models[run.model], &self.study.prompts[run.prompt]);
-        RunRecord {
-            schema: RUN_SCHEMA.to_owned(),
-            run: run.run,
-            order: run.order,
-            block: run.block,
-            phase,
-            model: model.id.clone(),
-            engine: model.engine.clone(),
-            backend: "unknown".to_owned(),
-            prompt_id: prompt.id.clone(),
-            prompt_sha256: digest::sha256_hex(prompt.text.as_bytes()),
-            max_tokens: run.max_tokens,
-            temperature: run.temperature,
-            repeat: run.repeat,
-            seed: run.seed,
-            started_at: now(),
-            outcome: Outcome::Ok,
-            error: None,
-            n_prompt: None,
-            n_gen: None,
-            finish_reason: None,
-            load_ns: None,
-            tokenize_ns: None,
-            ttft_ns: None,
-            token_times_ns: None,
-            e2e_ns: None,
-            peak_memory_bytes: None,
-            output_sha256: None,
-            output_text: None,
-            thermal: None,
-            energy_j: None,
-        }
+        RunRecord { phase, started_at: now(), ..run.row(self.study) }
     }
 
     /// The study's pause, then its thermal gate: until the machine is back in the band it started in.

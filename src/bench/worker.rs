@@ -15,14 +15,20 @@ use std::{
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{self, Generation, Request};
+use crate::{
+    engine::{self, Generation, Request},
+    factor::THREADS_VARIABLE,
+    study::EngineKind,
+};
 
 /// The first line a worker is sent.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Spec {
-    pub engine: String,
+    pub engine: EngineKind,
     /// As [`engine::open`] takes it.
     pub place: String,
+    /// Threads that compute, which the process is told by its environment; `None`: as the runner was told.
+    pub threads: Option<u32>,
 }
 
 /// A worker's line.
@@ -78,6 +84,7 @@ impl Worker {
             program.command.split_first().ok_or_else(|| Lost::Failed("no worker program".into()))?;
         let mut process = Command::new(path);
         process.envs(program.variables.iter().map(|(name, value)| (name, value)));
+        process.envs(spec.threads.map(|threads| (THREADS_VARIABLE, threads.to_string())));
         process.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Its own group: Ctrl-C goes to the runner, which decides what becomes of the worker.
         #[cfg(unix)]
@@ -217,7 +224,7 @@ pub fn serve(mut out: impl Write, stock_kernels: bool, orphaned: fn()) -> Result
         Ok(out.flush()?)
     };
     let spec: Spec = serde_json::from_str(&lines.recv()?).context("the first line must name the engine")?;
-    let loaded = engine::open(&spec.engine, &spec.place, stock_kernels).and_then(|mut engine| {
+    let loaded = engine::open(spec.engine, &spec.place, stock_kernels).and_then(|mut engine| {
         let load_ns = engine.load()?;
         Ok((engine, load_ns))
     });

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     analysis::Summary,
-    compare,
+    evidence,
     paper::{self, Templates},
     store::{BASELINE, Run},
 };
@@ -67,7 +67,7 @@ pub fn made(
     templates: &Templates,
     given: &BTreeMap<String, u64>,
 ) -> Result<BTreeMap<String, Vec<u8>>> {
-    let claims = compare::all_claims(run, summary)?;
+    let claims = evidence::all_claims(run, summary)?;
     let paper = paper::files(run, summary, &claims, templates)?;
     let mut files: BTreeMap<String, Vec<u8>> =
         paper.into_iter().map(|(path, bytes)| (format!("{PAPER}{path}"), bytes)).collect();

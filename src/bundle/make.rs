@@ -23,7 +23,8 @@ use super::{
 };
 use crate::{
     analysis::Summary,
-    compare, machine,
+    evidence::Evidence,
+    machine,
     paper::Templates,
     record::{Phase, RunRecord},
     store::{BASELINE, Run},
@@ -81,7 +82,7 @@ impl Made {
 /// The run with its summary, refused where `verify` would find fault with a row.
 fn read(folder: &Path) -> Result<(Run, Summary)> {
     let (mut ranges, mut last) = (None, None);
-    let (run, summary) = compare::read_with(folder, |study, environment, row| {
+    let Evidence { run, summary, .. } = Evidence::read(folder, false, |study, environment, row| {
         let ranges = ranges.get_or_insert_with(|| Ranges::new(study, environment));
         refuse(ranges, row)?;
         if row.phase == Phase::Measured && last.replace(row.order).is_some_and(|last| last >= row.order) {

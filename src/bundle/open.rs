@@ -19,6 +19,7 @@ use super::{
 use crate::{
     digest,
     machine::Environment,
+    record::Phase,
     store::{self, BASELINE, Records, Run},
     study::{Plan, Published, Study},
 };
@@ -300,6 +301,7 @@ impl Bundle {
             run_id: label.run_name().to_owned(),
             study,
             environment,
+            measured: records.iter().filter(|record| record.phase == Phase::Measured).count(),
             records,
             runs_sha256,
             published,

@@ -23,7 +23,7 @@ pub fn readme(label: &Label, run: &Run, summary: &Summary, files: &BTreeMap<Stri
     let or_unknown = |text: &Option<String>| text.as_deref().map_or_else(|| "not known".to_owned(), plain);
     let several = run.study.models.len() > 1;
     let of_model = |model: &ModelSpec| {
-        let engine = if several { format!(" on {}", plain(&model.engine)) } else { String::new() };
+        let engine = if several { format!(" on {}", plain(model.engine.name())) } else { String::new() };
         format!("{} ({}){engine}", plain(&model.name), plain(&model.source))
     };
     let models: Vec<String> = run.study.models.iter().map(of_model).collect();
@@ -50,7 +50,7 @@ pub fn readme(label: &Label, run: &Run, summary: &Summary, files: &BTreeMap<Stri
         name = label.name(),
         rows = summary.seen.measured,
         well = summary.seen.well,
-        backend = plain(&summary.seen.backend),
+        backend = plain(summary.seen.backends(None)),
         study = label.study,
         run_id = label.run_id,
         date = content::date(run)?,

@@ -23,8 +23,9 @@ const MOST_BAD_LINES: usize = 100;
 /// What a file of rows is; `usable` says whether numbers may be recomputed from them.
 #[derive(Debug)]
 pub struct Rows {
-    /// Rows that can be read.
+    /// Rows that can be read, and those of measured runs.
     pub count: usize,
+    pub measured: usize,
     /// Those rows, if they were asked for.
     pub records: Vec<RunRecord>,
     pub tally: Tally,
@@ -35,7 +36,14 @@ pub struct Rows {
 /// Checks the rows of a bundle; with `keep`, keeps them.
 pub fn check(bundle: &Bundle, label: &Label, study: &Study, environment: &Environment, keep: bool) -> Rows {
     let file = label.run_file("runs.jsonl");
-    let mut rows = Rows { count: 0, records: Vec::new(), tally: Tally::of(study), problems: Vec::new(), usable: true };
+    let mut rows = Rows {
+        count: 0,
+        measured: 0,
+        records: Vec::new(),
+        tally: Tally::of(study),
+        problems: Vec::new(),
+        usable: true,
+    };
     let reader = match bundle.reader(&file) {
         Ok(reader) => reader,
         Err(error) => {
@@ -65,6 +73,7 @@ pub fn check(bundle: &Bundle, label: &Label, study: &Study, environment: &Enviro
                     rows.usable = false;
                 }
                 if row.phase == Phase::Measured {
+                    rows.measured += 1;
                     in_order &= last.is_none_or(|last| last < row.order);
                     last = Some(row.order);
                 }

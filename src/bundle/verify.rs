@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     analysis::{Summary, Tally},
-    claims::Claims,
+    claims::{Claims, Id},
     digest,
     machine::Environment,
     paper::Templates,
@@ -176,7 +176,6 @@ impl Report {
         if let Err(error) = &published {
             self.fault(Check::Schema, &label.run_file("published.yaml"), "published values", error);
         }
-        let keep = keep || study.models.len() > 1;
         let rows = rows::check(bundle, label, &study, &environment, keep);
         self.rows += rows.count;
         self.problems.extend(rows.problems);
@@ -186,6 +185,7 @@ impl Report {
             run_id: label.run_name().to_owned(),
             study,
             environment,
+            measured: rows.measured,
             records: rows.records,
             runs_sha256: digests.hex[0].clone(),
             published: published.ok()?,
@@ -358,8 +358,8 @@ fn is_tag_file(path: &str) -> bool {
 }
 
 /// Claims or predicates as one line of JSON each.
-fn entries<T: Serialize>(map: &BTreeMap<String, T>) -> BTreeMap<&str, String> {
-    map.iter().map(|(id, value)| (id.as_str(), serde_json::to_string(value).unwrap_or_default())).collect()
+fn entries<T: Serialize>(map: &BTreeMap<Id, T>) -> BTreeMap<&str, String> {
+    map.iter().map(|(id, value)| (&**id, serde_json::to_string(value).unwrap_or_default())).collect()
 }
 
 fn templates(bundle: &Bundle) -> Result<Templates> {

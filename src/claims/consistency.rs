@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Predicate,
-    build::list,
+    Id, Predicate,
     published::{Document, Span},
     rounding::significant,
+    words::list,
 };
 use crate::{
     machine::Environment,
@@ -23,20 +23,20 @@ pub(super) fn of(
     study: &Study,
     environment: &Environment,
     backend: &str,
-) -> BTreeMap<String, Predicate> {
+) -> BTreeMap<Id, Predicate> {
     let document = Document { published };
     BTreeMap::from([
-        ("published.same_setup".to_owned(), same_setup(published, study, environment, backend)),
-        ("published.means.follow".to_owned(), means_follow(&document)),
-        ("published.tokens.possible".to_owned(), tokens_possible(&document)),
-        ("published.temperature.follows".to_owned(), temperature_follows(&document)),
-        ("published.cv.of_replicates".to_owned(), cv_of_replicates(&document)),
-        ("published.latency.proportional".to_owned(), proportional(&document)),
+        ("published.same_setup".into(), same_setup(published, study, environment, backend)),
+        ("published.means.follow".into(), means_follow(&document)),
+        ("published.tokens.possible".into(), tokens_possible(&document)),
+        ("published.temperature.follows".into(), temperature_follows(&document)),
+        ("published.cv.of_replicates".into(), cv_of_replicates(&document)),
+        ("published.latency.proportional".into(), proportional(&document)),
     ])
 }
 
 fn said(holds: Option<bool>, test: &str, text: String) -> Predicate {
-    Predicate { holds, test: test.to_owned(), statistic: None, p: None, margin: None, text }
+    Predicate::said(holds, test, text)
 }
 
 fn same_setup(published: &Published, study: &Study, environment: &Environment, backend: &str) -> Predicate {

@@ -1,7 +1,7 @@
 //! What the model wrote -> a few words of it for each prompt, as claims. It is somebody else's text: whoever prints it escapes it.
 
-use super::{Value, build::Registry};
-use crate::analysis::Summary;
+use super::{Claim, Id, Value, registry::Registry};
+use crate::{analysis::Summary, factor::PROMPT};
 
 /// Characters of an output that the paper shows.
 const LENGTH: usize = 200;
@@ -9,15 +9,18 @@ const LENGTH: usize = 200;
 impl Registry {
     /// The beginning of the output of each prompt's first run.
     pub(super) fn excerpts(&mut self, summary: &Summary) {
-        for group in &summary.by_prompt {
+        for group in summary.by(PROMPT) {
             let Some((run, Some(text))) = summary.seen.outputs.get(&group.key) else { continue };
-            let (id, runs) = (format!("by_prompt.{}.excerpt", group.key), [*run]);
+            let (id, runs) = (Id::by(PROMPT, &group.key).word("excerpt"), [*run]);
             let shown = excerpt(text);
-            let (value, formula) = (Value::Text(shown.clone()), "beginning of output_text of the prompt's first run");
-            let rounding = format!("first {LENGTH} characters, white space as one space");
-            self.put(id.clone(), value, "", shown, formula.to_owned(), &rounding, &runs);
-            let (value, formula) = (Value::Integer(i64::from(*run)), "the prompt's first run that ended well");
-            self.put(format!("{id}.run"), value, "", run.to_string(), formula.to_owned(), "exact", &runs);
+            let claim = Claim {
+                value: Value::Text(shown.clone()),
+                text: shown,
+                rounding: format!("first {LENGTH} characters, white space as one space"),
+                ..Claim::of("beginning of output_text of the prompt's first run", &runs)
+            };
+            self.put(id.clone(), claim);
+            self.count_of(id.word("run"), (*run).into(), "the prompt's first run that ended well", &runs);
         }
     }
 }

@@ -1,35 +1,27 @@
 //! What the tests found -> claims. The numbers of a judgement; its words are made in `judgements`.
 
 use super::{
-    Value,
-    build::{Registry, formula, list},
-    rounding::{Decimals, near_one, p_value, percent, significant, text},
+    Claim, Id, Value,
+    registry::{Number, OF_ERROR, P, Registry},
+    rounding::{Decimals, near_one, p_value, text},
+    words::list,
 };
 use crate::{
     analysis::{
-        Inference, METRICS, Summary, Tests, Times,
-        gaps::Gaps,
+        Inference, Summary, Tests,
         line::{Coefficient, Line},
+        observation::Grid,
         outliers::Mark,
         pairs::{Equivalence, Pair},
-        parts::PARTS,
-        variance::Variance,
+        trend::Trend,
+        variance::{Source, Variance},
     },
-    study::Study,
+    factor::Factor,
+    metric::Metric,
 };
 
 /// More runs than this are not named one by one in a text.
 const MOST_NAMES: usize = 100;
-
-const TWO: &str = "two significant digits";
-const OF_ERROR: &str = "to two significant digits of the standard error";
-const PERCENT: &str = "one decimal, below 0.1 two significant digits";
-const P: &str = "two significant digits, below 0.0001 as a bound";
-
-/// The unit of a metric.
-pub(super) fn unit(metric: &str) -> &'static str {
-    METRICS.iter().find(|(name, _)| *name == metric).map_or("", |(_, unit)| unit)
-}
 
 /// The pair of levels that decides: the one whose equivalence is shown least.
 pub(super) fn decisive(equivalence: &Equivalence) -> Option<&Pair> {
@@ -40,195 +32,192 @@ pub(super) fn decisive(equivalence: &Equivalence) -> Option<&Pair> {
         .max_by(|a, b| p(a).total_cmp(&p(b)).then(a.difference.abs().total_cmp(&b.difference.abs())))
 }
 
-/// Names of a factor's levels, as claim ids write them.
-pub(super) fn levels(study: &Study, factor: usize) -> Vec<String> {
-    match factor {
-        0 => study.settings.max_tokens.iter().map(u32::to_string).collect(),
-        1 => study.settings.temperatures.iter().map(f64::to_string).collect(),
-        _ => study.prompts.iter().map(|prompt| prompt.id.clone()).collect(),
-    }
-}
-
 impl Registry {
     /// Every claim of the tests.
-    pub(super) fn inference(&mut self, study: &Study, inference: &Inference) {
+    pub(super) fn inference(&mut self, summary: &Summary, inference: &Inference) {
         for (metric, tests) in &inference.tests {
-            self.variance(metric, &tests.variance);
+            self.variance(&summary.grid, *metric, &tests.variance);
             if let Some(line) = &tests.line {
-                self.line(metric, line);
+                self.line(*metric, line, &at_reference(summary));
             }
-            for (factor, name, equivalence) in [(1, "temperature", &tests.temperature), (2, "prompt", &tests.prompt)] {
-                self.equivalence(study, metric, (factor, name), equivalence, tests.variance.mean);
+            for (place, equivalence) in &tests.equivalences {
+                self.equivalence(&summary.factors[*place], *metric, equivalence, tests.variance.mean);
             }
-            self.drift(metric, tests);
-            self.outliers(metric, tests);
+            for (place, trend) in &tests.trends {
+                self.trend(&summary.factors[*place], *metric, trend);
+            }
+            self.drift(*metric, tests);
+            self.outliers(*metric, tests);
         }
     }
 
-    /// Where the time goes, of every group.
-    pub(super) fn all_times(&mut self, summary: &Summary) {
-        for (prefix, times) in &summary.times {
-            self.times(prefix, times);
-        }
-    }
-
-    /// A number that rests on all runs.
-    fn number(&mut self, id: String, value: f64, unit: &str, printed: (String, &str), formula: String) {
-        let all = self.all.clone();
-        self.put(id, Value::Number(value), unit, printed.0, formula, printed.1, &all);
-    }
-
-    fn two(&mut self, id: String, value: f64, unit: &str, formula: String) {
-        self.number(id, value, unit, (significant(value, 2), TWO), formula);
-    }
-
-    fn share(&mut self, id: String, share: f64, formula: String) {
-        self.number(id, 100.0 * share, "%", (percent(share), PERCENT), formula);
-    }
-
-    fn p(&mut self, id: String, p: f64, formula: String) {
+    fn p(&mut self, id: Id, p: f64, formula: String) {
         // A table's column says `p`; the relation is written only where it is not equality.
         let text = p_value(p).trim_start_matches("= ").to_owned();
-        self.number(id, p, "1", (text, P), formula);
+        self.number(id, Number { value: p, unit: "1", text, rounding: P }, formula);
     }
 
-    fn variance(&mut self, metric: &str, found: &Variance) {
-        let what = formula(metric);
+    fn variance(&mut self, grid: &Grid, metric: Metric, found: &Variance) {
+        let what = metric.about().formula;
         if let Some(within) = &found.within {
             let df = within.degrees;
-            let id = |name: &str| format!("cv.within.{metric}{name}");
+            let id = Id::new("cv.within").metric(metric);
             let sd =
                 format!("square root of the residual mean square ({df} degrees of freedom) of {what} within cells");
-            self.two(id(".sd"), within.sd, unit(metric), sd.clone());
-            self.two(id(""), within.cv, "1", format!("{sd} / mean over all runs"));
+            self.two(id.word("sd"), within.sd, metric.about().unit, sd.clone());
+            self.two(id.clone(), within.cv, "1", format!("{sd} / mean over all runs"));
             let bound =
                 |side| format!("one-sided {side} confidence bound, by chi-squared, of: {sd} / mean over all runs");
-            self.two(id(".at_least"), within.cv_at_least, "1", bound("lower"));
-            self.two(id(".at_most"), within.cv_at_most, "1", bound("upper"));
-            self.count(&id(".degrees"), df as u64, "runs - cells");
+            self.two(id.word("at_least"), within.cv_at_least, "1", bound("lower"));
+            self.two(id.word("at_most"), within.cv_at_most, "1", bound("upper"));
+            self.count(id.word("degrees"), df as u64, "runs - cells");
         }
         if let Some(cv) = found.cv_between {
             let formula = format!("sample standard deviation (ddof = 1) of the cells' means of {what} / their mean");
-            self.two(format!("cv.between.{metric}"), cv, "1", formula);
+            self.two(Id::new("cv.between").metric(metric), cv, "1", formula);
         }
         let sums = if found.balanced { "balanced" } else { "unbalanced: sequential sums of squares" };
+        let variance = Id::new("variance").metric(metric);
         for term in &found.terms {
-            let id = |name: &str| format!("variance.{metric}.{}{name}", term.name);
-            let source = term.name.replace('_', " x ");
+            let id = variance.level(&term.source.name(grid));
+            let source = source(&term.source, grid);
             if let Some(share) = term.share {
                 let formula = format!(
                     "sum of squares of {source} / total sum of squares of {what} ({sums} analysis of variance)"
                 );
-                self.share(id(""), share, formula);
+                self.number(id.clone(), Number::share(share), formula);
             }
             if let (Some(f), Some(p)) = (term.f, term.p) {
                 let ratio = format!("mean square of {source} / residual mean square of {what}");
-                self.number(id(".f"), f, "1", (significant(f, 3), "three significant digits"), ratio);
+                self.number(id.word("f"), Number::rounded(f, "1", 3), ratio);
                 let (df, within) = (term.degrees, found.residual.degrees);
-                self.p(id(".p"), p, format!("P(F({df}, {within}) > F) of {source} on {what}"));
+                self.p(id.word("p"), p, format!("P(F({df}, {within}) > F) of {source} on {what}"));
             }
         }
         if let Some(share) = found.residual.share {
             let formula = format!("sum of squares within cells / total sum of squares of {what}");
-            self.share(format!("variance.{metric}.residual"), share, formula);
+            self.number(variance.word("residual"), Number::share(share), formula);
         }
     }
 
-    fn line(&mut self, metric: &str, line: &Line) {
-        let (unit, what) = (unit(metric), formula(metric));
-        let id = |name: &str| format!("fit.{metric}.{name}");
-        let of = format!("of the least-squares line of {what} on n_gen");
+    fn line(&mut self, metric: Metric, line: &Line, at: &str) {
+        let (unit, what) = (metric.about().unit, metric.about().formula);
+        let fit = Id::new("fit").metric(metric);
+        let of = format!("of the least-squares line of {what} on n_gen{at}");
         // Seconds a token are milliseconds a token to a reader.
         let coefficients = [("intercept", line.intercept, 1.0, unit), ("slope", line.slope, 1e3, "ms/tok")];
         for (name, Coefficient { estimate, se, interval }, scale, unit) in coefficients {
             let decimals = Decimals::of_mean(estimate * scale, Some(se * scale));
-            let mut put = |suffix: &str, value: f64, which: &str| {
-                let printed = (text(value * scale, decimals), OF_ERROR);
-                self.number(
-                    id(&format!("{name}{suffix}")),
-                    value * scale,
-                    unit,
-                    printed,
-                    format!("{which}{name} {of}"),
-                );
+            let id = fit.word(name);
+            let mut put = |id: Id, value: f64, which: &str| {
+                let value = value * scale;
+                let number = Number { value, unit, text: text(value, decimals), rounding: OF_ERROR };
+                self.number(id, number, format!("{which}{name} {of}"));
             };
-            put("", estimate, "");
-            put(".ci.low", interval.0, "lower end of the t interval for the ");
-            put(".ci.high", interval.1, "upper end of the t interval for the ");
-            self.two(id(&format!("{name}.se")), se * scale, unit, format!("standard error of the {name} {of}"));
+            put(id.clone(), estimate, "");
+            put(id.word("ci.low"), interval.0, "lower end of the t interval for the ");
+            put(id.word("ci.high"), interval.1, "upper end of the t interval for the ");
+            self.two(id.word("se"), se * scale, unit, format!("standard error of the {name} {of}"));
         }
         if let Some(r2) = line.r2 {
-            let printed = (near_one(r2), "two significant digits of 1 - r2");
-            self.number(id("r2"), r2, "1", printed, format!("1 - residual / total sum of squares {of}"));
+            let number =
+                Number { value: r2, unit: "1", text: near_one(r2), rounding: "two significant digits of 1 - r2" };
+            self.number(fit.word("r2"), number, format!("1 - residual / total sum of squares {of}"));
         }
         let sd = format!("standard deviation (n - 2 degrees of freedom) about the line: {of}");
-        self.two(id("residual_sd"), line.residual_sd, unit, sd);
+        self.two(fit.word("residual_sd"), line.residual_sd, unit, sd);
         if let Some(lack) = &line.lack_of_fit {
             let (df, pure) = (lack.degrees, lack.pure_degrees);
+            let id = fit.word("lack_of_fit");
             // Without any scatter F is infinite, which no JSON can say; p then says it all.
             if lack.f.is_finite() {
                 let formula = format!("mean square of lack of fit / mean square of pure error {of}");
-                self.number(
-                    id("lack_of_fit.f"),
-                    lack.f,
-                    "1",
-                    (significant(lack.f, 3), "three significant digits"),
-                    formula,
-                );
+                self.number(id.word("f"), Number::rounded(lack.f, "1", 3), formula);
             }
-            self.p(id("lack_of_fit.p"), lack.p, format!("P(F({df}, {pure}) > F) for the lack of fit {of}"));
+            self.p(id.word("p"), lack.p, format!("P(F({df}, {pure}) > F) for the lack of fit {of}"));
             let farthest = format!("largest distance of the mean at a number of tokens from the value there {of}");
-            self.two(id("lack_of_fit.farthest"), lack.farthest, unit, farthest);
+            self.two(id.word("farthest"), lack.farthest, unit, farthest);
         }
     }
 
-    fn equivalence(&mut self, study: &Study, metric: &str, factor: (usize, &str), found: &Equivalence, mean: f64) {
-        let (index, name) = factor;
-        let id = format!("equivalence.{name}.{metric}");
-        let names = levels(study, index);
+    /// `fit.FACTOR.METRIC.…`: a line in the levels of a factor that is compared.
+    fn trend(&mut self, factor: &Factor, metric: Metric, trend: &Trend) {
+        let (unit, what) = (per(factor, metric), metric.about().formula);
+        let fit = Id::new(format!("fit.{}", factor.name)).metric(metric);
+        let Trend { slope, se, interval, degrees, groups, .. } = trend;
+        let of = format!(
+            "of {what} on {} ({degrees} degrees of freedom), within each of {groups} combinations of the other factors",
+            factor.label
+        );
+        let decimals = Decimals::of_mean(*slope, Some(*se));
+        for (id, value, which) in [
+            (fit.word("slope"), *slope, "least-squares slope"),
+            (fit.word("slope.ci.low"), interval.0, "lower end of the t interval for the slope"),
+            (fit.word("slope.ci.high"), interval.1, "upper end of the t interval for the slope"),
+        ] {
+            let number = Number { value, unit: &unit, text: text(value, decimals), rounding: OF_ERROR };
+            self.number(id, number, format!("{which} {of}"));
+        }
+        if let Some(lack) = &trend.lack_of_fit {
+            let (df, rest) = lack.degrees;
+            if lack.f.is_finite() {
+                let formula = format!("mean square of the lack of fit of the line / mean square of the rest {of}");
+                self.number(fit.word("lack_of_fit.f"), Number::rounded(lack.f, "1", 3), formula);
+            }
+            self.p(
+                fit.word("lack_of_fit.p"),
+                lack.p,
+                format!("P(F({df}, {rest}) > F) for the lack of fit of the line {of}"),
+            );
+        }
+    }
+
+    fn equivalence(&mut self, factor: &Factor, metric: Metric, found: &Equivalence, mean: f64) {
+        let id = Id::new(format!("equivalence.{}", factor.name)).metric(metric);
         let Some(worst) = decisive(found) else { return };
-        let margin = format!("equivalence_margin of the study x mean of {}", formula(metric));
-        self.two(format!("{id}.margin"), found.margin, unit(metric), margin);
-        self.pair(&id, metric, worst, &names, mean);
+        let margin = format!("equivalence_margin of the study x mean of {}", metric.about().formula);
+        self.two(id.word("margin"), found.margin, metric.about().unit, margin);
+        self.pair(&id, metric, worst, factor, mean);
         for pair in &found.pairs {
-            let of = pair.levels.map(|level| names.get(level).map_or("", String::as_str)).join("-");
-            self.pair(&format!("{id}.{of}"), metric, pair, &names, mean);
+            let of = pair.levels.map(|level| factor.levels[level].key()).join("-");
+            self.pair(&id.level(&of), metric, pair, factor, mean);
         }
     }
 
-    fn pair(&mut self, id: &str, metric: &str, pair: &Pair, names: &[String], mean: f64) {
-        let [first, second] = pair.levels.map(|level| names.get(level).map_or("", String::as_str));
+    fn pair(&mut self, id: &Id, metric: Metric, pair: &Pair, factor: &Factor, mean: f64) {
+        let [first, second] = pair.levels.map(|level| factor.levels[level].key());
         let cells = pair.n;
         let of = format!(
             "{} at {second} minus at {first}, between {cells} pairs of cells that agree in all else",
-            formula(metric)
+            metric.about().formula
         );
         let decimals = Decimals::of_mean(pair.difference, pair.se);
-        let at = |value: f64| (text(value, decimals), OF_ERROR);
-        let unit = unit(metric);
-        self.number(format!("{id}.difference"), pair.difference, unit, at(pair.difference), format!("mean of {of}"));
+        let unit = metric.about().unit;
+        let at = |value: f64| Number { value, unit, text: text(value, decimals), rounding: OF_ERROR };
+        self.number(id.word("difference"), at(pair.difference), format!("mean of {of}"));
         if mean != 0.0 {
             let formula = format!("mean of {of} / mean over all runs");
-            let value = 100.0 * pair.difference / mean;
-            self.number(format!("{id}.percent"), value, "%", (significant(value, 2), TWO), formula);
+            self.two(id.word("percent"), 100.0 * pair.difference / mean, "%", formula);
         }
         if let Some((low, high)) = pair.interval {
             let end = |which| format!("{which} end of the t interval at 1 - 2 alpha for the mean of {of}");
-            self.number(format!("{id}.ci.low"), low, unit, at(low), end("lower"));
-            self.number(format!("{id}.ci.high"), high, unit, at(high), end("upper"));
+            self.number(id.word("ci.low"), at(low), end("lower"));
+            self.number(id.word("ci.high"), at(high), end("upper"));
         }
         if let Some(p) = pair.p {
-            self.p(format!("{id}.p"), p, format!("larger p of two one-sided t tests against the margin: {of}"));
+            self.p(id.word("p"), p, format!("larger p of two one-sided t tests against the margin: {of}"));
         }
     }
 
-    fn drift(&mut self, metric: &str, tests: &Tests) {
+    fn drift(&mut self, metric: Metric, tests: &Tests) {
         let Some(drift) = &tests.drift else { return };
-        let id = |name: &str| format!("drift.{metric}.{name}");
-        let of = format!("slope of {} on order within cells ({} degrees of freedom)", formula(metric), drift.degrees);
-        let decimals = Decimals::of_mean(drift.slope, Some(drift.se));
-        let per_run = format!("{}/run", unit(metric));
-        self.number(id("slope"), drift.slope, &per_run, (text(drift.slope, decimals), OF_ERROR), of.clone());
+        let id = Id::new("drift").metric(metric);
+        let what = metric.about().formula;
+        let of = format!("slope of {what} on order within cells ({} degrees of freedom)", drift.degrees);
+        let per_run = format!("{}/run", metric.about().unit);
+        let slope = text(drift.slope, Decimals::of_mean(drift.slope, Some(drift.se)));
+        let slope = Number { value: drift.slope, unit: &per_run, text: slope, rounding: OF_ERROR };
+        self.number(id.word("slope"), slope, of.clone());
         if tests.variance.mean != 0.0 {
             let share = |slope: f64| 100.0 * slope * drift.span / tests.variance.mean;
             let whole = format!("{of} x places from first to last run / mean over all runs");
@@ -237,101 +226,55 @@ impl Registry {
                 ("percent.ci.low", drift.interval.0, "lower end of the t interval for: "),
                 ("percent.ci.high", drift.interval.1, "upper end of the t interval for: "),
             ] {
-                let value = share(slope);
-                self.number(id(name), value, "%", (significant(value, 2), TWO), format!("{which}{whole}"));
+                self.two(id.word(name), share(slope), "%", format!("{which}{whole}"));
             }
         }
         if let Some(p) = drift.p {
-            self.p(id("p"), p, format!("two-sided t test that there is no {of}"));
+            self.p(id.word("p"), p, format!("two-sided t test that there is no {of}"));
         }
     }
 
-    fn outliers(&mut self, metric: &str, tests: &Tests) {
+    fn outliers(&mut self, metric: Metric, tests: &Tests) {
         let Some(outliers) = &tests.outliers else { return };
         let all = self.all.clone();
-        let from = format!("{} / median of its cell - 1", formula(metric));
+        let from = format!("{} / median of its cell - 1", metric.about().formula);
         for (name, mark, fence) in [("mild", Mark::Mild, "1.5 to 3"), ("severe", Mark::Severe, "more than 3")] {
-            let runs: Vec<u32> = all
-                .iter()
-                .zip(&outliers.marks)
-                .filter(|(_, found)| **found == Some(mark))
-                .map(|(run, _)| *run)
-                .collect();
+            let marked = all.iter().zip(&outliers.marks).filter(|(_, found)| **found == Some(mark));
+            let runs: Vec<u32> = marked.map(|(run, _)| *run).collect();
             let formula = format!("runs whose {from} lies {fence} interquartile ranges beyond the quartiles");
+            let id = Id::new("outliers").metric(metric).word(name);
             let count = Value::Integer(runs.len() as i64);
-            let id = format!("outliers.{metric}.{name}");
-            self.put(id.clone(), count, "", runs.len().to_string(), formula.clone(), "exact", &all);
+            self.put(id.clone(), Claim { value: count, text: runs.len().to_string(), ..Claim::of(&formula, &all) });
             let names = match runs.len() {
                 0 => "none".to_owned(),
                 1..=MOST_NAMES => list(&runs.iter().map(u32::to_string).collect::<Vec<_>>()),
                 many => format!("{many} runs"),
             };
-            self.put(format!("{id}.runs"), Value::Text(names.clone()), "", names, formula, "exact", &runs);
+            self.text_of(id.word("runs"), &names, &formula, &runs);
         }
     }
+}
 
-    fn times(&mut self, prefix: &str, times: &Times) {
-        let runs = &times.runs;
-        for (index, part) in PARTS.iter().enumerate() {
-            let what = match *part {
-                "decode" => "t_last - t_first",
-                "rest" => "e2e - tokenize - t_last",
-                name => name,
-            };
-            let (id, mean) = (format!("{prefix}decomposition.{part}"), times.parts.mean(index));
-            let formula = format!("mean of ({what}) over the runs");
-            self.put(
-                format!("{id}.mean"),
-                Value::Number(mean),
-                "s",
-                significant(mean, 3),
-                formula,
-                "three significant digits",
-                runs,
-            );
-            if let Some(share) = times.parts.share(index) {
-                let formula = format!("total of ({what}) / total of (load + e2e) over the runs");
-                self.put(
-                    format!("{id}.share"),
-                    Value::Number(100.0 * share),
-                    "%",
-                    percent(share),
-                    formula,
-                    PERCENT,
-                    runs,
-                );
-            }
-        }
-        let Some(Gaps { n, mean, p50, p90, p99, longest }) = times.gaps else { return };
-        let of = "times between one token and the next, over all gaps of the runs";
-        self.put(
-            format!("{prefix}itl.n"),
-            Value::Integer(n as i64),
-            "",
-            n.to_string(),
-            format!("number of {of}"),
-            "exact",
-            runs,
-        );
-        let values = [
-            ("mean", mean, "mean"),
-            ("p50", p50, "median"),
-            ("p90", p90, "90th percentile"),
-            ("p99", p99, "99th percentile"),
-            ("max", longest, "largest"),
-        ];
-        for (name, seconds, which) in values {
-            let ms = seconds * 1e3;
-            let id = format!("{prefix}itl.{name}");
-            self.put(
-                id,
-                Value::Number(ms),
-                "ms",
-                significant(ms, 3),
-                format!("{which} of {of}"),
-                "three significant digits",
-                runs,
-            );
-        }
+/// `length x temperature`, as formulas name it.
+fn source(source: &Source, grid: &Grid) -> String {
+    match source {
+        Source::Of(factors) => factors.iter().map(|f| grid.factors[*f].as_str()).collect::<Vec<_>>().join(" x "),
+        Source::Higher => "interactions of more factors than the terms before have".to_owned(),
     }
+}
+
+/// Where not all runs count: ` at engine mlx`.
+fn at_reference(summary: &Summary) -> String {
+    let fixed = summary.compared().into_iter().filter_map(|place| {
+        let factor = &summary.factors[place];
+        Some(format!("{} {}", factor.label, factor.levels[summary.reference(place)?].key()))
+    });
+    let fixed: Vec<String> = fixed.collect();
+    if fixed.is_empty() { String::new() } else { format!(", of runs at {}", fixed.join(", ")) }
+}
+
+/// The unit of a slope.
+pub(super) fn per(factor: &Factor, metric: Metric) -> String {
+    let by = if factor.unit.is_empty() { &factor.label } else { &factor.unit };
+    format!("{}/{by}", metric.about().unit)
 }

@@ -4,54 +4,66 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Predicate,
-    inference::{decisive, levels, unit},
+    Id, Predicate,
+    inference::decisive,
     rounding::{Decimals, p_value, significant, text},
+    words::{list, percent_of, percentage, sentence},
 };
 use crate::{
-    analysis::{Inference, Tests, line::Line, outliers::Mark, pairs::Equivalence},
+    analysis::{Inference, Summary, Tests, line::Line, outliers::Mark},
+    factor::{Factor, LENGTH, PROMPT, Role, TEMPERATURE},
+    metric::Metric,
     study::Study,
 };
 
 /// The metrics that a factor must leave alone to be called negligible.
-const NEGLIGIBLE_FOR: [&str; 2] = ["latency", "throughput"];
+const NEGLIGIBLE_FOR: [Metric; 2] = [Metric::Latency, Metric::Throughput];
 
 /// Every judgement that rests on a test.
-pub(super) fn of(study: &Study, inference: &Inference) -> BTreeMap<String, Predicate> {
-    let mut found = BTreeMap::from([
-        (
-            "temperature.negligible".to_owned(),
-            negligible(study, inference, (1, "temperature"), |tests| &tests.temperature),
-        ),
-        ("prompt.negligible".to_owned(), negligible(study, inference, (2, "prompt"), |tests| &tests.prompt)),
-    ]);
-    if let Some(latency) = inference.tests.get("latency") {
-        found.insert("latency.linear".to_owned(), linear(study, latency));
-        found.insert("replicates.stable".to_owned(), stable(study, latency));
-        found.insert("drift.absent".to_owned(), no_drift(study, latency));
-        found.insert("design.balanced".to_owned(), balanced(latency));
-        found.insert("outliers.absent".to_owned(), no_outliers(latency));
+pub(super) fn of(study: &Study, summary: &Summary, inference: &Inference) -> BTreeMap<Id, Predicate> {
+    let mut found = BTreeMap::new();
+    for (place, factor) in summary.factors.iter().enumerate() {
+        if factor.role == Role::Crossed {
+            found.insert(Id::new(format!("{}.negligible", factor.name)), negligible(study, inference, place, factor));
+        }
+        if let Some(throughput) = inference.tests.get(&Metric::Throughput).filter(|_| factor.is_amount()) {
+            found.insert(Id::new(format!("throughput.rises_with_{}", factor.name)), rises(summary, place, throughput));
+        }
     }
-    if let Some(throughput) = inference.tests.get("throughput") {
-        found.insert("throughput.rises_with_length".to_owned(), rises(study, throughput));
+    if let Some(latency) = inference.tests.get(&Metric::Latency) {
+        found.extend([
+            ("latency.linear".into(), linear(study, summary, latency)),
+            ("replicates.stable".into(), stable(study, latency)),
+            ("drift.absent".into(), no_drift(study, latency)),
+            ("design.balanced".into(), balanced(summary, latency)),
+            ("outliers.absent".into(), no_outliers(latency)),
+        ]);
     }
     found
 }
 
 fn said(holds: Option<bool>, test: &str, text: String) -> Predicate {
-    Predicate { holds, test: test.to_owned(), statistic: None, p: None, margin: None, text }
+    Predicate::said(holds, test, text)
 }
 
-/// Per cent without idle zeros: `90`, `97.5`.
-fn percentage(share: f64) -> String {
-    significant(100.0 * share, 6).trim_end_matches('0').trim_end_matches('.').to_owned()
+/// The factors that vary, in the order of the plan.
+fn in_plan_order(summary: &Summary) -> Vec<usize> {
+    let always = [PROMPT, LENGTH, TEMPERATURE];
+    let mut places = summary.varying();
+    places.sort_by_key(|place| {
+        let name = &summary.factors[*place].name;
+        always.iter().position(|known| known == name).unwrap_or(always.len() + place)
+    });
+    places
 }
 
-fn percent_of(share: f64) -> String {
-    format!("{} %", significant(100.0 * share, 2))
-}
-
-fn linear(study: &Study, latency: &Tests) -> Predicate {
+fn linear(study: &Study, summary: &Summary, latency: &Tests) -> Predicate {
+    let fixed = summary.compared().into_iter().filter_map(|place| {
+        let factor = &summary.factors[place];
+        Some(factor.say(&factor.levels[summary.reference(place)?]))
+    });
+    let fixed: Vec<String> = fixed.collect();
+    let at = if fixed.is_empty() { String::new() } else { format!("with {}, ", list(&fixed)) };
     let test = "F test of lack of fit of the least-squares line of latency on tokens";
     let unsettled = |why: &str| {
         said(None, test, format!("Whether latency is linear in the number of tokens cannot be tested: {why}."))
@@ -72,16 +84,16 @@ fn linear(study: &Study, latency: &Tests) -> Predicate {
     );
     let text = if holds {
         format!(
-            "Latency is compatible with a straight line in the number of tokens: the means at each length miss the line by {miss} at most, which is no more than the scatter of runs explains ({numbers}). {}",
+            "{at}latency is compatible with a straight line in the number of tokens: the means at each length miss the line by {miss} at most, which is no more than the scatter of runs explains ({numbers}). {}",
             intercept(line)
         )
     } else {
         format!(
-            "Latency is not a straight line in the number of tokens: the mean at some length misses the fitted line by {miss}, which is more than the scatter of runs explains ({numbers})."
+            "{at}latency is not a straight line in the number of tokens: the mean at some length misses the fitted line by {miss}, which is more than the scatter of runs explains ({numbers})."
         )
     };
     let statistic = lack.f.is_finite().then_some(lack.f);
-    Predicate { statistic, p: Some(lack.p), ..said(Some(holds), test, text) }
+    Predicate { statistic, p: Some(lack.p), ..said(Some(holds), test, sentence(&text)) }
 }
 
 /// What a line says of the part of latency that does not depend on length.
@@ -98,82 +110,71 @@ fn intercept(line: &Line) -> String {
     }
 }
 
-fn rises(study: &Study, throughput: &Tests) -> Predicate {
-    let test = "one-sided paired t test of each length against the one before it";
-    let (rise, names) = (&throughput.rise, levels(study, 0));
-    if rise.steps.is_empty() {
-        return said(
-            None,
-            test,
-            "The runs have one output length, so nothing is said of what length does to throughput.".to_owned(),
-        );
+fn rises(summary: &Summary, place: usize, throughput: &Tests) -> Predicate {
+    let factor = &summary.factors[place];
+    let test = format!("one-sided paired t test of each {} against the one before it", factor.name);
+    let steps = throughput.rises.get(&place).map_or(&[][..], |rise| rise.steps.as_slice());
+    let label = &factor.label;
+    if steps.is_empty() {
+        let text = format!("The runs have one {label}, so nothing is said of what it does to throughput.");
+        return said(None, &test, text);
     }
-    let name = |level: usize| names.get(level).cloned().unwrap_or_default();
-    let largest = rise
-        .steps
-        .iter()
-        .filter_map(|step| step.p)
-        .fold(None, |most: Option<f64>, p| Some(most.map_or(p, |m| m.max(p))));
-    let differences: Vec<String> = rise
-        .steps
+    let key = |level: usize| factor.levels[level].key();
+    let largest =
+        steps.iter().filter_map(|step| step.p).fold(None, |most: Option<f64>, p| Some(most.map_or(p, |m| m.max(p))));
+    let changes: Vec<String> = steps
         .iter()
         .map(|step| {
-            format!(
-                "from {} to {} tokens by {} tok/s",
-                name(step.levels[0]),
-                name(step.levels[1]),
-                significant(step.difference, 2)
-            )
+            let ([from, to], by) = (step.levels.map(key), significant(step.difference, 2));
+            format!("from {from} to {to} {} by {by} tok/s", factor.unit)
         })
         .collect();
-    let changes = super::list(&differences);
+    let changes = list(&changes);
+    let others = in_plan_order(summary).into_iter().filter(|other| *other != place);
+    let others: Vec<String> = others.map(|other| summary.factors[other].label.clone()).collect();
+    let paired = if others.is_empty() { "one cell a level".to_owned() } else { format!("paired by {}", list(&others)) };
     let p = largest.map(|p| format!("; largest p {}", p_value(p))).unwrap_or_default();
-    let text = match rise.verdict {
-        Some(true) => format!(
-            "Throughput rises with output length at every step: {changes} (paired by prompt and temperature{p})."
-        ),
-        Some(false) => format!(
-            "Throughput does not rise with output length at every step; it changes {changes} (paired by prompt and temperature)."
-        ),
+    let verdict = throughput.rises.get(&place).and_then(|rise| rise.verdict);
+    let text = match verdict {
+        Some(true) => format!("Throughput rises with {label} at every step: {changes} ({paired}{p})."),
+        Some(false) => {
+            format!("Throughput does not rise with {label} at every step; it changes {changes} ({paired}).")
+        }
         None => format!(
-            "Whether throughput rises with output length at every step is not shown by these runs; it changes {changes} (paired by prompt and temperature{p})."
+            "Whether throughput rises with {label} at every step is not shown by these runs; it changes {changes} ({paired}{p})."
         ),
     };
-    Predicate { p: largest, ..said(rise.verdict, test, text) }
+    Predicate { p: largest, ..said(verdict, &test, text) }
 }
 
-fn negligible(
-    study: &Study,
-    inference: &Inference,
-    (index, factor): (usize, &str),
-    of: impl Fn(&Tests) -> &Equivalence,
-) -> Predicate {
+fn negligible(study: &Study, inference: &Inference, place: usize, factor: &Factor) -> Predicate {
     let test = "two one-sided t tests of every pair of levels, paired over cells that agree in all else, for latency and throughput";
     let alpha = 1.0 - study.statistics.confidence;
-    let names = levels(study, index);
     let margin = study.statistics.equivalence_margin;
     let mut verdicts = Vec::new();
     let (mut p, mut found) = (0f64, Vec::new());
     for metric in NEGLIGIBLE_FOR {
-        let Some(tests) = inference.tests.get(metric) else { continue };
-        let equivalence = of(tests);
+        let Some(tests) = inference.tests.get(&metric) else { continue };
+        let Some(equivalence) = tests.equivalences.get(&place) else { continue };
         verdicts.push(equivalence.verdict);
         let Some(pair) = decisive(equivalence) else { continue };
         p = p.max(pair.p.unwrap_or(1.0));
-        let [first, second] = pair.levels.map(|level| names.get(level).cloned().unwrap_or_default());
+        let [first, second] = pair.levels.map(|level| factor.levels[level].key());
         let share = |x: f64| significant(100.0 * x / tests.variance.mean, 2);
         let interval = pair.interval.map_or(String::new(), |(low, high)| {
             format!(" ({} % interval {} to {} %)", percentage(1.0 - 2.0 * alpha), share(low), share(high))
         });
         found.push(format!(
-            "{metric} at {second} differs from that at {first} by {} {}, {} % of the mean{interval}",
+            "{} at {second} differs from that at {first} by {} {}, {} % of the mean{interval}",
+            metric.about().label,
             text(pair.difference, Decimals::of_mean(pair.difference, pair.se)),
-            unit(metric),
+            metric.about().unit,
             share(pair.difference)
         ));
     }
+    let name = &factor.label;
     if found.is_empty() {
-        return said(None, test, format!("The runs have one level of {factor}, so nothing is said of its effect."));
+        return said(None, test, format!("The runs have one level of {name}, so nothing is said of its effect."));
     }
     let holds = if verdicts.iter().all(|verdict| *verdict == Some(true)) {
         Some(true)
@@ -182,29 +183,22 @@ fn negligible(
     } else {
         None
     };
-    let (numbers, within) = (found.join("; "), percent_of(margin));
-    let among = if names.len() > 2 { " For the pair of levels that decides:" } else { "" };
+    let (numbers, within) = (sentence(&found.join("; ")), percent_of(margin));
+    let among = if factor.levels.len() > 2 { " For the pair of levels that decides:" } else { "" };
     let text = match holds {
         Some(true) => format!(
-            "The effect of {factor} is negligible, in the sense that it is shown to lie within {within} of the mean.{among} {}.",
-            sentence(&numbers)
+            "The effect of {name} is negligible, in the sense that it is shown to lie within {within} of the mean.{among} {numbers}."
         ),
-        Some(false) => format!(
-            "The effect of {factor} is not negligible: it is shown to exceed {within} of the mean.{among} {}.",
-            sentence(&numbers)
-        ),
+        Some(false) => {
+            format!(
+                "The effect of {name} is not negligible: it is shown to exceed {within} of the mean.{among} {numbers}."
+            )
+        }
         None => format!(
-            "Whether the effect of {factor} is negligible is not settled: it is shown neither to lie within {within} of the mean nor to exceed that.{among} {}.",
-            sentence(&numbers)
+            "Whether the effect of {name} is negligible is not settled: it is shown neither to lie within {within} of the mean nor to exceed that.{among} {numbers}."
         ),
     };
     Predicate { p: Some(p), margin: Some(margin), ..said(holds, test, text) }
-}
-
-/// With a capital letter.
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn stable(study: &Study, latency: &Tests) -> Predicate {
@@ -283,14 +277,28 @@ fn no_drift(study: &Study, latency: &Tests) -> Predicate {
     Predicate { statistic: Some(share(drift.slope)), p: drift.p, margin: Some(margin), ..said(holds, test, text) }
 }
 
-fn balanced(latency: &Tests) -> Predicate {
+fn balanced(summary: &Summary, latency: &Tests) -> Predicate {
     let holds = latency.variance.balanced;
-    let text = if holds {
-        "All cells have the same number of runs, so the sums of squares of the factors do not depend on their order."
+    let names = summary.varying().into_iter().map(|place| summary.factors[place].label.clone());
+    // Length is called by its short name here, as in the table.
+    let names: Vec<String> =
+        names.map(|label| if label == "output length" { LENGTH.to_owned() } else { label }).collect();
+    let cut = if latency.variance.cut {
+        " Not every interaction is told apart: what those of more factors explain together is the source *higher*."
     } else {
-        "Cells differ in their number of runs. Sums of squares are therefore sequential, in the order length, temperature, prompt, then their interactions: each is what the term explains beyond those before it."
+        ""
     };
-    said(Some(holds), "every combination of the levels that occur has equally many runs", text.to_owned())
+    let text = if holds {
+        format!(
+            "All cells have the same number of runs, so the sums of squares of the factors do not depend on their order.{cut}"
+        )
+    } else {
+        format!(
+            "Cells differ in their number of runs. Sums of squares are therefore sequential, in the order {}, then their interactions: each is what the term explains beyond those before it.{cut}",
+            names.join(", ")
+        )
+    };
+    said(Some(holds), "every combination of the levels that occur has equally many runs", text)
 }
 
 fn no_outliers(latency: &Tests) -> Predicate {
@@ -303,8 +311,9 @@ fn no_outliers(latency: &Tests) -> Predicate {
     let text = if mild + severe == 0 {
         "No run is marked as an outlier of its cell.".to_owned()
     } else {
+        let are = if mild == 1 { "is" } else { "are" };
         format!(
-            "Among {} runs, {mild} are marked as mild and {severe} as severe outliers of their cells; all are kept in every statistic.",
+            "Among {} runs, {mild} {are} marked as mild and {severe} as severe outliers of their cells; all are kept in every statistic.",
             outliers.marks.len()
         )
     };

@@ -4,18 +4,26 @@
 mod build;
 mod consistency;
 mod excerpts;
+mod facts;
+mod groups;
+mod id;
 mod inference;
 mod judgements;
 mod published;
+mod ratios;
+mod registry;
 pub mod rounding;
 mod runs;
 mod setting;
+pub mod words;
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-pub use build::{build, list};
+pub use build::build;
+pub use id::{Id, Part};
 pub use runs::Runs;
+pub use words::list;
 
 use serde::{Deserialize, Serialize};
 
@@ -29,9 +37,8 @@ pub struct Claims {
     /// [`CLAIMS_SCHEMA`].
     pub schema: String,
     pub source: Source,
-    /// By id: dotted paths such as `by_length.64.latency.mean`.
-    pub claims: BTreeMap<String, Claim>,
-    pub predicates: BTreeMap<String, Predicate>,
+    pub claims: BTreeMap<Id, Claim>,
+    pub predicates: BTreeMap<Id, Predicate>,
 }
 
 impl Claims {
@@ -97,4 +104,11 @@ pub struct Predicate {
     pub margin: Option<f64>,
     /// The sentence that the judgement allows.
     pub text: String,
+}
+
+impl Predicate {
+    /// One without numbers.
+    pub fn said(holds: Option<bool>, test: &str, text: impl Into<String>) -> Self {
+        Predicate { holds, test: test.to_owned(), statistic: None, p: None, margin: None, text: text.into() }
+    }
 }

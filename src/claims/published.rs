@@ -2,9 +2,10 @@
 //! why it differs from ours. The judgements on them are made in `consistency`.
 
 use super::{
-    Value,
-    build::{Registry, list},
+    Id,
+    registry::{Number, Registry},
     rounding::{Decimals, significant, text},
+    words::list,
 };
 use crate::study::{Cause, FoundIn, Printed, Published};
 
@@ -179,42 +180,43 @@ impl Registry {
             ("model", &published.model),
             ("machine", &published.machine),
         ] {
-            self.fact(&format!("published.{id}"), value, &says);
+            self.fact(Id::new("published").word(id), value, &says);
         }
         self.count("published.runs", published.runs.into(), &says);
         let ids: Vec<&str> = published.values.iter().map(|value| value.id.as_str()).collect();
         self.fact("published.values", &ids.join(", "), "ids of the published values, in the file's order");
         for value in &published.values {
-            let id = format!("published.{}", value.id);
+            let id = Id::new("published").word(&value.id);
             let Some(printed) = Printed::of(&value.printed) else { continue };
             let shown = if value.below { format!("< {}", value.printed) } else { value.printed.clone() };
-            let mut put = |id: String, number: f64, text: String, formula: String, rounding: &str| {
-                self.put(id, Value::Number(number), &value.unit, text, formula, rounding, &[]);
+            let mut put = |id: Id, number: f64, text: String, formula: String, rounding: &str| {
+                let number = Number { value: number, unit: &value.unit, text, rounding };
+                self.number_of(id, number, formula, &[]);
             };
             put(id.clone(), printed.value, shown, format!("{}: {says}, {}", value.label, value.at), "as printed");
             if let Some((number, text, formula)) = document.implied(&value.id) {
-                put(format!("{id}.implied"), number, text, formula, "as the values that it follows from");
+                put(id.word("implied"), number, text, formula, "as the values that it follows from");
             }
             if let Some((text, number)) =
                 value.repository.as_ref().and_then(|text| Some((text, Printed::of(text)?.value)))
             {
                 let formula = format!("{}: from the data in {}", value.label, published.url);
-                put(format!("{id}.repository"), number, text.clone(), formula, "as printed");
+                put(id.word("repository"), number, text.clone(), formula, "as printed");
             }
-            self.fact(&format!("{id}.label"), &value.label, "name of the quantity, for people");
+            self.fact(id.word("label"), &value.label, "name of the quantity, for people");
             let unit = if value.unit == "1" { "" } else { &value.unit };
-            self.fact(&format!("{id}.unit"), unit, "unit of the published value");
+            self.fact(id.word("unit"), unit, "unit of the published value");
             let causes = causes(same_setup, &value.causes);
             self.fact(
-                &format!("{id}.cause"),
+                id.word("cause"),
                 &causes,
                 "why it differs from ours: set-up from the environment, else from the file",
             );
         }
         for (length, tokens) in document.tokens() {
             let formula = format!("published mean latency x published mean throughput at {length} tokens");
-            let (id, text) = (format!("published.by_length.{length}.tokens"), significant(tokens.value, 3));
-            self.put(id, Value::Number(tokens.value), "", text, formula, "three significant digits", &[]);
+            let id = Id::new("published.by_length").level(&length).word("tokens");
+            self.number_of(id, Number::rounded(tokens.value, "", 3), formula, &[]);
         }
         self.line_of_means(&document);
         for (index, finding) in published.findings.iter().enumerate() {
@@ -222,7 +224,7 @@ impl Registry {
                 FoundIn::Text => format!("read in {name}"),
                 FoundIn::Repository => format!("read in {}", published.url),
             };
-            self.fact(&format!("published.finding.{:02}", index + 1), &finding.what, &from);
+            self.fact(Id::new(format!("published.finding.{:02}", index + 1)), &finding.what, &from);
         }
     }
 
@@ -234,25 +236,15 @@ impl Registry {
                 ("slope", 1e3 * slope, "ms/tok", "slope"),
                 ("farthest", farthest, "s", "largest distance of a mean from its place"),
             ] {
-                let (id, formula) = (format!("published.fit.latency.{id}"), format!("{what} {of}"));
-                let text = significant(value, 2);
-                self.put(id, Value::Number(value), unit, text, formula, "two significant digits", &[]);
+                let id = Id::new("published.fit.latency").word(id);
+                self.number_of(id, Number::rounded(value, unit, 2), format!("{what} {of}"), &[]);
             }
         }
         if let Some(share) = document.length_share() {
             let formula =
                 "sum of squares between the published means by length / that behind the published sd of latency";
-            let text = significant(100.0 * share, 2);
-            let rounding = "two significant digits";
-            self.put(
-                LENGTH_SHARE.to_owned(),
-                Value::Number(100.0 * share),
-                "%",
-                text,
-                formula.to_owned(),
-                rounding,
-                &[],
-            );
+            let number = Number::rounded(100.0 * share, "%", 2);
+            self.number_of(LENGTH_SHARE.into(), number, formula.to_owned(), &[]);
         }
     }
 }

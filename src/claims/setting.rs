@@ -3,22 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use super::Predicate;
+use super::{Id, Predicate, words::counted};
 use crate::{
     analysis::Summary,
     store::Run,
-    study::{Isolation, Order},
+    study::{EngineKind, Isolation, Order},
 };
 
 /// Every predicate that needs no test.
-pub(super) fn of(run: &Run, summary: &Summary) -> BTreeMap<String, Predicate> {
-    let said = |holds: bool, test: &str, yes: String, no: String| Predicate {
-        holds: Some(holds),
-        test: test.to_owned(),
-        statistic: None,
-        p: None,
-        margin: None,
-        text: if holds { yes } else { no },
+pub(super) fn of(run: &Run, summary: &Summary) -> BTreeMap<Id, Predicate> {
+    let said = |holds: bool, test: &str, yes: String, no: String| {
+        Predicate::said(Some(holds), test, if holds { yes } else { no })
     };
     let (planned, ok) = (summary.planned, summary.runs.len());
     let odd = summary.runs.iter().filter(|run| run.n_gen != run.max_tokens).count();
@@ -26,9 +21,9 @@ pub(super) fn of(run: &Run, summary: &Summary) -> BTreeMap<String, Predicate> {
     let (settings, execution) = (&run.study.settings, &run.study.execution);
     let designed = |holds: bool, yes: &str, no: &str| said(holds, "the study says so", yes.to_owned(), no.to_owned());
     BTreeMap::from([
-        ("engine.own_kernels".to_owned(), own_kernels(run, summary)),
+        ("engine.own_kernels".into(), own_kernels(run, summary)),
         (
-            "design.isolated".to_owned(),
+            "design.isolated".into(),
             designed(
                 execution.isolation == Isolation::Process,
                 "Every run takes place in a fresh process, which loads the checkpoint, warms up and then measures once. Replicates are thus independent of each other in everything that a process keeps.",
@@ -36,7 +31,7 @@ pub(super) fn of(run: &Run, summary: &Summary) -> BTreeMap<String, Predicate> {
             ),
         ),
         (
-            "design.randomised".to_owned(),
+            "design.randomised".into(),
             designed(
                 execution.order == Order::Blocks,
                 "The order is that of randomised complete blocks: each block holds one replicate of every cell, shuffled, so that a slow drift of the machine spreads over all cells alike.",
@@ -44,7 +39,7 @@ pub(super) fn of(run: &Run, summary: &Summary) -> BTreeMap<String, Predicate> {
             ),
         ),
         (
-            "design.raw_prompts".to_owned(),
+            "design.raw_prompts".into(),
             designed(
                 !settings.chat_template,
                 "They are given to the model as they stand, without a chat template.",
@@ -52,7 +47,7 @@ pub(super) fn of(run: &Run, summary: &Summary) -> BTreeMap<String, Predicate> {
             ),
         ),
         (
-            "design.exact_lengths".to_owned(),
+            "design.exact_lengths".into(),
             designed(
                 !settings.stop_on_eos,
                 "Output length is a factor of the design, so it is enforced: an end-of-sequence token does not end a run.",
@@ -60,25 +55,33 @@ pub(super) fn of(run: &Run, summary: &Summary) -> BTreeMap<String, Predicate> {
             ),
         ),
         (
-            "complete".to_owned(),
+            "design.several_prompts".into(),
+            designed(run.study.prompts.len() > 1, "The study has several prompts.", "The study has one prompt."),
+        ),
+        (
+            "design.several_runs".into(),
+            said(ok > 1, "runs that ended well", "Several runs ended well.".into(), "One run ended well.".into()),
+        ),
+        (
+            "complete".into(),
             said(
                 ok == planned as usize,
                 "every planned run has a row that says ok",
                 "Every planned run ended well.".to_owned(),
-                format!("Of {planned} planned runs {ok} ended well; the others are left out of every statistic, and the design is no longer balanced."),
+                incomplete(planned as usize, ok),
             ),
         ),
         (
-            "lengths.exact".to_owned(),
+            "lengths.exact".into(),
             said(
                 odd == 0,
                 "n_gen equals max_tokens in every run",
                 "Every run produced exactly the number of tokens it was asked for.".to_owned(),
-                format!("{odd} runs ended before their token budget was used up."),
+                format!("{} ended before the token budget was used up.", counted(odd, "run", "runs")),
             ),
         ),
         (
-            "measurement.real".to_owned(),
+            "measurement.real".into(),
             said(
                 !run.study.is_fake() && !random,
                 "the engine computes, and the weights are a trained model's",
@@ -89,19 +92,30 @@ pub(super) fn of(run: &Run, summary: &Summary) -> BTreeMap<String, Predicate> {
     ])
 }
 
-/// What kernels of ours computed on, where all rows say that they did. Their backends are MLX's with `+offprint`.
+fn incomplete(planned: usize, ok: usize) -> String {
+    let others = if planned - ok == 1 { "the other is" } else { "the others are" };
+    format!(
+        "Of {} {ok} ended well; {others} left out of every statistic.",
+        counted(planned, "planned run", "planned runs")
+    )
+}
+
+/// What kernels of ours computed on, where all of MLX's rows say that they did. Their backends are MLX's with `+offprint`.
 pub(super) fn own_kernels_on(summary: &Summary) -> Option<&'static str> {
-    let all = |device: &str| summary.seen.backend.split(", ").all(|name| name == device);
+    let backends = summary.seen.backends(Some(EngineKind::Mlx.name()));
+    let all = |device: &str| backends.split(", ").all(|name| name == device);
     let known = [("mlx-cpu+offprint", "CPU"), ("mlx-cuda+offprint", "CUDA"), ("mlx-metal+offprint", "Metal")];
     known.into_iter().find(|(backend, _)| all(backend)).map(|(_, device)| device)
 }
 
 fn own_kernels(run: &Run, summary: &Summary) -> Predicate {
-    let (engine, backend) = (&summary.seen.engine, &summary.seen.backend);
+    let (engines, mlx) = (&summary.seen.engines, EngineKind::Mlx.name());
+    let backend = summary.seen.backends(Some(mlx));
+    let on_mlx = engines.iter().any(|engine| engine == mlx);
     let kernels = run.environment.libraries.get("kernels").map_or_else(String::new, |kernels| format!(" ({kernels})"));
     let own = own_kernels_on(summary);
     let text = match own {
-        _ if engine != "mlx" => format!("MLX computes nothing here: the engine is {engine}."),
+        _ if !on_mlx => format!("MLX computes nothing here: the engine is {}.", engines.join(", ")),
         Some(device) => {
             let how = if device == "CPU" {
                 "each step of the model is one operation inside MLX's graph, written for this program"
@@ -120,6 +134,6 @@ fn own_kernels(run: &Run, summary: &Summary) -> Predicate {
         ),
         None => "All kernels are MLX's own, as it is distributed.".to_owned(),
     };
-    let test = "every row's backend ends in +offprint".to_owned();
-    Predicate { holds: Some(engine == "mlx" && own.is_some()), test, statistic: None, p: None, margin: None, text }
+    let test = "the backend of every row of MLX ends in +offprint";
+    Predicate::said(Some(on_mlx && own.is_some()), test, text)
 }

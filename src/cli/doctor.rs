@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use crate::{
     machine::Fact,
-    study::{Plan, Study, StudyError},
+    study::{EngineKind, Plan, Study, StudyError},
 };
 use findings::{Findings, Place};
 
@@ -115,7 +115,8 @@ impl Findings {
     }
 
     fn mlx(&self) -> Check {
-        let fake = self.readable().is_some_and(|study| study.models.iter().all(|model| model.engine == "fake"));
+        let fake =
+            self.readable().is_some_and(|study| study.models.iter().all(|model| model.engine == EngineKind::Fake));
         let version = self.environment.libraries.get("mlx").map_or("of unknown version", String::as_str);
         match &self.mlx {
             Some(Ok(device)) => Check::good("mlx", format!("MLX {version} computes on the {device}")),
@@ -133,7 +134,7 @@ impl Findings {
 
     /// Where the study has a model run on it.
     fn llama_cpp(&self) -> Option<Check> {
-        self.readable()?.models.iter().find(|model| model.engine == "llama-cpp")?;
+        self.readable()?.models.iter().find(|model| model.engine == EngineKind::LlamaCpp)?;
         Some(match &self.llama_cpp {
             Ok(Some(build)) => Check::good("llama", format!("compiled for {build}")),
             Ok(None) => Check::fails(

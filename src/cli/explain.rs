@@ -7,10 +7,9 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::{
-    analysis::{self, METRICS},
-    claims::{Claim, Runs},
+    claims::{Claim, Id, Runs},
     cli::report,
-    compare,
+    evidence::Evidence,
     paper::{self, Place},
     record::{Phase, RunRecord},
     store::Run,
@@ -79,11 +78,9 @@ pub fn run(args: ExplainArgs) -> Result<ExitCode> {
         Some(folder) => folder,
         None => report::choose(&PathBuf::from("paper"), &PathBuf::from("results"))?,
     };
-    let run = Run::open(&folder)?;
-    let summary = analysis::summarise(&run.study, &run.records)?;
-    let claims = compare::all_claims(&run, &summary)?;
+    let Evidence { run, summary, claims } = Evidence::with_rows(&folder)?;
     let places = paper::places(&claims, &paper::levels(&run.study, &summary, &claims))?;
-    let found: Vec<&String> = match claims.claims.get_key_value(&args.what) {
+    let found: Vec<&Id> = match claims.claims.get_key_value(args.what.as_str()) {
         Some((id, _)) => vec![id],
         None => claims.claims.iter().filter(|(_, claim)| claim.text == args.what).map(|(id, _)| id).collect(),
     };
@@ -172,20 +169,9 @@ fn show_rows(rows: &[Row]) {
 }
 
 /// A jq command for a statistic of a metric: `[factor.level.]metric.statistic`.
-fn recompute(id: &str, claim: &Claim, file: &str) -> Option<String> {
-    let (rest, statistic) = id.rsplit_once('.')?;
-    let metric = METRICS.iter().map(|(name, _)| *name).find(|name| rest.rsplit('.').next() == Some(name))?;
-    let value = match metric {
-        "decode" => "((.n_gen - 1) / (.token_times_ns[-1] - .token_times_ns[0]) * 1e9)",
-        "decode_mlxlm" => "(.n_gen / (.token_times_ns[-1] - .token_times_ns[0]) * 1e9)",
-        "latency" => "((.load_ns + .e2e_ns) / 1e9)",
-        "load" => "(.load_ns / 1e9)",
-        "peak_memory" => "(.peak_memory_bytes / 1048576)",
-        "prefill" => "(.n_prompt / .ttft_ns * 1e9)",
-        "throughput" => "(.n_gen / (.load_ns + .e2e_ns) * 1e9)",
-        "ttft" => "(.ttft_ns / 1e9)",
-        _ => "(.e2e_ns / 1e9)",
-    };
+fn recompute(id: &Id, claim: &Claim, file: &str) -> Option<String> {
+    let (metric, statistic) = id.statistic()?;
+    let value = metric.about().jq;
     let variance = "(add / length) as $m | (map((. - $m) * (. - $m)) | add) / (length - 1)";
     let reduce = match statistic {
         "mean" => "add / length".to_owned(),
@@ -203,9 +189,9 @@ fn recompute(id: &str, claim: &Claim, file: &str) -> Option<String> {
 }
 
 /// The five ids that share most with `what`.
-fn nearest<'a>(what: &str, ids: impl Iterator<Item = &'a String>) -> Vec<String> {
+fn nearest<'a>(what: &str, ids: impl Iterator<Item = &'a Id>) -> Vec<String> {
     let parts: Vec<&str> = what.split('.').collect();
-    let mut ranked: Vec<(usize, &String)> = ids
+    let mut ranked: Vec<(usize, &Id)> = ids
         .map(|id| {
             let shared = id.split('.').filter(|part| parts.contains(part)).count() * 100;
             let start = id.bytes().zip(what.bytes()).take_while(|(a, b)| a == b).count();
@@ -213,5 +199,5 @@ fn nearest<'a>(what: &str, ids: impl Iterator<Item = &'a String>) -> Vec<String>
         })
         .collect();
     ranked.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.len().cmp(&b.1.len())));
-    ranked.into_iter().take(5).map(|(_, id)| id.clone()).collect()
+    ranked.into_iter().take(5).map(|(_, id)| id.to_string()).collect()
 }

@@ -106,7 +106,9 @@ fn outcome(record: &RunRecord) -> String {
 pub fn cell(study: &Study, run: &PlannedRun) -> String {
     let (prompt, model) = (&study.prompts[run.prompt].id, &study.models[run.model]);
     let system = if study.models.len() > 1 { study.system(model) + ", " } else { String::new() };
-    format!("{system}prompt {prompt}, {} tokens, temperature {}", run.max_tokens, run.temperature)
+    let others = study.factors.iter().zip(&run.levels).filter(|(factor, _)| factor.varies());
+    let others: String = others.map(|(factor, level)| format!(", {}", factor.say(&factor.levels[*level]))).collect();
+    format!("{system}prompt {prompt}, {} tokens, temperature {}{others}", run.max_tokens, run.temperature)
 }
 
 /// `1 h 02 min`, `3 min 20 s`, `45 s`.

@@ -13,6 +13,7 @@ use crate::{
     bundle::difference,
     claims::Source,
     compare, digest,
+    evidence::Evidence,
     paper::{self, Templates},
     store::{self, Run},
 };
@@ -75,8 +76,7 @@ pub fn write_paper(folder: &Path, out: &Path) -> Result<()> {
 
 /// By path under the paper's folder.
 fn files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
-    let (run, summary) = compare::read(folder)?;
-    let claims = compare::all_claims(&run, &summary)?;
+    let Evidence { run, summary, claims } = Evidence::open(folder)?;
     paper::files(&run, &summary, &claims, &Templates::own())
 }
 

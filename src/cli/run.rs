@@ -17,10 +17,11 @@ use crate::{
     bench::{Bench, Ended, worker::Program},
     cli::progress::{RunProgress, cell},
     engine,
+    factor::THREADS,
     machine::{self, CheckpointFacts, Environment},
     record::{Outcome, Phase},
     store::{self, Dropped, Journal, Run, Torn},
-    study::{Plan, Published, Study},
+    study::{EngineKind, Plan, Published, Study},
 };
 
 #[derive(Debug, clap::Args)]
@@ -92,12 +93,12 @@ pub(super) fn execute_with(
     let plan = Plan::of(&study);
     let (places, checkpoints) = models(&study)?;
     let mut environment = machine::capture(checkpoints);
-    let on_mlx = study.models.iter().any(|model| model.engine == "mlx");
-    let kernels = if on_mlx { engine::kernels(stock_kernels)? } else { None };
+    let on_mlx = study.models.iter().any(|model| model.engine == EngineKind::Mlx);
+    let kernels = if on_mlx { engine::kernels(stock_kernels, &threads(&study))? } else { None };
     if let Some(kernels) = &kernels {
         environment.libraries.insert("kernels".to_owned(), kernels.words.clone());
     }
-    if study.models.iter().any(|model| model.engine == "llama-cpp")
+    if study.models.iter().any(|model| model.engine == EngineKind::LlamaCpp)
         && let Some(build) = engine::llama_cpp_build()?
     {
         environment.libraries.insert("llama-cpp".to_owned(), build);
@@ -222,6 +223,12 @@ fn same_conditions(run: &Run, now: &Environment) -> Result<()> {
     Ok(())
 }
 
+/// The levels of the factor `threads`, where the study has it.
+fn threads(study: &Study) -> Vec<String> {
+    let factor = study.factors.iter().find(|factor| factor.name == THREADS);
+    factor.map_or_else(Vec::new, |factor| factor.levels.iter().map(|level| level.label.clone()).collect())
+}
+
 /// The models where the study says that they are.
 fn models(study: &Study) -> Result<Models> {
     models_from(study, &BTreeMap::new())
@@ -231,13 +238,13 @@ fn models(study: &Study) -> Result<Models> {
 pub(super) fn models_from(study: &Study, sources: &BTreeMap<String, String>) -> Result<Models> {
     let (mut places, mut facts) = (Vec::new(), Vec::<CheckpointFacts>::new());
     for model in &study.models {
-        if model.engine == "fake" {
+        if model.engine == EngineKind::Fake {
             places.push(model.source.clone());
             continue;
         }
         let source = sources.get(&model.id).unwrap_or(&model.source);
         let (mut place, fact) = checkpoint(&model.id, source)?;
-        if model.engine == "llama-cpp" {
+        if model.engine == EngineKind::LlamaCpp {
             place = gguf(source)?;
         }
         places.push(place);

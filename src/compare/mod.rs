@@ -1,8 +1,7 @@
 //! Two executions of a design -> a verdict for each claim: equivalent within the study's margin, different by more than it,
 //! or inconclusive. What the two were made with and does not agree is said first. Pure; knows nothing of files.
 
-mod as_claims;
-mod beside;
+mod claims;
 mod conditions;
 mod numbers;
 mod picture;
@@ -15,7 +14,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
-pub use beside::{all_claims, read, read_with};
+pub use claims::baseline;
 pub use conditions::{Difference, Kind};
 pub use picture::draw;
 pub use review::{Finding, Review, report, review};
@@ -23,7 +22,8 @@ pub use words::{markdown, markdown_with};
 
 use crate::{
     analysis::{self, Summary, contrast::Contrast},
-    claims::{self, Claims},
+    claims::{self as numbers_of, Claims, Id},
+    factor::{ENGINE, MODEL},
     figures::Labels,
     record::{Outcome, Phase, RunRecord},
     store::Run,
@@ -57,7 +57,7 @@ pub struct Comparison {
     /// Absolute ones first.
     pub claims: Vec<Compared>,
     /// Judgements that neither execution settles, so that there is nothing to compare.
-    pub unsettled: Vec<String>,
+    pub unsettled: Vec<Id>,
     /// One sentence.
     pub summary: String,
     pub verdict: Verdict,
@@ -115,7 +115,7 @@ pub enum Verdict {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Compared {
     /// As in `claims.json` where it stands there; of the second system on that both studies list, behind `system.NAME.`.
-    pub id: String,
+    pub id: Id,
     pub sort: Sort,
     pub scale: Scale,
     /// What is compared, readable by a person.
@@ -187,7 +187,7 @@ impl<'a> Told<'a> {
     fn of(run: &'a Run, model: usize) -> Result<Self> {
         let run = run.alone(model);
         let summary = analysis::summarise(&run.study, &run.records)?;
-        let claims = claims::build(&run, &summary)?;
+        let claims = numbers_of::build(&run, &summary)?;
         Ok(Told { run, summary, claims })
     }
 
@@ -248,7 +248,7 @@ pub fn compare(a: &Run, b: &Run) -> Result<Comparison> {
         }
         match (Told::if_any(a, here)?, Told::if_any(b, there)?) {
             (Some(here), Some(there)) if here.shares_cells(&there) => {
-                told.push((format!("system.{name}."), here, there));
+                told.push((format!("system.{name}"), here, there));
             }
             _ => apart.push((name, "no cell with two runs of each that ended well".to_owned())),
         }
@@ -303,15 +303,17 @@ fn between(pairs: &[Pair<'_>]) -> Result<Comparison> {
         let design = Design::of(&a.summary, &b.summary);
         ensure!(
             !design.cells.is_empty(),
-            "{} and {} share no cell (prompt, length, temperature) with at least two runs in each\nhint: compare executions of one study, with num_runs of 2 or more",
+            "{} and {} share no cell ({}) with at least two runs in each\nhint: compare executions of one study, with num_runs of 2 or more",
             a.run.folder.display(),
-            b.run.folder.display()
+            b.run.folder.display(),
+            design.factors.join(", ")
         );
-        let named = |claim: Compared| Compared { id: format!("{prefix}{}", claim.id), ..claim };
+        let under = |id: &Id| if prefix.is_empty() { id.clone() } else { id.after(prefix) };
+        let named = |claim: Compared| Compared { id: under(&claim.id), ..claim };
         comparison.claims.extend(numbers::all(&design, margin, confidence)?.into_iter().map(named));
         let (judged, unsettled) = numbers::judgements(&a.claims, &b.claims);
         judgements.extend(judged.into_iter().map(named));
-        comparison.unsettled.extend(unsettled.into_iter().map(|id| format!("{prefix}{id}")));
+        comparison.unsettled.extend(unsettled.iter().map(under));
         for difference in conditions::differences(a, b, &design) {
             // What is the whole execution's is said once.
             if !comparison.differences.contains(&difference) {
@@ -344,13 +346,20 @@ fn overall(claims: &[Compared]) -> Verdict {
     }
 }
 
+/// Factors of a row that have fields of their own, besides model and engine: prompt, length, temperature.
+const FIELDS: usize = 3;
+
 fn outputs(a: &Run, b: &Run) -> Outputs {
     let mut outputs = Outputs { compared: 0, equal: 0 };
     // What was asked for. A study's systems have numbers of their own for the same request.
     let measured = |run: &'_ Run| {
         let rows = run.records.iter().filter(|row| row.phase == Phase::Measured);
         let request = |row: &RunRecord| {
-            (row.prompt_sha256.clone(), row.max_tokens, row.temperature.to_bits(), row.repeat, row.seed)
+            let others = row.factors.iter().filter(|(name, _)| ![MODEL, ENGINE].contains(&name.as_str()));
+            let others: Vec<String> = others.map(|(name, level)| format!("{name}={level}")).collect();
+            // Rows of the first schema name no factor; those that it had are told by the fields.
+            let others = if others.len() > FIELDS { others } else { Vec::new() };
+            (row.prompt_sha256.clone(), row.max_tokens, row.temperature.to_bits(), row.repeat, row.seed, others)
         };
         rows.filter_map(|row| Some((request(row), row.output_sha256.clone()?))).collect::<BTreeMap<_, _>>()
     };

@@ -11,28 +11,26 @@ use crate::{
         dual::Dual,
     },
     claims::{
-        Claims,
+        Claims, Id,
         rounding::{Decimals, percent, text},
     },
+    metric::Metric,
 };
 
-/// Metrics whose mean over all cells is compared, with the unit in which it is told and that unit's size.
-const MEANS: [(&str, &str, f64); 8] = [
-    ("latency", "s", 1.0),
-    ("throughput", "tok/s", 1.0),
-    ("decode", "tok/s", 1.0),
-    ("prefill", "tok/s", 1.0),
-    ("ttft", "s", 1.0),
-    ("warm_latency", "s", 1.0),
-    ("load", "s", 1.0),
-    ("peak_memory", "MiB", 1_048_576.0),
+/// Metrics whose mean over all cells is compared.
+const MEANS: [Metric; 8] = [
+    Metric::Latency,
+    Metric::Throughput,
+    Metric::Decode,
+    Metric::Prefill,
+    Metric::Ttft,
+    Metric::WarmLatency,
+    Metric::Load,
+    Metric::PeakMemory,
 ];
 
 /// Metrics that are compared by level, too, and whose levels' ratios are.
-const BY_LEVEL: [(&str, &str); 2] = [("latency", "s"), ("throughput", "tok/s")];
-
-/// As claim ids name the levels of a factor.
-const FACTORS: [&str; 3] = ["by_length", "by_temperature", "by_prompt"];
+const BY_LEVEL: [Metric; 2] = [Metric::Latency, Metric::Throughput];
 
 /// Judgements about the system that was measured; those about how an execution went are not another execution's affair.
 const JUDGEMENTS: [&str; 5] = [
@@ -46,30 +44,34 @@ const JUDGEMENTS: [&str; 5] = [
 /// Every number that both executions have, tested; verdicts are not yet given.
 pub(super) fn all(design: &Design, margin: f64, confidence: f64) -> Result<Vec<Compared>> {
     let mut test = Test { margin, confidence, found: Vec::new() };
-    for (metric, unit, size) in MEANS {
+    for metric in MEANS {
         let Some(samples) = design.samples(metric) else { continue };
-        let formula = format!("mean of {metric} over the cells");
-        let told = Told { id: format!("{metric}.mean"), formula, unit, size };
-        test.ratio(Sort::Absolute, told, &samples, |sample| design.mean(sample, None))?;
+        let formula = format!("mean of {} over the cells", metric.name());
+        test.ratio(Sort::Absolute, Told::of(Id::root(), metric, formula), &samples, |sample| {
+            design.mean(sample, None)
+        })?;
     }
-    for (metric, unit) in BY_LEVEL {
+    for metric in BY_LEVEL {
         let Some(samples) = design.samples(metric) else { continue };
-        for (factor, name) in FACTORS.iter().enumerate() {
-            by_level(&mut test, design, (factor, name), (metric, unit), &samples)?;
+        for factor in 0..design.factors.len() {
+            by_level(&mut test, design, factor, metric, &samples)?;
         }
-        if metric == "latency" {
+        if metric == Metric::Latency {
+            let fit = Id::new("fit").metric(metric);
             // Seconds a token are milliseconds a token to a reader, as in `claims.json`.
             let formula = "slope of the least-squares line of latency on tokens".to_owned();
-            let told = Told { id: "fit.latency.slope".to_owned(), formula, unit: "ms/tok", size: 1e-3 };
+            let told = Told { id: fit.word("slope"), formula, unit: "ms/tok", size: 1e-3 };
             test.ratio(Sort::Absolute, told, &samples, |sample| design.slope(sample))?;
             let formula = "intercept of the least-squares line of latency on tokens / mean latency".to_owned();
-            let told = Told { id: "fit.latency.intercept.share".to_owned(), formula, unit: "%", size: 0.01 };
+            let told = Told { id: fit.word("intercept.share"), formula, unit: "%", size: 0.01 };
             test.share(told, &samples, |sample| design.intercept_share(sample))?;
         }
         let terms: Vec<String> = design.shares(&samples[0]).into_iter().map(|(name, _)| name).collect();
         for term in terms {
-            let formula = format!("sum of squares of {} / total sum of squares of {metric}", term.replace('_', " x "));
-            let told = Told { id: format!("variance.{metric}.{term}"), formula, unit: "%", size: 0.01 };
+            let source = term.replace('_', " x ");
+            let formula = format!("sum of squares of {source} / total sum of squares of {}", metric.name());
+            let id = Id::new("variance").metric(metric).level(&term);
+            let told = Told { id, formula, unit: "%", size: 0.01 };
             let of = |sample: &Sample| {
                 design.shares(sample).into_iter().find(|(name, _)| *name == term).map(|(_, share)| share)
             };
@@ -80,25 +82,19 @@ pub(super) fn all(design: &Design, margin: f64, confidence: f64) -> Result<Vec<C
 }
 
 /// A metric's mean at each level of a factor, and its ratio to that at the first level.
-fn by_level(
-    test: &mut Test,
-    design: &Design,
-    (factor, name): (usize, &str),
-    (metric, unit): (&str, &'static str),
-    samples: &[Sample; 2],
-) -> Result<()> {
-    let levels = &design.levels[factor];
+fn by_level(test: &mut Test, design: &Design, factor: usize, metric: Metric, samples: &[Sample; 2]) -> Result<()> {
+    let (name, levels) = (&design.factors[factor], &design.levels[factor]);
     if levels.len() < 2 {
         return Ok(());
     }
     for (index, level) in levels.iter().enumerate() {
-        let (id, formula) = (format!("{name}.{level}.{metric}.mean"), format!("mean of {metric} over the cells there"));
+        let formula = format!("mean of {} over the cells there", metric.name());
         let at = |sample: &Sample| design.mean(sample, Some((factor, index)));
-        test.ratio(Sort::Absolute, Told { id, formula, unit, size: 1.0 }, samples, at)?;
+        test.ratio(Sort::Absolute, Told::of(Id::by(name, level), metric, formula), samples, at)?;
         if index > 0 {
             let first = &levels[0];
-            let (id, formula) =
-                (format!("{name}.{level}:{first}.{metric}"), format!("mean {metric} at {level} / at {first}"));
+            let formula = format!("mean {} at {level} / at {first}", metric.name());
+            let id = Id::by(name, &format!("{level}:{first}")).metric(metric);
             let of = |sample: &Sample| at(sample)?.over(&design.mean(sample, Some((factor, 0)))?);
             test.ratio(Sort::Relative, Told { id, formula, unit: "1", size: 1.0 }, samples, of)?;
         }
@@ -108,11 +104,19 @@ fn by_level(
 
 /// How a number is told.
 struct Told {
-    id: String,
+    id: Id,
     formula: String,
     unit: &'static str,
     /// Of the unit, in the number's own.
     size: f64,
+}
+
+impl Told {
+    /// The mean of a metric, of all or of what `id` names.
+    fn of(id: Id, metric: Metric, formula: String) -> Self {
+        let about = metric.about();
+        Told { id: id.metric(metric).word("mean"), formula, unit: about.told, size: about.size }
+    }
 }
 
 struct Test {
@@ -187,7 +191,7 @@ pub(super) fn decide(claims: &mut [Compared], confidence: f64, same_records: boo
 }
 
 /// Judgements that at least one of two settles, and the ids of the others.
-pub(super) fn judgements(a: &Claims, b: &Claims) -> (Vec<Compared>, Vec<String>) {
+pub(super) fn judgements(a: &Claims, b: &Claims) -> (Vec<Compared>, Vec<Id>) {
     let (mut found, mut unsettled) = (Vec::new(), Vec::new());
     let holds = |claims: &Claims| -> BTreeMap<&str, Option<bool>> {
         JUDGEMENTS.iter().filter_map(|id| Some((*id, claims.predicates.get(*id)?.holds))).collect()
@@ -197,7 +201,7 @@ pub(super) fn judgements(a: &Claims, b: &Claims) -> (Vec<Compared>, Vec<String>)
         let (here, there) = (first.get(id).copied().flatten(), second.get(id).copied().flatten());
         let verdict = match (here, there) {
             (None, None) => {
-                unsettled.push(id.to_owned());
+                unsettled.push(id.into());
                 continue;
             }
             (Some(here), Some(there)) if here == there => Verdict::Equivalent,
@@ -214,7 +218,7 @@ pub(super) fn judgements(a: &Claims, b: &Claims) -> (Vec<Compared>, Vec<String>)
         };
         let test = a.predicates.get(id).or(b.predicates.get(id)).map_or("", |predicate| predicate.test.as_str());
         found.push(Compared {
-            id: id.to_owned(),
+            id: id.into(),
             sort: Sort::Relative,
             scale: Scale::Judgement,
             formula: test.to_owned(),

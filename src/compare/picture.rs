@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 
-use super::{Compared, Comparison, Scale, Sort, Verdict, words::percent};
+use super::{Compared, Comparison, Scale, Sort, Verdict};
+use crate::claims::words::percentage;
 use crate::figures::{Figure, Forest, ForestPanel, ForestRow, Look, forest};
 
 /// The figure `comparison`.
@@ -29,8 +30,8 @@ pub fn draw(comparison: &Comparison) -> Result<Figure> {
         keys: [(Look::Good, Verdict::Equivalent), (Look::Open, Verdict::Inconclusive), (Look::Bad, Verdict::Different)]
             .map(|(look, verdict)| (look, verdict.name().to_owned()))
             .to_vec(),
-        interval: format!("change, {} % interval", percent(2.0 * comparison.confidence - 1.0)),
-        margin: format!("±{} % margin", percent(comparison.margin)),
+        interval: format!("change, {} % interval", percentage(2.0 * comparison.confidence - 1.0)),
+        margin: format!("±{} % margin", percentage(comparison.margin)),
         notice: notices.into_iter().flatten().next(),
     })
 }

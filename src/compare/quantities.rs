@@ -4,23 +4,34 @@
 
 use std::collections::BTreeMap;
 
-use crate::analysis::{RunMetrics, Summary, contrast::Sample, dual::Dual, metric, observation::FACTORS};
+use crate::{
+    analysis::{
+        RunMetrics, Summary,
+        contrast::Sample,
+        dual::Dual,
+        variance::{MOST_CROSSED, sets},
+    },
+    factor::{ENGINE, MODEL},
+    metric::Metric,
+};
 
 /// The design as far as both executions carry it out.
 #[derive(Debug)]
 pub(super) struct Design {
+    /// The factors that both have, but for model and engine: those tell systems apart, not cells.
+    pub factors: Vec<String>,
     /// In the first one's plan order.
     pub cells: Vec<Cell>,
     /// Keys of cells that one of them has, and that are not compared: the other lacks it, or has too few runs.
     pub left_out: Vec<String>,
     /// By factor, the names of its levels, in the first one's order.
-    pub levels: [Vec<String>; 3],
+    pub levels: Vec<Vec<String>>,
 }
 
 #[derive(Debug)]
 pub(super) struct Cell {
     /// Index of its level of each factor.
-    pub levels: [usize; 3],
+    pub levels: Vec<usize>,
     /// Tokens asked for; every run made just so many, if `exact`.
     pub tokens: f64,
     pub exact: bool,
@@ -28,50 +39,63 @@ pub(super) struct Cell {
     runs: [Vec<RunMetrics>; 2],
 }
 
+/// A cell of one execution: what it is called, and its runs.
+struct Known {
+    key: String,
+    runs: Vec<RunMetrics>,
+}
+
+/// By the names of their levels, in the plan's order.
+fn known(summary: &Summary, factors: &[String]) -> Vec<(Vec<String>, Known)> {
+    let places: Vec<usize> = factors.iter().filter_map(|name| summary.grid.factor(name)).collect();
+    let runs: BTreeMap<u32, &RunMetrics> = summary.runs.iter().map(|run| (run.run, run)).collect();
+    let of = |numbers: &[u32]| numbers.iter().filter_map(|run| runs.get(run).copied().cloned()).collect();
+    let names = |cell: usize| {
+        let level = |place: &usize| summary.factors[*place].levels[summary.grid.cells[cell][*place]].key().into_owned();
+        places.iter().map(level).collect()
+    };
+    let known =
+        |cell: &crate::analysis::Group| (names(cell.level), Known { key: cell.key.clone(), runs: of(&cell.runs) });
+    summary.cells.iter().map(known).collect()
+}
+
 impl Design {
     pub(super) fn of(a: &Summary, b: &Summary) -> Self {
-        let by_key = |summary: &Summary| -> BTreeMap<String, Vec<RunMetrics>> {
-            let runs: BTreeMap<u32, &RunMetrics> = summary.runs.iter().map(|run| (run.run, run)).collect();
-            let of = |numbers: &[u32]| numbers.iter().filter_map(|run| runs.get(run).copied().cloned()).collect();
-            summary.cells.iter().map(|cell| (cell.key.clone(), of(&cell.runs))).collect()
-        };
-        let (first, second) = (by_key(a), by_key(b));
-        let mut levels: [Vec<String>; 3] = Default::default();
+        let shared = |name: &&String| b.grid.factor(name).is_some() && ![MODEL, ENGINE].contains(&name.as_str());
+        let factors: Vec<String> = a.grid.factors.iter().filter(shared).cloned().collect();
+        let first = known(a, &factors);
+        let mut second: BTreeMap<Vec<String>, Known> = known(b, &factors).into_iter().collect();
+        let mut levels: Vec<Vec<String>> = vec![Vec::new(); factors.len()];
         let (mut cells, mut left_out) = (Vec::new(), Vec::new());
-        for key in a.cells.iter().map(|cell| &cell.key) {
-            let (Some(here), Some(there)) = (first.get(key), second.get(key)) else {
-                left_out.push(key.clone());
+        for (names, Known { key, runs: here }) in first {
+            let there = second.remove(&names).map(|known| known.runs);
+            let Some(there) = there.filter(|there| here.len() > 1 && there.len() > 1) else {
+                left_out.push(key);
                 continue;
             };
-            if here.len() < 2 || there.len() < 2 {
-                left_out.push(key.clone());
-                continue;
-            }
-            let (tokens, names) = (here[0].max_tokens, names(&here[0]));
-            let mut place = [0; 3];
-            for (factor, name) in names.into_iter().enumerate() {
-                let known = &mut levels[factor];
-                place[factor] = known.iter().position(|level| *level == name).unwrap_or_else(|| {
+            let tokens = here[0].max_tokens;
+            let place = |(known, name): (&mut Vec<String>, String)| {
+                known.iter().position(|level| *level == name).unwrap_or_else(|| {
                     known.push(name);
                     known.len() - 1
-                });
-            }
+                })
+            };
             cells.push(Cell {
-                levels: place,
+                levels: levels.iter_mut().zip(names).map(place).collect(),
                 tokens: f64::from(tokens),
-                exact: here.iter().chain(there).all(|run| run.n_gen == tokens),
-                runs: [here.clone(), there.clone()],
+                exact: here.iter().chain(&there).all(|run| run.n_gen == tokens),
+                runs: [here, there],
             });
         }
-        left_out.extend(second.keys().filter(|key| !first.contains_key(*key)).cloned());
-        Design { cells, left_out, levels }
+        left_out.extend(second.into_values().map(|known| known.key));
+        Design { factors, cells, left_out, levels }
     }
 
     /// A metric's values by cell, in each execution; `None` where some run has none.
-    pub(super) fn samples(&self, name: &str) -> Option<[Sample; 2]> {
+    pub(super) fn samples(&self, metric: Metric) -> Option<[Sample; 2]> {
         let of = |side: usize| -> Option<Sample> {
             let values =
-                |cell: &Cell| cell.runs[side].iter().map(|run| metric(run, name)).collect::<Option<Vec<f64>>>();
+                |cell: &Cell| cell.runs[side].iter().map(|run| run.value(metric)).collect::<Option<Vec<f64>>>();
             Sample::of(&self.cells.iter().map(values).collect::<Option<Vec<Vec<f64>>>>()?)
         };
         Some([of(0)?, of(1)?])
@@ -125,19 +149,17 @@ impl Design {
         let mut shares = Vec::new();
         for term in self.terms() {
             let share = squares(self.effects(&term, &means)).and_then(|sum| sum.over(&total));
-            let name = term.iter().map(|factor| FACTORS[*factor]).collect::<Vec<_>>().join("_");
+            let name = term.iter().map(|factor| self.factors[*factor].as_str()).collect::<Vec<_>>().join("_");
             shares.extend(share.map(|share| (name, share)));
         }
         shares.extend(within.over(&total).map(|share| ("residual".to_owned(), share)));
         shares
     }
 
-    /// Every set of factors that have more than one level, single ones first.
+    /// The terms of `analysis::variance`, but for what it does not tell apart.
     fn terms(&self) -> Vec<Vec<usize>> {
-        let active: Vec<usize> = (0..FACTORS.len()).filter(|factor| self.levels[*factor].len() > 1).collect();
-        let mut terms: Vec<Vec<usize>> = (1..1usize << active.len()).map(|set| chosen(set, &active)).collect();
-        terms.sort_by_key(|term| (term.len(), term.clone()));
-        terms
+        let active: Vec<usize> = (0..self.factors.len()).filter(|factor| self.levels[*factor].len() > 1).collect();
+        sets(&active, if active.len() <= MOST_CROSSED { active.len() } else { 2 })
     }
 
     /// A term's effect in each cell: marginal means over the subsets of its factors, with alternating signs.
@@ -171,9 +193,4 @@ impl Design {
 /// The members of `all` whose bit is set.
 fn chosen(set: usize, all: &[usize]) -> Vec<usize> {
     all.iter().enumerate().filter(|(bit, _)| set >> bit & 1 == 1).map(|(_, factor)| *factor).collect()
-}
-
-/// A run's level of each factor, as claim ids write them.
-fn names(run: &RunMetrics) -> [String; 3] {
-    [run.max_tokens.to_string(), run.temperature.to_string(), run.prompt_id.clone()]
 }

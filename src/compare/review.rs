@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Compared, Comparison, Sort, Verdict, words};
-use crate::claims::list;
+use crate::claims::{Id, list, words::percentage};
 
 /// The schema of a review's JSON.
 pub const REVIEW_SCHEMA: &str = "offprint.review/1";
@@ -38,7 +38,7 @@ pub struct Review {
     /// Of all comparable claims: reproduced only when each one is, not reproduced when some one is not.
     pub finding: Finding,
     /// By claim id, in the comparison's order.
-    pub findings: Vec<(String, Finding)>,
+    pub findings: Vec<(Id, Finding)>,
     /// One sentence.
     pub summary: String,
     /// A is the original, B the rerun.
@@ -47,7 +47,7 @@ pub struct Review {
 
 /// Judges a rerun: `comparison` is of the original (A) and the rerun (B).
 pub fn review(comparison: Comparison) -> Review {
-    let findings: Vec<(String, Finding)> =
+    let findings: Vec<(Id, Finding)> =
         comparison.claims.iter().map(|claim| (claim.id.clone(), of(&comparison, claim))).collect();
     let finding = overall(&findings);
     let summary = summary(&comparison, finding, &findings);
@@ -63,7 +63,7 @@ fn of(comparison: &Comparison, claim: &Compared) -> Finding {
     }
 }
 
-fn overall(findings: &[(String, Finding)]) -> Finding {
+fn overall(findings: &[(Id, Finding)]) -> Finding {
     let any = |finding| findings.iter().any(|(_, found)| *found == finding);
     if any(Finding::NotReproduced) {
         Finding::NotReproduced
@@ -74,7 +74,7 @@ fn overall(findings: &[(String, Finding)]) -> Finding {
     }
 }
 
-fn summary(comparison: &Comparison, finding: Finding, findings: &[(String, Finding)]) -> String {
+fn summary(comparison: &Comparison, finding: Finding, findings: &[(Id, Finding)]) -> String {
     let count = |finding| findings.iter().filter(|(_, found)| *found == finding).count();
     let head = match finding {
         Finding::Reproduced => "The study is reproduced",
@@ -97,7 +97,7 @@ fn summary(comparison: &Comparison, finding: Finding, findings: &[(String, Findi
         "{head}: of {} claims {} (margin {} %){machine}{fake}.",
         findings.len(),
         list(&parts),
-        words::percent(comparison.margin)
+        percentage(comparison.margin)
     )
 }
 

@@ -4,6 +4,7 @@ use super::{Change, Compared, Comparison, Scale, Sort, Verdict};
 use crate::claims::{
     list,
     rounding::{Decimals, p_value, significant, text},
+    words::percentage as percent,
 };
 
 impl Verdict {
@@ -145,12 +146,6 @@ pub(super) fn summary(comparison: &Comparison, names: [&str; 2]) -> String {
         of(Sort::Relative),
         if fake { "; this is no comparison of measurements" } else { "" },
     )
-}
-
-/// Per cent without idle zeros.
-pub(crate) fn percent(share: f64) -> String {
-    let text = significant(100.0 * share, 6);
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 /// Somebody's text in a table: a code span, in which nothing has a meaning but what is replaced here.

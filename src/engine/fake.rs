@@ -9,7 +9,8 @@ use std::{thread::sleep, time::Duration};
 use anyhow::{Result, bail, ensure};
 
 use crate::{
-    engine::{Engine, Generation, Request},
+    engine::{Engine, Generation, Prompt, Request},
+    random::SplitMix64,
     record::FinishReason,
 };
 
@@ -43,19 +44,6 @@ impl Fake {
     }
 }
 
-/// A stream of numbers in `0..1` from a seed (SplitMix64).
-struct Noise(u64);
-
-impl Noise {
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
-    }
-}
-
 impl Engine for Fake {
     fn load(&mut self) -> Result<u64> {
         Ok(300_000_000)
@@ -71,14 +59,19 @@ impl Engine for Fake {
             sleep(Duration::from_secs(1));
         }
         sleep(Duration::from_millis(self.pace_ms * u64::from(n)));
-        let mut noise = Noise(request.seed);
-        let n_prompt = request.prompt.split_whitespace().count().max(1) as u32;
-        let tokens: Vec<u32> = (0..n).map(|_| (noise.next() * 1000.0) as u32).collect();
-        // A prefill of 2 ms a prompt token, then 10 ms a token, each with 2 % of noise, all slower or faster by 1 %.
-        let pace = 1.0 + (noise.next() - 0.5) / 50.0;
+        let mut noise = SplitMix64(request.seed);
+        let n_prompt = match &request.prompt {
+            Prompt::Text(text) => text.split_whitespace().count().max(1) as u32,
+            Prompt::Tokens(tokens) => *tokens,
+        };
+        let tokens: Vec<u32> = (0..n).map(|_| (noise.unit() * 1000.0) as u32).collect();
+        // A prefill of 2 ms a prompt token, then 10 ms a token, each with 2 % of noise, all slower or faster by 1 %. A step takes
+        // a tenth more for each further request, and as much for a thousand tokens before the prompt.
+        let heavier = 1.0 + 0.1 * f64::from(request.batch - 1) + 0.1 * f64::from(request.context) / 1000.0;
+        let pace = heavier * (1.0 + (noise.unit() - 0.5) / 50.0);
         let mut now = 0.0;
         let mut step = |mean_ns: f64| {
-            now += mean_ns * pace * (1.0 + (noise.next() - 0.5) / 25.0);
+            now += mean_ns * pace * (1.0 + (noise.unit() - 0.5) / 25.0);
             now as u64
         };
         let first = step(2e6 * f64::from(n_prompt));
@@ -108,7 +101,16 @@ mod tests {
 
     fn request(seed: u64) -> Request {
         let sampling = Sampling { temperature: 0.3, top_p: None, min_p: None, top_k: None };
-        Request { prompt: "a b c".into(), chat_template: false, max_tokens: 8, sampling, seed, stop_on_eos: false }
+        Request {
+            prompt: Prompt::Text("a b c".into()),
+            context: 0,
+            batch: 1,
+            chat_template: false,
+            max_tokens: 8,
+            sampling,
+            seed,
+            stop_on_eos: false,
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::{ffi::CStr, num::NonZeroU32, path::PathBuf, time::Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use llama_cpp_2::{
     context::{LlamaContext, params::LlamaContextParams},
     llama_backend::LlamaBackend,
@@ -16,9 +16,10 @@ use llama_cpp_2::{
 };
 
 use crate::{
-    engine::{Engine, Generation, Request, Sampling, chat},
+    engine::{Engine, Generation, Prompt, Request, Sampling, chat, repeated},
     model::kernels,
     record::FinishReason,
+    study::FILLER,
 };
 
 /// Positions that a context has room for at least; a longer request makes a larger one.
@@ -71,24 +72,39 @@ impl Engine for LlamaCpp {
     fn generate(&mut self, request: &Request) -> Result<Generation> {
         let loaded = self.loaded.as_mut().context("the engine was asked to generate before it was loaded")?;
         let vocabulary = loaded.model.vocab();
-        let start = Instant::now();
-        let text = if request.chat_template { chat(loaded.model, &request.prompt)? } else { request.prompt.clone() };
+        ensure!(request.batch == 1, "this engine serves one request at a time\nhint: take `batch` out of the study");
         // Special tokens as the MLX engine adds them: unless the text already begins with the first of them.
         let bos = piece(loaded.model, vocabulary.bos());
-        let special = bos.is_empty() || !text.as_bytes().starts_with(&bos);
-        let prompt = vocabulary.tokenize(text.as_bytes(), special, true);
+        let encode = |text: &str, begins: bool| {
+            let special = begins && (bos.is_empty() || !text.as_bytes().starts_with(&bos));
+            vocabulary.tokenize(text.as_bytes(), special, true)
+        };
+        let of_filler = |n: u32, begins: bool| -> Result<Vec<LlamaToken>> {
+            let ids = |text: &str| Ok(encode(text, begins).iter().map(|token| token.0 as u32).collect());
+            Ok(repeated(n, FILLER, ids)?.into_iter().map(|id| LlamaToken(id as i32)).collect())
+        };
+        let before = if request.context > 0 { of_filler(request.context, true)? } else { Vec::new() };
+        let begins = before.is_empty();
+        let start = Instant::now();
+        let prompt = match &request.prompt {
+            Prompt::Tokens(n) => of_filler(*n, begins)?,
+            Prompt::Text(text) if request.chat_template => encode(&chat(loaded.model, text)?, begins),
+            Prompt::Text(text) => encode(text, begins),
+        };
         let tokenize_ns = ns(start);
         if prompt.is_empty() {
             bail!("the prompt has no tokens\nhint: give the study a prompt with text");
         }
 
         // Memory is got before the clock of the generation starts, as for any engine that loads.
-        let positions = prompt.len() as u32 + request.max_tokens;
+        let positions = (before.len() + prompt.len()) as u32 + request.max_tokens;
         if positions > loaded.context.n_ctx() {
             loaded.context = context(loaded.backend, loaded.model, positions, loaded.threads)?;
         }
         loaded.context.clear_kv_cache();
         let mut sampler = sampler(&request.sampling, request.seed);
+        // What stands before the prompt is in the cache before the clock goes on.
+        read(loaded, &before)?;
 
         let start = Instant::now();
         let (tokens, token_times_ns, finish) = decode(loaded, &prompt, &mut sampler, request, start)?;
@@ -123,6 +139,15 @@ pub(super) fn build() -> Result<String> {
     Ok(format!("{}; {threads} thread{}", names.join(", "), if threads == 1 { "" } else { "s" }))
 }
 
+/// Appends tokens to the past.
+fn read(loaded: &mut Loaded, tokens: &[LlamaToken]) -> Result<()> {
+    // llama.cpp refuses a batch beyond this; it cuts smaller ones itself.
+    for part in tokens.chunks(loaded.context.n_batch() as usize) {
+        loaded.context.decode(&mut LlamaBatch::get_one(part)?)?;
+    }
+    Ok(())
+}
+
 fn decode(
     loaded: &mut Loaded,
     prompt: &[LlamaToken],
@@ -132,10 +157,7 @@ fn decode(
 ) -> Result<(Vec<LlamaToken>, Vec<u64>, FinishReason)> {
     let budget = request.max_tokens as usize;
     let (mut tokens, mut times) = (Vec::with_capacity(budget), Vec::with_capacity(budget));
-    // llama.cpp refuses a batch beyond this; it cuts smaller ones itself.
-    for part in prompt.chunks(loaded.context.n_batch() as usize) {
-        loaded.context.decode(&mut LlamaBatch::get_one(part)?)?;
-    }
+    read(loaded, prompt)?;
     loop {
         // Sampling reads the logits on the host, so it waits for the device.
         let token = sampler.sample(&loaded.context, -1);

@@ -3,17 +3,19 @@
 
 use std::{path::PathBuf, time::Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use mlx_rs::{Array, Dtype, Stream, memory, transforms, with_stream};
 
 use crate::{
-    engine::{Engine, Generation, Request, sampler, tokenizer::Tokenizer},
+    engine::{Engine, Generation, Prompt, Request, repeated, sampler, tokenizer::Tokenizer},
     model::{
         Checkpoint,
         kernels::{Device, Kernels},
         llama::Llama,
+        past::Past,
     },
     record::FinishReason,
+    study::FILLER,
 };
 
 /// Prompt positions evaluated at a time.
@@ -92,18 +94,30 @@ impl Engine for Mlx {
     fn generate(&mut self, request: &Request) -> Result<Generation> {
         let loaded = self.ready()?;
         let tokenizer = &loaded.tokenizer;
+        ensure!(request.batch == 1, "this engine serves one request at a time\nhint: take `batch` out of the study");
         memory::reset_peak_memory()?;
+        let of_filler = |n: u32| repeated(n, FILLER, |text| tokenizer.encode(text));
+        let context = if request.context > 0 { of_filler(request.context)? } else { Vec::new() };
         let start = Instant::now();
-        let prompt = if request.chat_template {
-            tokenizer.encode(&tokenizer.chat(&request.prompt)?)
-        } else {
-            tokenizer.encode(&request.prompt)
+        let prompt = match &request.prompt {
+            Prompt::Tokens(n) => of_filler(*n),
+            Prompt::Text(text) if request.chat_template => tokenizer.encode(&tokenizer.chat(text)?),
+            Prompt::Text(text) => tokenizer.encode(text),
         }?;
+        let prompt = tokenizer.after(&context, prompt)?;
         let tokenize_ns = ns(start);
 
-        let (tokens, token_times_ns, finish) = with_stream(&loaded.stream, || decode(loaded, &prompt, request))?;
+        // What stands before the prompt is in the cache before the clock goes on.
+        let past = if context.is_empty() {
+            None
+        } else {
+            let room = context.len() + prompt.len() + request.max_tokens as usize;
+            Some(with_stream(&loaded.stream, || read(&loaded.model, &context, room))?)
+        };
+        let start = Instant::now();
+        let (tokens, token_times_ns, finish) = with_stream(&loaded.stream, || decode(loaded, past, &prompt, request))?;
         let text = tokenizer.decode(&tokens)?;
-        let e2e_ns = ns(start);
+        let e2e_ns = tokenize_ns + ns(start);
         Ok(Generation {
             n_prompt: prompt.len() as u32,
             tokens,
@@ -127,13 +141,31 @@ impl Engine for Mlx {
     }
 }
 
+/// A past of `room` positions that has read `ids`.
+fn read(model: &Llama, ids: &[u32], room: usize) -> Result<Past> {
+    let mut past = model.past(room)?;
+    for chunk in ids.chunks(PREFILL_CHUNK) {
+        model.prefill(&array(chunk), &mut past)?;
+        memory::clear_cache()?;
+    }
+    Ok(past)
+}
+
 /// Prefill, then one token at a time: step n + 1 is queued before token n is read, so the device never waits for the host.
-fn decode(loaded: &Loaded, prompt: &[u32], request: &Request) -> Result<(Vec<u32>, Vec<u64>, FinishReason)> {
+fn decode(
+    loaded: &Loaded,
+    past: Option<Past>,
+    prompt: &[u32],
+    request: &Request,
+) -> Result<(Vec<u32>, Vec<u64>, FinishReason)> {
     let start = Instant::now();
     let Loaded { model, eos, kernels, .. } = loaded;
     let budget = request.max_tokens as usize;
-    let mut past = model.past(prompt.len() + budget)?;
     let (last, before) = prompt.split_last().context("the prompt has no tokens")?;
+    let mut past = match past {
+        Some(past) => past,
+        None => model.past(prompt.len() + budget)?,
+    };
     for chunk in before.chunks(PREFILL_CHUNK) {
         model.prefill(&array(chunk), &mut past)?;
         memory::clear_cache()?;

@@ -13,40 +13,41 @@ mod sampler;
 #[cfg(feature = "mlx")]
 pub mod tokenizer;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::record::FinishReason;
+use crate::{
+    record::FinishReason,
+    study::{EngineKind, FILLER},
+};
 
-/// An engine by its name in a study; `place` is a checkpoint folder for `mlx`, a GGUF file for `llama-cpp`, the model's
-/// source for `fake`.
+/// An engine; `place` is a checkpoint folder for MLX, a GGUF file for llama.cpp, the model's source for the fake engine.
 /// `stock_kernels`: MLX computes with its own kernels only, whatever the environment says.
 ///
 /// # Errors
 /// An engine that this build does not have.
 pub fn open(
-    name: &str,
+    kind: EngineKind,
     place: &str,
     #[cfg_attr(not(feature = "mlx"), expect(unused))] stock_kernels: bool,
 ) -> Result<Box<dyn Engine>> {
-    match name {
-        "fake" => Ok(Box::new(fake::Fake::from_source(place)?)),
+    match kind {
+        EngineKind::Fake => Ok(Box::new(fake::Fake::from_source(place)?)),
         #[cfg(feature = "mlx")]
-        "mlx" => {
+        EngineKind::Mlx => {
             let engine = mlx::Mlx::new(place.into());
             Ok(Box::new(if stock_kernels { engine.with(crate::model::kernels::Kernels::Stock) } else { engine }))
         }
         #[cfg(not(feature = "mlx"))]
-        "mlx" => {
+        EngineKind::Mlx => {
             bail!("this build of offprint has no MLX\nhint: build it with the feature `mlx`, which is the default")
         }
         #[cfg(feature = "llama-cpp")]
-        "llama-cpp" => Ok(Box::new(llama_cpp::LlamaCpp::new(place.into()))),
+        EngineKind::LlamaCpp => Ok(Box::new(llama_cpp::LlamaCpp::new(place.into()))),
         #[cfg(not(feature = "llama-cpp"))]
-        "llama-cpp" => {
+        EngineKind::LlamaCpp => {
             bail!("this build of offprint has no llama.cpp\nhint: make engines builds it in (CONTRIBUTING.md)")
         }
-        _ => bail!("there is no engine `{name}`\nhint: mlx, llama-cpp or fake"),
     }
 }
 
@@ -59,16 +60,20 @@ pub struct Kernels {
     pub variables: Vec<(&'static str, String)>,
 }
 
-/// The kernels of [`open`]'s engine `mlx`; `None` in a build without it.
+/// The kernels of [`open`]'s engine MLX; `None` in a build without it. `threads`: the levels of that factor, where the design has it.
 ///
 /// # Errors
-/// A choice in the environment that cannot be.
-pub fn kernels(#[cfg_attr(not(feature = "mlx"), expect(unused))] stock_kernels: bool) -> Result<Option<Kernels>> {
+/// A choice in the environment that cannot be; threads as a factor of kernels that have none.
+pub fn kernels(
+    #[cfg_attr(not(feature = "mlx"), expect(unused))] stock_kernels: bool,
+    #[cfg_attr(not(feature = "mlx"), expect(unused))] threads: &[String],
+) -> Result<Option<Kernels>> {
     #[cfg(feature = "mlx")]
-    return mlx::kernels(stock_kernels).map(|kernels| {
+    return mlx::kernels(stock_kernels).and_then(|kernels| {
         let variables = kernels.variables();
         let settings = variables.iter().map(|(name, value)| format!(", {name}={value}")).collect::<String>();
-        Some(Kernels { words: format!("{kernels}{settings}"), variables })
+        let words = if threads.is_empty() { kernels.to_string() } else { kernels.on_threads(threads)? };
+        Ok(Some(Kernels { words: format!("{words}{settings}"), variables }))
     });
     #[cfg(not(feature = "mlx"))]
     Ok(None)
@@ -102,9 +107,12 @@ pub trait Engine {
 /// What to generate from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Request {
-    /// Prompt text, before any chat template.
-    pub prompt: String,
-    /// Wrap the prompt in the checkpoint's chat template.
+    pub prompt: Prompt,
+    /// Tokens in the cache before the prompt, of [`FILLER`]; they are read before any clock starts.
+    pub context: u32,
+    /// Requests at once, all alike but for what is drawn.
+    pub batch: u32,
+    /// Wrap a prompt's text in the checkpoint's chat template.
     pub chat_template: bool,
     /// Token budget, at least 1.
     pub max_tokens: u32,
@@ -113,6 +121,45 @@ pub struct Request {
     pub seed: u64,
     /// `false`: an end-of-sequence token does not end generation.
     pub stop_on_eos: bool,
+}
+
+/// What the model is to continue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Prompt {
+    /// Before any chat template.
+    Text(String),
+    /// The first so many tokens of [`FILLER`], repeated as often as that takes; never in a chat template.
+    Tokens(u32),
+}
+
+impl Prompt {
+    /// The text, where it is one: what it is called in messages.
+    pub fn text(&self) -> &str {
+        match self {
+            Prompt::Text(text) => text,
+            Prompt::Tokens(_) => FILLER,
+        }
+    }
+}
+
+/// The first `n` ids of a text that is repeated until it has as many; `encode` turns a text into ids.
+///
+/// # Errors
+/// Those of `encode`; a text without tokens.
+pub fn repeated(n: u32, text: &str, mut encode: impl FnMut(&str) -> Result<Vec<u32>>) -> Result<Vec<u32>> {
+    let n = n as usize;
+    let once = encode(text)?;
+    ensure!(!once.is_empty(), "the model's vocabulary has no token for our own text\nhint: give prompts as texts");
+    let mut ids = once;
+    let mut times = 1usize;
+    while ids.len() < n {
+        // Doubled as a text, not as ids: tokens may reach over a seam.
+        times *= 2;
+        ids = encode(&text.repeat(times))?;
+    }
+    ids.truncate(n);
+    Ok(ids)
 }
 
 /// How the next token is drawn. Filters act before temperature, in mlx-lm's order: top-p, min-p, top-k, temperature.

@@ -66,6 +66,19 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
+    /// The ids of a prompt behind a context: a token that begins a text stands at the beginning of the whole alone.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub fn after(&self, context: &[u32], mut ids: Vec<u32>) -> Result<Vec<u32>> {
+        let bos = self.bos.as_ref().and_then(|bos| self.inner.token_to_id(bos));
+        if !context.is_empty() && ids.first().copied() == bos {
+            ids.remove(0);
+        }
+        ensure!(!ids.is_empty(), "the prompt has no tokens\nhint: give the study a prompt with text");
+        Ok(ids)
+    }
+
     /// The text of ids, special tokens included. Bytes that are no UTF-8 yet become U+FFFD.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
         self.inner.decode(ids, false).map_err(|error| anyhow!("the tokens cannot be decoded: {error}"))

@@ -9,34 +9,24 @@ use super::{
     scene::{Dot, Key, Sample},
     swarm::thin,
 };
-use crate::analysis::{Group, RunMetrics, Stats, Summary, observation::Observation};
+use crate::{
+    analysis::{Group, RunMetrics, Stats, Summary, observation::Observation},
+    factor::{LENGTH, PROMPT},
+    metric::Metric,
+};
 
 /// More dots than this in one swarm are drawn as that many, evenly by rank.
 pub const MOST_DOTS: usize = 200;
 
-/// One of the summary's metrics.
-#[derive(Debug, Clone, Copy)]
-pub struct Metric {
-    /// Its name in [`Group::metrics`].
-    pub key: &'static str,
-    pub of: fn(&RunMetrics) -> f64,
-    pub is_rate: bool,
+/// A unit in which all runs read well.
+pub fn unit(metric: Metric, data: &Data) -> Unit {
+    let largest = data.runs.values().filter_map(|run| run.value(metric)).fold(0.0, f64::max);
+    if metric.is_rate() { rate_unit(largest) } else { time_unit(largest) }
 }
 
-pub const LATENCY: Metric = Metric { key: "latency", of: |run| run.latency.0, is_rate: false };
-pub const THROUGHPUT: Metric = Metric { key: "throughput", of: |run| run.throughput.0, is_rate: true };
-
-impl Metric {
-    /// A unit in which all runs read well.
-    pub fn unit(&self, data: &Data) -> Unit {
-        let largest = data.runs.values().map(|run| (self.of)(run)).fold(0.0, f64::max);
-        if self.is_rate { rate_unit(largest) } else { time_unit(largest) }
-    }
-
-    /// A run's value as the axis shows it.
-    pub fn shown(&self, run: &RunMetrics, unit: &Unit) -> f64 {
-        (self.of)(run) * unit.factor
-    }
+/// A run's value as the axis shows it.
+pub fn shown(metric: Metric, run: &RunMetrics, unit: &Unit) -> f64 {
+    run.value(metric).unwrap_or(f64::NAN) * unit.factor
 }
 
 /// A summary, indexed.
@@ -44,9 +34,9 @@ impl Metric {
 pub struct Data<'a> {
     pub summary: &'a Summary,
     pub runs: BTreeMap<u32, &'a RunMetrics>,
-    /// Position in `by_length` of each run.
+    /// Position among the output lengths of each run.
     pub length: BTreeMap<u32, usize>,
-    /// Position in `by_prompt` of each run.
+    /// Position among the prompts of each run.
     pub prompt: BTreeMap<u32, usize>,
 }
 
@@ -62,20 +52,20 @@ impl<'a> Data<'a> {
         }
         let runs: BTreeMap<u32, &RunMetrics> = summary.runs.iter().map(|run| (run.run, run)).collect();
         for run in runs.values() {
-            for metric in [LATENCY, THROUGHPUT] {
-                let value = (metric.of)(run);
+            for metric in [Metric::Latency, Metric::Throughput] {
+                let value = run.value(metric).unwrap_or(f64::NAN);
                 ensure!(
                     value.is_finite(),
                     "figures: run {}: {} is {value}, expected a finite number",
                     run.run,
-                    metric.key
+                    metric.name()
                 );
             }
         }
         let levels = |groups: &[Group]| {
             groups.iter().enumerate().flat_map(|(i, group)| group.runs.iter().map(move |run| (*run, i))).collect()
         };
-        let data = Data { summary, length: levels(&summary.by_length), prompt: levels(&summary.by_prompt), runs };
+        let data = Data { summary, length: levels(summary.by(LENGTH)), prompt: levels(summary.by(PROMPT)), runs };
         for run in data.runs.keys() {
             ensure!(data.length.contains_key(run), "figures: run {run} belongs to no output length");
             ensure!(data.prompt.contains_key(run), "figures: run {run} belongs to no prompt");
@@ -99,27 +89,21 @@ impl<'a> Data<'a> {
         thin(group.runs.iter().filter_map(dot).collect(), MOST_DOTS, |dot| dot.value)
     }
 
-    /// Every run as the tests see it, its temperature aside: no figure fits anything to that.
+    /// Every run as the tests see it.
     pub fn observations(&self, metric: Metric) -> Vec<Observation> {
-        let cell: BTreeMap<u32, usize> = self
-            .summary
-            .cells
-            .iter()
-            .enumerate()
-            .flat_map(|(i, group)| group.runs.iter().map(move |run| (*run, i)))
-            .collect();
         let observe = |run: &&RunMetrics| Observation {
-            levels: [cell.get(&run.run).copied().unwrap_or(0), 0, 0],
+            cell: run.cell,
+            block: run.block,
             order: f64::from(run.order),
             tokens: f64::from(run.n_gen),
-            value: (metric.of)(run),
+            value: run.value(metric).unwrap_or(f64::NAN),
         };
         self.runs.values().map(observe).collect()
     }
 
     /// Legend entries for the output lengths.
     pub fn length_keys(&self) -> Vec<Key> {
-        level_keys(&self.summary.by_length)
+        level_keys(self.summary.by(LENGTH))
     }
 }
 
@@ -146,8 +130,8 @@ pub fn percent(share: f64) -> String {
 }
 
 /// A group's statistics of a metric.
-pub fn stats<'a>(group: &'a Group, metric: &str) -> Result<&'a Stats> {
-    group.metrics.get(metric).with_context(|| format!("figures: group `{}` has no `{metric}`", group.key))
+pub fn stats(group: &Group, metric: Metric) -> Result<&Stats> {
+    group.metrics.get(&metric).with_context(|| format!("figures: group `{}` has no `{}`", group.key, metric.name()))
 }
 
 /// The range of an axis for runs and their groups' intervals. It begins at zero when the runs spread widely, and an interval

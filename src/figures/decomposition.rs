@@ -4,24 +4,24 @@ use anyhow::Result;
 
 use super::{
     Labels,
-    data::{Data, LATENCY, mean_key, range, stats},
+    data::{Data, mean_key, range, stats, unit},
     scene::{Along, Arrange, Axis, Key, Mark, Panel, Sample, Scene},
 };
-use crate::analysis::Group;
+use crate::{analysis::Group, factor::LENGTH, metric::Metric};
 
 /// In the order in which they happen. Tokenising and detokenising take next to nothing and are counted with the last.
 /// Each with the level whose look it has: black, orange and blue are farthest apart in grey.
 const PARTS: [(&str, usize); 3] = [("loading", 3), ("first token", 1), ("further tokens, text", 0)];
 
 pub fn scene(data: &Data, labels: &Labels) -> Result<Scene> {
-    let unit = LATENCY.unit(data);
-    let groups = &data.summary.by_length;
+    let unit = unit(Metric::Latency, data);
+    let groups = data.summary.by(LENGTH);
     let levels = || Axis::levels("output length (tokens)", groups.iter().map(|group| group.key.as_str()));
     let (mut times, mut shares, mut ends) = (Vec::new(), Vec::new(), Vec::new());
     for (level, group) in groups.iter().enumerate() {
         let at = level as f64;
         let parts = parts(group)?;
-        let latency = stats(group, LATENCY.key)?;
+        let latency = stats(group, Metric::Latency)?;
         let interval = latency.interval.map(|(low, high)| (low * unit.factor, high * unit.factor));
         stack(&mut times, (at - 0.32, at + 0.12), parts.map(|part| part * unit.factor));
         let total = parts.iter().sum::<f64>();
@@ -60,7 +60,7 @@ pub fn scene(data: &Data, labels: &Labels) -> Result<Scene> {
 /// Mean seconds of each part. Means of sums are sums of means, so the parts add up to the mean latency.
 fn parts(group: &Group) -> Result<[f64; 3]> {
     let mean = |metric| stats(group, metric).map(|stats| stats.mean);
-    let (load, first, warm) = (mean("load")?, mean("ttft")?, mean("warm_latency")?);
+    let (load, first, warm) = (mean(Metric::Load)?, mean(Metric::Ttft)?, mean(Metric::WarmLatency)?);
     Ok([load, first, (warm - first).max(0.0)])
 }
 

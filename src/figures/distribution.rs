@@ -4,21 +4,22 @@ use anyhow::Result;
 
 use super::{
     Labels,
-    data::{Data, LATENCY, mean_key, range, stats, thinning_key},
+    data::{Data, mean_key, range, shown, stats, thinning_key, unit},
     scale::round_step,
     scene::{Along, Arrange, Axis, Mark, Panel, Scene},
 };
+use crate::{factor::LENGTH, metric::Metric};
 
 pub fn scene(data: &Data, labels: &Labels) -> Result<Scene> {
-    let unit = LATENCY.unit(data);
-    let overall = stats(&data.summary.overall, LATENCY.key)?;
+    let unit = unit(Metric::Latency, data);
+    let overall = stats(&data.summary.overall, Metric::Latency)?;
     let interval = overall.interval.map(|(low, high)| (low * unit.factor, high * unit.factor));
     let values: Vec<(f64, usize)> =
-        data.runs.values().map(|run| (LATENCY.shown(run, &unit), data.length[&run.run])).collect();
+        data.runs.values().map(|run| (shown(Metric::Latency, run, &unit), data.length[&run.run])).collect();
     let (low, high) = range(values.iter().map(|value| value.0), interval.into_iter());
     let x = Axis::numbers(format!("latency ({})", unit.name), low, high);
 
-    let (counts, width) = histogram(&values, x.range, data.summary.by_length.len());
+    let (counts, width) = histogram(&values, x.range, data.summary.by(LENGTH).len());
     let mut bars = Vec::new();
     let mut tallest = 0;
     for (bin, counts) in counts.iter().enumerate() {
@@ -30,7 +31,7 @@ pub fn scene(data: &Data, labels: &Labels) -> Result<Scene> {
         }
         tallest = tallest.max(base);
     }
-    let dots = data.dots(&data.summary.overall, |run| Some(LATENCY.shown(run, &unit)));
+    let dots = data.dots(&data.summary.overall, |run| Some(shown(Metric::Latency, run, &unit)));
     let strip = vec![
         Mark::Swarm { along: Along::X, lane: (0.6, 1.4), dots },
         Mark::Mean { along: Along::X, at: 0.0, reach: 0.4, mean: overall.mean * unit.factor, interval },

@@ -5,14 +5,18 @@ use anyhow::{Context, Result};
 
 use super::{
     Labels,
-    data::{Data, LATENCY, level_keys, mean_key, percent, range, stats, thinning_key},
+    data::{Data, level_keys, mean_key, percent, range, shown, stats, thinning_key, unit},
     scene::{Along, Arrange, Axis, Key, Mark, Panel, Sample, Scene, Stroke},
 };
-use crate::analysis::{Group, line};
+use crate::{
+    analysis::{Group, at_reference, line},
+    factor::{LENGTH, PROMPT},
+    metric::Metric,
+};
 
 pub fn scene(data: &Data, labels: &Labels) -> Result<Scene> {
-    let unit = LATENCY.unit(data);
-    let groups = &data.summary.by_length;
+    let unit = unit(Metric::Latency, data);
+    let groups = data.summary.by(LENGTH);
     let tokens = groups.iter().map(tokens).collect::<Result<Vec<f64>>>()?;
     let longest = tokens.iter().copied().fold(0.0, f64::max);
     // Narrower than the smallest step between lengths, so that neighbours never mix.
@@ -26,22 +30,23 @@ pub fn scene(data: &Data, labels: &Labels) -> Result<Scene> {
     let mut means = Vec::new();
     let mut intervals = Vec::new();
     for (group, at) in groups.iter().zip(&tokens) {
-        let dots = data.dots_by(group, |run| Some(LATENCY.shown(run, &unit)), &data.prompt);
+        let dots = data.dots_by(group, |run| Some(shown(Metric::Latency, run, &unit)), &data.prompt);
         marks.push(Mark::Swarm { along: Along::Y, lane: (at - lane * 1.15, at - lane * 0.15), dots });
-        let stats = stats(group, LATENCY.key)?;
+        let stats = stats(group, Metric::Latency)?;
         let interval = stats.interval.map(|(low, high)| (low * unit.factor, high * unit.factor));
         intervals.extend(interval);
         means.push((*at, stats.mean * unit.factor));
         marks.push(Mark::Mean { along: Along::Y, at: *at, reach: lane, mean: stats.mean * unit.factor, interval });
     }
-    let (_, high) = range(data.runs.values().map(|run| LATENCY.shown(run, &unit)), intervals.into_iter());
-    let mut keys = level_keys(&data.summary.by_prompt);
+    let (_, high) = range(data.runs.values().map(|run| shown(Metric::Latency, run, &unit)), intervals.into_iter());
+    let mut keys = level_keys(data.summary.by(PROMPT));
     keys.push(mean_key(labels.confidence));
     keys.extend(thinning_key(groups));
     let right = 1.04 * longest;
     let mut behind = Vec::new();
     let mut top = high;
-    if let Some(line) = line::fit(&data.observations(LATENCY), labels.confidence)? {
+    if let Some(line) = line::fit(&at_reference(data.summary, &data.observations(Metric::Latency)), labels.confidence)?
+    {
         // Beyond the lengths that were measured the line is a guess; it is drawn from zero because its intercept is spoken of.
         let at = |i: u32| f64::from(i) / 40.0 * longest;
         let band: Vec<(f64, (f64, f64))> = (0..=40).map(|i| (at(i), line.at(at(i)).1)).collect();

@@ -1,11 +1,10 @@
 //! Summaries made by hand for tests: any grid of levels, any spread, no record and no engine behind them.
 
-use std::collections::BTreeMap;
-
 use super::Labels;
 use crate::{
-    analysis::{Group, RunMetrics, Seen, Summary, stats},
-    units::{Seconds, TokensPerSecond},
+    analysis::{Group, RunMetrics, Seen, Summary, observation::Grid, stats},
+    factor::{self, Factor, Known, Level},
+    metric::Metric,
 };
 
 /// A design and how its runs come out.
@@ -40,39 +39,50 @@ pub fn labels() -> Labels {
 }
 
 impl Design {
+    fn factors(&self) -> Vec<Factor> {
+        let known = |name: &str, levels: Vec<Level>| Known::named(name).unwrap().with(levels);
+        vec![
+            known(factor::LENGTH, self.lengths.iter().map(|l| Level::number((*l).into())).collect()),
+            known(factor::TEMPERATURE, self.temperatures.iter().copied().map(Level::number).collect()),
+            known(factor::PROMPT, self.prompts.iter().map(|p| Level::text(p)).collect()),
+        ]
+    }
+
     pub fn summary(&self) -> Summary {
+        let factors = self.factors();
+        let places = (0..self.prompts.len()).flat_map(|p| {
+            (0..self.lengths.len()).flat_map(move |l| (0..self.temperatures.len()).map(move |t| vec![l, t, p]))
+        });
+        let places: Vec<Vec<usize>> = places.collect();
+        let (grid, cells) = Grid::of(&[factor::LENGTH, factor::TEMPERATURE, factor::PROMPT], &places);
         let mut runs = Vec::new();
-        for (p, prompt) in self.prompts.iter().enumerate() {
-            for length in &self.lengths {
-                for temperature in &self.temperatures {
-                    for repeat in 1..=self.repeats {
-                        let run = runs.len() as u32 + 1;
-                        let exact = self.start + self.per_token * f64::from(*length) * (1.0 + 0.004 * p as f64);
-                        let latency = exact * (1.0 + self.spread * noise(run));
-                        runs.push(metrics(run, prompt, *length, *temperature, repeat, latency, self.start));
-                    }
-                }
+        for (place, cell) in places.iter().zip(cells) {
+            for repeat in 1..=self.repeats {
+                let (run, length) = (runs.len() as u32 + 1, self.lengths[place[0]]);
+                let exact = self.start + self.per_token * f64::from(length) * (1.0 + 0.004 * place[2] as f64);
+                let latency = exact * (1.0 + self.spread * noise(run));
+                runs.push(metrics(run, cell, length, repeat, latency, self.start));
             }
         }
-        let by = |key: String, keep: &dyn Fn(&RunMetrics) -> bool| group(key, runs.iter().filter(|run| keep(run)));
-        let lengths = self.lengths.iter().map(|l| by(l.to_string(), &|run| run.max_tokens == *l));
-        let temperatures = self.temperatures.iter().map(|t| by(t.to_string(), &|run| run.temperature == *t));
-        let prompts = self.prompts.iter().map(|p| by(p.clone(), &|run| run.prompt_id == *p));
-        let points = self.prompts.iter().flat_map(|p| self.lengths.iter().map(move |l| (p, l)));
-        let points = points.flat_map(|(p, l)| self.temperatures.iter().map(move |t| (p, l, t)));
-        let cells = points.map(|(p, l, t)| {
-            by(format!("{p}.{l}.{t}"), &|run| run.prompt_id == *p && run.max_tokens == *l && run.temperature == *t)
-        });
+        let level = |run: &RunMetrics, factor: usize| grid.cells[run.cell][factor];
+        let by = |factor: usize| {
+            let key = |at: usize| factors[factor].levels[at].key().into_owned();
+            let group = |at: usize| group(key(at), at, runs.iter().filter(|run| level(run, factor) == at));
+            (0..factors[factor].levels.len()).map(group).collect::<Vec<_>>()
+        };
+        let cell = |at: usize| {
+            let key = [2, 0, 1].map(|f: usize| factors[f].levels[grid.cells[at][f]].key().into_owned()).join(".");
+            group(key, at, runs.iter().filter(|run| run.cell == at))
+        };
         Summary {
             planned: runs.len() as u32,
             failed: 0,
-            overall: by("overall".into(), &|_| true),
-            by_length: lengths.collect(),
-            by_temperature: temperatures.collect(),
-            by_prompt: prompts.collect(),
-            cells: cells.collect(),
-            times: BTreeMap::new(),
+            overall: group("overall".into(), 0, runs.iter()),
+            by: (0..factors.len()).map(by).collect(),
+            cells: (0..grid.cells.len()).map(cell).collect(),
             seen: Seen::default(),
+            factors,
+            grid,
             runs,
         }
     }
@@ -86,42 +96,33 @@ fn noise(run: u32) -> f64 {
     share(run) + share(run + 1_000_000) - 1.0
 }
 
-fn metrics(run: u32, prompt: &str, length: u32, temperature: f64, repeat: u32, latency: f64, load: f64) -> RunMetrics {
-    let load = load * 0.6;
-    RunMetrics {
-        run,
-        order: (run * 29) % 54 + 1,
-        block: repeat,
-        model: "m".into(),
-        prompt_id: prompt.into(),
-        max_tokens: length,
-        temperature,
-        repeat,
-        n_prompt: 9,
-        n_gen: length,
-        load: Seconds(load),
-        tokenize: Seconds(0.0),
-        ttft: Seconds(load * 0.3),
-        warm_latency: Seconds(latency - load),
-        latency: Seconds(latency),
-        throughput: TokensPerSecond(f64::from(length) / latency),
-        decode: None,
-        decode_mlxlm: None,
-        prefill: TokensPerSecond(9.0 / (load * 0.3)),
-        peak_memory: None,
+fn metrics(run: u32, cell: usize, length: u32, repeat: u32, latency: f64, start: f64) -> RunMetrics {
+    let load = start * 0.6;
+    let mut values = [f64::NAN; Metric::ALL.len()];
+    for (metric, value) in [
+        (Metric::Load, load),
+        (Metric::Ttft, load * 0.3),
+        (Metric::WarmLatency, latency - load),
+        (Metric::Latency, latency),
+        (Metric::Throughput, f64::from(length) / latency),
+        (Metric::Prefill, 9.0 / (load * 0.3)),
+    ] {
+        values[metric as usize] = value;
     }
+    let order = (run * 29) % 54 + 1;
+    RunMetrics { run, order, block: repeat, repeat, cell, max_tokens: length, n_prompt: 9, n_gen: length, values }
 }
 
-fn group<'a>(key: String, runs: impl Iterator<Item = &'a RunMetrics>) -> Group {
+fn group<'a>(key: String, level: usize, runs: impl Iterator<Item = &'a RunMetrics>) -> Group {
     let runs: Vec<&RunMetrics> = runs.collect();
-    let metric =
-        |of: fn(&RunMetrics) -> f64| stats::of(&runs.iter().map(|run| of(run)).collect::<Vec<_>>(), 0.95).unwrap();
-    let metrics = BTreeMap::from([
-        ("latency", metric(|run| run.latency.0)),
-        ("load", metric(|run| run.load.0)),
-        ("throughput", metric(|run| run.throughput.0)),
-        ("ttft", metric(|run| run.ttft.0)),
-        ("warm_latency", metric(|run| run.warm_latency.0)),
-    ]);
-    Group { key, runs: runs.iter().map(|run| run.run).collect(), metrics, pooled_throughput: 0.0 }
+    let of = |metric: Metric| runs.iter().filter_map(|run| run.value(metric)).collect::<Vec<f64>>();
+    let known = Metric::ALL.into_iter().map(|metric| (metric, of(metric))).filter(|(_, values)| !values.is_empty());
+    Group {
+        key,
+        level,
+        runs: runs.iter().map(|run| run.run).collect(),
+        metrics: known.map(|(metric, values)| (metric, stats::of(&values, 0.95).unwrap())).collect(),
+        pooled_throughput: 0.0,
+        times: None,
+    }
 }

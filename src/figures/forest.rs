@@ -99,7 +99,7 @@ pub fn forest(forest: &Forest) -> Result<Figure> {
     let source = render::render(&scene, &font).with_context(|| format!("figure `{}`", forest.id))?;
     let output::Files { svg, pdf, png } =
         output::files(&source, scene.title).with_context(|| format!("figure `{}`", forest.id))?;
-    Ok(Figure { id: forest.id, svg, pdf, png })
+    Ok(Figure { id: forest.id.to_owned(), svg, pdf, png })
 }
 
 fn panel(rows: &ForestPanel, font: &Font) -> Panel {

@@ -18,26 +18,28 @@ mod marks;
 mod order;
 mod output;
 mod palette;
+mod relative;
 mod render;
 mod scale;
 mod scene;
 mod swarm;
-mod temperature;
 #[cfg(test)]
 mod tests;
 
 use anyhow::{Context, Result};
 pub use forest::{Forest, ForestPanel, ForestRow, Look, forest};
 
-use crate::{analysis::Summary, machine::Environment, study::Study};
-use data::{Data, LATENCY, THROUGHPUT};
+pub use relative::factors as with_figure;
+
+use crate::{analysis::Summary, factor::LENGTH, machine::Environment, metric::Metric, study::Study};
+use data::Data;
 
 /// One figure in three formats that show the same outlines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Figure {
-    /// `latency`, `throughput`, `fit`, `temperature`, `distribution`, `decomposition`, `order`: the file's name, and
-    /// the name in templates.
-    pub id: &'static str,
+    /// `latency`, `throughput`, `fit`, `distribution`, `decomposition`, `order`, or a factor's name: the file's name, and the name in
+    /// templates.
+    pub id: String,
     pub svg: Vec<u8>,
     /// One page, as large as the figure.
     pub pdf: Vec<u8>,
@@ -58,7 +60,7 @@ pub struct Labels {
 
 impl Labels {
     pub fn of(study: &Study, environment: &Environment) -> Self {
-        let fake = study.models.iter().any(|model| model.engine == "fake");
+        let fake = study.is_fake();
         let random = environment.checkpoints.iter().any(|checkpoint| checkpoint.random_weights);
         Labels {
             not_a_measurement: match (fake, random) {
@@ -89,15 +91,22 @@ pub fn draw(summary: &Summary, labels: &Labels) -> Result<Vec<Figure>> {
         .collect()
 }
 
-fn scenes(summary: &Summary, labels: &Labels) -> Result<Vec<(&'static str, scene::Scene)>> {
+fn scenes(summary: &Summary, labels: &Labels) -> Result<Vec<(String, scene::Scene)>> {
     let data = Data::new(summary)?;
-    Ok(vec![
-        ("latency", effects::scene(&data, labels, LATENCY, "latency", "Latency of every run, by factor")?),
-        ("throughput", effects::scene(&data, labels, THROUGHPUT, "throughput", "Throughput of every run, by factor")?),
-        ("fit", fit::scene(&data, labels)?),
-        ("temperature", temperature::scene(&data, labels)?),
-        ("distribution", distribution::scene(&data, labels)?),
-        ("decomposition", decomposition::scene(&data, labels)?),
-        ("order", order::scene(&data, labels)?),
-    ])
+    let mut scenes = Vec::new();
+    let mut put = |id: &str, scene| scenes.push((id.to_owned(), scene));
+    if !summary.varying().is_empty() {
+        put("latency", effects::scene(&data, labels, Metric::Latency, "Latency of every run, by factor")?);
+        put("throughput", effects::scene(&data, labels, Metric::Throughput, "Throughput of every run, by factor")?);
+    }
+    if summary.by(LENGTH).len() > 1 {
+        put("fit", fit::scene(&data, labels)?);
+    }
+    for place in relative::factors(summary) {
+        put(&summary.factors[place].name, relative::scene(&data, labels, place)?);
+    }
+    put("distribution", distribution::scene(&data, labels)?);
+    put("decomposition", decomposition::scene(&data, labels)?);
+    put("order", order::scene(&data, labels)?);
+    Ok(scenes)
 }

@@ -5,12 +5,12 @@ use anyhow::Result;
 
 use super::{
     Labels,
-    data::{Data, LATENCY, percent, stats},
+    data::{Data, percent, stats},
     scale::time_unit,
     scene::{Arrange, Axis, Key, Mark, Panel, Sample, Scene, Stroke},
     swarm::thin,
 };
-use crate::analysis::drift;
+use crate::{analysis::drift, metric::Metric};
 
 /// More runs than this are drawn as that many, evenly in time.
 pub const MOST: usize = 1000;
@@ -18,14 +18,16 @@ pub const MOST: usize = 1000;
 pub fn scene(data: &Data, labels: &Labels) -> Result<Scene> {
     let mut dots = Vec::new();
     for cell in &data.summary.cells {
-        let mean = stats(cell, LATENCY.key)?.mean;
+        let mean = stats(cell, Metric::Latency)?.mean;
         let runs = cell.runs.iter().filter_map(|run| data.runs.get(run));
-        dots.extend(runs.map(|run| (f64::from(run.order), run.latency.0 - mean, data.length[&run.run])));
+        dots.extend(runs.map(|run| {
+            (f64::from(run.order), run.value(Metric::Latency).unwrap_or(mean) - mean, data.length[&run.run])
+        }));
     }
     let last = dots.iter().map(|dot| dot.0).fold(1.0, f64::max);
     let middle = dots.iter().map(|dot| dot.0).sum::<f64>() / dots.len().max(1) as f64;
     let mut farthest = dots.iter().map(|dot| dot.1.abs()).fold(0.0, f64::max);
-    let drift = drift::of(&data.observations(LATENCY), labels.confidence)?;
+    let drift = drift::of(&data.observations(Metric::Latency), labels.confidence)?;
     let ends = [1.0, last].map(|x| x - middle);
     if let Some(drift) = &drift {
         let reach = ends.iter().map(|x| x.abs()).fold(0.0, f64::max);

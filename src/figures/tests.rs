@@ -10,7 +10,7 @@ use super::{
     *,
 };
 
-fn sources(design: &Design, labels: &Labels) -> Vec<(&'static str, String)> {
+fn sources(design: &Design, labels: &Labels) -> Vec<(String, String)> {
     let font = Font::open().unwrap();
     let scenes = scenes(&design.summary(), labels).unwrap();
     scenes.into_iter().map(|(id, scene)| (id, render::render(&scene, &font).unwrap())).collect()
@@ -75,15 +75,15 @@ fn every_run_is_a_dot() {
             _ => 0,
         };
         let drawn: usize = scene.panels.iter().flat_map(|panel| &panel.marks).map(dots).sum();
-        let times = match id {
+        let times = match id.as_str() {
             "latency" | "throughput" => 3,
-            "temperature" => 2,
+            "temperature" | "prompt" => 2,
             "decomposition" => 0,
             _ => 1,
         };
         assert_eq!(drawn, times * 54, "{id}");
         if id != "distribution" && id != "decomposition" {
-            let source = source(&design, &labels(), id);
+            let source = source(&design, &labels(), &id);
             let colored =
                 ["#0072B2", "#E69F00", "#009E73"].map(|color| source.matches(&format!("fill=\"{color}\"")).count());
             assert_eq!(colored, [times * 18 + 1; 3], "{id}: dots of each level, and its key");
@@ -96,7 +96,7 @@ fn intervals_stand_at_the_group_s_numbers() {
     let design = Design { spread: 0.2, ..Design::default() };
     let summary = design.summary();
     for (id, scene) in scenes(&summary, &labels()).unwrap().into_iter().take(2) {
-        let source = source(&design, &labels(), id);
+        let source = source(&design, &labels(), &id);
         let ticks = &scene.panels[0].y.ticks;
         let (first, last) = (&ticks[0], &ticks[ticks.len() - 1]);
         let lines = polylines(&source);
@@ -110,8 +110,8 @@ fn intervals_stand_at_the_group_s_numbers() {
         };
         let (from, to) =
             (level(y_of_text(&source, &first.text)).unwrap(), level(y_of_text(&source, &last.text)).unwrap());
-        for group in summary.by_length.iter().chain(&summary.by_temperature).chain(&summary.by_prompt) {
-            let stats = group.metrics[id];
+        for group in summary.by.iter().flatten() {
+            let stats = group.metrics[&Metric::named(&id).unwrap()];
             let y = |value: f64| from + (to - from) * (value - first.at) / (last.at - first.at);
             let (low, up) = stats.interval.unwrap();
             let at = |line: &&Vec<(f64, f64)>| {
@@ -275,7 +275,7 @@ fn every_mark_lies_in_its_panel() {
 fn a_vast_interval_is_cut_with_arrows() {
     let design = odd().remove(1).1;
     let latency = scenes(&design.summary(), &labels()).unwrap().remove(0).1;
-    let interval = design.summary().by_length[0].metrics["latency"].interval.unwrap();
+    let interval = design.summary().by[0][0].metrics[&Metric::Latency].interval.unwrap();
     let range = latency.panels[0].y.range;
     assert!(interval.0 < range.0 && interval.1 > range.1, "{interval:?} in {range:?}");
     let ink = source(&design, &labels(), "latency")
@@ -306,8 +306,8 @@ fn a_level_with_one_run_has_a_mean_and_no_interval() {
 fn the_same_summary_gives_the_same_bytes() {
     let first = draw(&Design::default().summary(), &labels()).unwrap();
     assert_eq!(
-        first.iter().map(|figure| figure.id).collect::<Vec<_>>(),
-        ["latency", "throughput", "fit", "temperature", "distribution", "decomposition", "order"]
+        first.iter().map(|figure| figure.id.as_str()).collect::<Vec<_>>(),
+        ["latency", "throughput", "fit", "temperature", "prompt", "distribution", "decomposition", "order"]
     );
     for _ in 0..3 {
         assert!(draw(&Design::default().summary(), &labels()).unwrap() == first);
@@ -323,7 +323,7 @@ fn prompt_names_are_text_and_never_markup() {
 #[test]
 fn many_runs_are_thinned_and_the_legend_says_so() {
     let design = Design { repeats: 200, ..Design::default() };
-    let scenes: Vec<(&str, Scene)> = scenes(&design.summary(), &labels()).unwrap();
+    let scenes: Vec<(String, Scene)> = scenes(&design.summary(), &labels()).unwrap();
     for (id, scene) in scenes {
         for mark in scene.panels.iter().flat_map(|panel| &panel.marks) {
             match mark {
@@ -332,7 +332,7 @@ fn many_runs_are_thinned_and_the_legend_says_so() {
                 _ => {}
             }
         }
-        let said = match id {
+        let said = match id.as_str() {
             "decomposition" => continue,
             "order" => "1000 runs, evenly in time",
             _ => "200 runs a group, evenly by rank",
@@ -344,7 +344,7 @@ fn many_runs_are_thinned_and_the_legend_says_so() {
 #[test]
 fn nothing_to_draw_and_broken_numbers_are_errors() {
     let mut summary = Design::default().summary();
-    summary.runs[6].latency = crate::units::Seconds(f64::NAN);
+    summary.runs[6].values[Metric::Latency as usize] = f64::NAN;
     let message = draw(&summary, &labels()).unwrap_err().to_string();
     assert_eq!(message, "figures: run 7: latency is NaN, expected a finite number");
     summary.runs.clear();

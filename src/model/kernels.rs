@@ -9,7 +9,7 @@ use mlx_rs::DeviceType;
 /// processor can, on CUDA ours, on Metal `stock`, since nobody has measured the others there.
 pub const KERNELS_VARIABLE: &str = "OFFPRINT_KERNELS";
 /// Threads of ours on a CPU; unset: one a physical core that this program may use.
-pub const THREADS_VARIABLE: &str = "OFFPRINT_THREADS";
+pub use crate::factor::THREADS_VARIABLE;
 
 /// The choice.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +113,19 @@ impl Kernels {
             Kernels::Stock => "",
             Kernels::Joined(_) => "+joined",
             Kernels::Ours { .. } | Kernels::Cuda => "+offprint",
+        }
+    }
+
+    /// What [`Kernels::fmt`] says, where the number of threads is a factor of the design.
+    ///
+    /// # Errors
+    /// Kernels that have no threads.
+    pub fn on_threads(&self, levels: &[String]) -> Result<String> {
+        match self {
+            Kernels::Ours { level, .. } => Ok(format!("offprint {level}, {} threads by design", levels.join(" or "))),
+            other => bail!(
+                "factors.threads: expected kernels whose threads can be chosen, found {other}\nhint: take `threads` out of the study; it acts on our CPU kernels and on llama.cpp"
+            ),
         }
     }
 

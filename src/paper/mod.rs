@@ -3,6 +3,7 @@
 //! The prose has one source: the sections are rendered once to Markdown; LaTeX and HTML are made from that Markdown,
 //! parsed. So the formats cannot say different things.
 
+mod context;
 mod files;
 mod html;
 mod latex;
@@ -15,18 +16,14 @@ mod templates;
 use std::collections::BTreeMap;
 
 use anyhow::{Result, anyhow};
+pub use context::{Context as Levels, levels};
 pub use files::files;
-pub use prose::{Beside, CellLevel, Compared, Levels, PromptLevel, Term};
 use pulldown_cmark::{Event, Options, Parser};
 use serde::Serialize;
 pub use templates::Templates;
 use tera::{Context, Delimiters, Tera};
 
-use crate::{
-    analysis::{Group, Summary},
-    claims::Claims,
-    study::Study,
-};
+use crate::claims::{Claims, Id};
 use references::References;
 
 /// The paper in its three text formats.
@@ -126,7 +123,7 @@ pub struct Place {
 ///
 /// # Errors
 /// As [`render`].
-pub fn places(claims: &Claims, levels: &Levels) -> Result<BTreeMap<String, Vec<Place>>> {
+pub fn places(claims: &Claims, levels: &Levels) -> Result<BTreeMap<Id, Vec<Place>>> {
     // Before each claim's text stands its position between two marks: letters that no escaping touches, and that the paper
     // does not contain, whatever is quoted in it.
     let templates = Templates::own();
@@ -137,8 +134,8 @@ pub fn places(claims: &Claims, levels: &Levels) -> Result<BTreeMap<String, Vec<P
         claim.text = format!("{mark}{position}{mark}{}", claim.text);
     }
     let text = markdown(&templates, &Front::of(claims), &body(&templates, &marked, levels)?)?;
-    let ids: Vec<&String> = claims.claims.keys().collect();
-    let mut found: BTreeMap<String, Vec<Place>> = BTreeMap::new();
+    let ids: Vec<&Id> = claims.claims.keys().collect();
+    let mut found: BTreeMap<Id, Vec<Place>> = BTreeMap::new();
     for (index, line) in text.lines().enumerate() {
         // Text and positions by turns.
         let (mut plain, mut here) = (String::new(), Vec::new());
@@ -232,79 +229,4 @@ fn split_abstract(body: &str) -> (&str, &str) {
 /// The one Markdown dialect of the paper.
 fn parse(markdown: &str) -> impl Iterator<Item = Event<'_>> {
     Parser::new_ext(markdown, Options::ENABLE_TABLES)
-}
-
-/// The levels of a design, from its claims' own source.
-pub fn levels(study: &Study, summary: &Summary, claims: &Claims) -> Levels {
-    let keys = |groups: &[Group]| groups.iter().map(|group| group.key.clone()).collect();
-    Levels {
-        lengths: keys(&summary.by_length),
-        temperatures: keys(&summary.by_temperature),
-        prompts: study
-            .prompts
-            .iter()
-            .filter(|prompt| summary.by_prompt.iter().any(|group| group.key == prompt.id))
-            .map(|prompt| PromptLevel { id: prompt.id.clone(), text: prompt.text.clone() })
-            .collect(),
-        cells: summary
-            .cells
-            .iter()
-            .filter_map(|cell| {
-                let run = summary.runs.iter().find(|run| run.run == cell.runs[0])?;
-                Some(CellLevel {
-                    key: cell.key.clone(),
-                    prompt: run.prompt_id.clone(),
-                    length: run.max_tokens.to_string(),
-                    temperature: run.temperature.to_string(),
-                })
-            })
-            .collect(),
-        terms: terms(claims),
-        published: listed(claims, "published.values"),
-        beside: beside(study, claims),
-        baseline: compared(claims, "baseline."),
-        findings: claims.claims.keys().filter(|id| id.starts_with("published.finding.")).cloned().collect(),
-    }
-}
-
-/// What the claims compare the run with.
-fn beside(study: &Study, claims: &Claims) -> Vec<Beside> {
-    let mut found = Vec::new();
-    let mut put = |its: String, label: String, system| {
-        if ["summary", "not_compared"].iter().any(|id| claims.claims.contains_key(&format!("{its}{id}"))) {
-            found.push(Beside { compared: compared(claims, &its), its, label, system });
-        }
-    };
-    put("baseline.".to_owned(), "baseline".to_owned(), false);
-    for (place, model) in study.models.iter().enumerate().skip(1) {
-        put(format!("system.{}.", study.system(model)), format!("system-{}", place + 1), true);
-    }
-    found
-}
-
-fn compared(claims: &Claims, its: &str) -> Compared {
-    let [absolute, relative, judgements] =
-        ["absolute", "relative", "judgements"].map(|sort| listed(claims, &format!("{its}{sort}")));
-    Compared { absolute, relative, judgements }
-}
-
-/// The ids that a claim lists; none where there is no such claim.
-fn listed(claims: &Claims, id: &str) -> Vec<String> {
-    let text = claims.claims.get(id).map_or("", |claim| &claim.text);
-    text.split(", ").filter(|id| !id.is_empty()).map(str::to_owned).collect()
-}
-
-/// The terms that the claims on latency's variance name: factors first, then ever longer interactions.
-fn terms(claims: &Claims) -> Vec<Term> {
-    let own = |id: &String| id.strip_prefix("variance.latency.").map(str::to_owned);
-    let mut keys: Vec<String> =
-        claims.claims.keys().filter_map(own).filter(|key| !key.contains('.') && key != "residual").collect();
-    let order = ["length", "temperature", "prompt"];
-    let place = |key: &String| {
-        let factors: Vec<usize> =
-            key.split('_').filter_map(|part| order.iter().position(|name| *name == part)).collect();
-        (factors.len(), factors)
-    };
-    keys.sort_by_key(place);
-    keys.into_iter().map(|key| Term { name: key.replace('_', " × "), key }).collect()
 }

@@ -10,10 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
 use super::prose::nearest;
-use crate::{
-    analysis::METRICS,
-    claims::{Claims, Value},
-};
+use crate::claims::{Claims, Id, Value};
 
 /// `templates/prose.yaml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -52,19 +49,14 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Refuses sections with faults, and claims that none of them uses. `levels` are the keys of the design's factors.
+/// Refuses sections with faults, and claims that none of them uses.
 ///
 /// # Errors
 /// All faults, in order.
-pub(super) fn check(
-    sections: &[(&str, &str)],
-    claims: &Claims,
-    levels: &BTreeSet<String>,
-    rules: &Rules,
-) -> Result<()> {
+pub(super) fn check(sections: &[(&str, &str)], claims: &Claims, rules: &Rules) -> Result<()> {
     let faults = sections.iter().flat_map(|(file, text)| faults(file, text, claims, rules));
     let mut list: Vec<String> = faults.map(|fault| fault.to_string()).collect();
-    list.extend(unused(sections, claims, levels, rules).iter().map(|family| {
+    list.extend(unused(sections, claims, rules).iter().map(|family| {
         format!("claims.json: no section uses `{family}`\n    print it with {{{{ n(id=...) }}}}, stop computing it, or list it under `published`")
     }));
     if list.is_empty() {
@@ -217,7 +209,7 @@ fn judgements(file: &str, text: &str, piece: &Piece<'_>, rules: &Rules, found: &
 
 /// Ids that are written out in full. Those put together from pieces are looked up when the section is filled.
 fn unknown(file: &str, text: &str, piece: &Piece<'_>, claims: &Claims, found: &mut Vec<Fault>) {
-    for (call, needed) in [("n(id=\"", true), ("maybe(id=\"", false), ("holds(id=\"", true), ("says(id=\"", true)] {
+    for (call, needed) in [("n(id=\"", true), ("count(id=\"", true), ("holds(id=\"", true), ("says(id=\"", true)] {
         for (at, _) in piece.text.match_indices(call) {
             // `holds(` ends in no other call's name, but `n(` is the end of many.
             if piece.text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') || !needed {
@@ -226,9 +218,9 @@ fn unknown(file: &str, text: &str, piece: &Piece<'_>, claims: &Claims, found: &m
             let rest = &piece.text[at + call.len()..];
             let Some((id, after)) = rest.split_once('"') else { continue };
             let predicate = call.starts_with(['h', 's']);
-            let known: Vec<&String> =
+            let known: Vec<&Id> =
                 if predicate { claims.predicates.keys().collect() } else { claims.claims.keys().collect() };
-            if after.trim_start().starts_with(')') && !known.iter().any(|known| *known == id) {
+            if after.trim_start().starts_with(')') && !known.iter().any(|known| &***known == id) {
                 let kind = if predicate { "predicate" } else { "claim" };
                 let hint = format!("the most similar is `{}`", nearest(id, known.into_iter()));
                 found.push(fault(file, text, piece.start + at, format!("there is no {kind} `{id}`"), hint));
@@ -239,17 +231,12 @@ fn unknown(file: &str, text: &str, piece: &Piece<'_>, claims: &Claims, found: &m
 
 /// Claims that no section asks for, by family: what differs in a level or in the metric only is one family, and one use is
 /// enough for it. Families that are published for other readers are listed in the rules.
-pub(super) fn unused(
-    sections: &[(&str, &str)],
-    claims: &Claims,
-    levels: &BTreeSet<String>,
-    rules: &Rules,
-) -> Vec<String> {
+pub(super) fn unused(sections: &[(&str, &str)], claims: &Claims, rules: &Rules) -> Vec<String> {
     let used: Vec<Vec<String>> = sections.iter().flat_map(|(_, text)| asked(text)).collect();
     let mut families: BTreeMap<String, bool> = BTreeMap::new();
     for id in claims.claims.keys() {
         let here = used.iter().any(|pattern| matches(pattern, id));
-        *families.entry(family(id, levels)).or_default() |= here;
+        *families.entry(id.family()).or_default() |= here;
     }
     let published = |family: &String| rules.published.iter().any(|pattern| matches(&globs(pattern), family));
     families.into_iter().filter(|(family, used)| !used && !published(family)).map(|(family, _)| family).collect()
@@ -288,71 +275,34 @@ fn matches(pattern: &[String], text: &str) -> bool {
     rest.ends_with(last.as_str())
 }
 
-/// A claim's id with its levels as `*` and its metric as `METRIC`.
-fn family(id: &str, levels: &BTreeSet<String>) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    let mut rest = id;
-    while !rest.is_empty() {
-        // A temperature has a dot of its own: the longest level that fits.
-        let level = levels.iter().filter(|level| follows(rest, level)).map(|level| level.len()).max();
-        let metric = METRICS.iter().filter(|(metric, _)| follows(rest, metric)).map(|(metric, _)| metric.len()).max();
-        let (part, length) = match (level, metric) {
-            (Some(length), _) => ("*", length),
-            (None, Some(length)) => ("METRIC", length),
-            _ => {
-                let length = rest.find('.').unwrap_or(rest.len());
-                (&rest[..length], length)
-            }
-        };
-        if !(part == "*" && parts.last() == Some(&"*")) {
-            parts.push(part);
-        }
-        rest = rest[length..].trim_start_matches('.');
-    }
-    parts.join(".")
-}
-
-fn follows(rest: &str, part: &str) -> bool {
-    rest.strip_prefix(part).is_some_and(|after| after.is_empty() || after.starts_with('.'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claims::{CLAIMS_SCHEMA, Claim, Predicate, Source};
+    use crate::{
+        claims::{CLAIMS_SCHEMA, Claim, Predicate, Source},
+        metric::Metric,
+    };
 
     fn claims() -> Claims {
         let claim = |value: f64| Claim {
             value: Value::Number(value),
             unit: "s".into(),
             text: value.to_string(),
-            formula: String::new(),
-            rounding: String::new(),
-            n: 0,
-            runs: crate::claims::Runs::default(),
-            baseline_runs: crate::claims::Runs::default(),
+            ..Claim::of("", &[])
         };
-        let ids =
-            ["latency.mean", "by_length.64.latency.mean", "by_length.128.latency.mean", "drift.slope", "latency.se"];
+        let latency = Metric::Latency;
+        let ids = [
+            Id::root().metric(latency).word("mean"),
+            Id::by("length", "64").metric(latency).word("mean"),
+            Id::by("length", "128").metric(latency).word("mean"),
+            Id::new("drift.slope"),
+            Id::root().metric(latency).word("se"),
+        ];
         Claims {
             schema: CLAIMS_SCHEMA.into(),
             source: Source { run_id: String::new(), sha256: String::new() },
-            claims: ids
-                .iter()
-                .zip([25.8, 11.7, 21.9, 0.1, 1.9])
-                .map(|(id, value)| ((*id).into(), claim(value)))
-                .collect(),
-            predicates: BTreeMap::from([(
-                "latency.linear".to_owned(),
-                Predicate {
-                    holds: None,
-                    test: String::new(),
-                    statistic: None,
-                    p: None,
-                    margin: None,
-                    text: String::new(),
-                },
-            )]),
+            claims: ids.into_iter().zip([25.8, 11.7, 21.9, 0.1, 1.9]).map(|(id, value)| (id, claim(value))).collect(),
+            predicates: BTreeMap::from([("latency.linear".into(), Predicate::said(None, "", ""))]),
         }
     }
 
@@ -415,20 +365,12 @@ mod tests {
 
     #[test]
     fn a_family_that_nothing_asks_for_is_unused() {
-        let levels = BTreeSet::from(["64".to_owned(), "128".to_owned()]);
         let sections = [(
             "04.md",
             "{{ n(id=\"latency.mean\") }}{% set g = \"by_length.\" ~ l %}{{ n(id=g ~ \".latency.mean\") }}",
         )];
-        assert_eq!(unused(&sections, &claims(), &levels, &rules()), ["drift.slope"]);
-        let error = check(&sections, &claims(), &levels, &rules()).unwrap_err().to_string();
+        assert_eq!(unused(&sections, &claims(), &rules()), ["drift.slope"]);
+        let error = check(&sections, &claims(), &rules()).unwrap_err().to_string();
         assert!(error.contains("claims.json: no section uses `drift.slope`"), "{error}");
-    }
-
-    #[test]
-    fn families_leave_out_levels_and_metrics() {
-        let levels = ["1", "64", "0.3"].map(str::to_owned).into();
-        assert_eq!(family("by_cell.1.64.0.3.warm_latency.ci.low", &levels), "by_cell.*.METRIC.ci.low");
-        assert_eq!(family("study.lengths.list", &levels), "study.lengths.list");
     }
 }

@@ -2,90 +2,18 @@
 //! an id that no claim has is an error that names the template and its line.
 
 use std::{
-    collections::BTreeSet,
     io::{self, Write},
     sync::Arc,
 };
 
 use anyhow::{Context as _, Result, anyhow};
-use serde::Serialize;
 use tera::{Context, Error, Kwargs, State, Tera, TeraResult};
 
 use super::{
-    Templates,
+    Levels, Templates,
     proofread::{self, Rules},
 };
-use crate::claims::Claims;
-
-/// What templates may loop over; numbers come from claims alone.
-#[derive(Debug, Clone, Serialize)]
-pub struct Levels {
-    /// Keys, ascending.
-    pub lengths: Vec<String>,
-    pub temperatures: Vec<String>,
-    pub prompts: Vec<PromptLevel>,
-    pub cells: Vec<CellLevel>,
-    /// Of the analysis of variance: the factors that have several levels, and their interactions.
-    pub terms: Vec<Term>,
-    /// Ids of the values that another document has published, and of what was found in it; empty where the study names none.
-    pub published: Vec<String>,
-    pub findings: Vec<String>,
-    /// What stands beside the run: its baseline first, then the study's other systems.
-    pub beside: Vec<Beside>,
-    /// What is compared with the baseline, as templates of bundles up to 1.0.0 ask for it.
-    pub baseline: Compared,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct Beside {
-    /// Begins the ids of its claims: `baseline.` or `system.NAME.`.
-    pub its: String,
-    /// For the tables' labels: `baseline`, or `system` with its place in the study.
-    pub label: String,
-    /// Another system of the same execution, not another execution?
-    pub system: bool,
-    #[serde(flatten)]
-    pub compared: Compared,
-}
-
-/// Ids of what is compared, without their beginning: numbers, ratios and shares, judgements.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Compared {
-    pub absolute: Vec<String>,
-    pub relative: Vec<String>,
-    pub judgements: Vec<String>,
-}
-
-impl Levels {
-    /// The keys of every factor, as they stand in claim ids.
-    fn keys(&self) -> BTreeSet<String> {
-        let terms = self.terms.iter().map(|term| &term.key);
-        let prompts = self.prompts.iter().map(|prompt| &prompt.id);
-        self.lengths.iter().chain(&self.temperatures).chain(prompts).chain(terms).cloned().collect()
-    }
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct Term {
-    /// As in claim ids: `length_prompt`.
-    pub key: String,
-    /// For people: `length × prompt`.
-    pub name: String,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct PromptLevel {
-    pub id: String,
-    pub text: String,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct CellLevel {
-    pub key: String,
-    pub prompt: String,
-    pub length: String,
-    pub temperature: String,
-}
+use crate::claims::{Claims, Id, Value, words};
 
 /// All sections as one Markdown text.
 ///
@@ -93,7 +21,7 @@ pub struct CellLevel {
 /// A section that breaks the rules of prose, an unknown claim or predicate, or a template that is none; with file and line.
 pub fn sections(templates: &Templates, claims: &Claims, levels: &Levels) -> Result<String> {
     let sections = templates.sections();
-    proofread::check(&sections, claims, &levels.keys(), &Rules::read(templates.get("prose.yaml")?)?)?;
+    proofread::check(&sections, claims, &Rules::read(templates.get("prose.yaml")?)?)?;
     fill(claims, levels, &sections)
 }
 
@@ -140,43 +68,60 @@ fn register(tera: &mut Tera, claims: &Claims) {
     // n(id="latency.mean"): the text of a claim.
     tera.register_function("n", move |args: Kwargs, _: &State| -> TeraResult<String> {
         let id: String = args.must_get("id")?;
-        let claim = known.claims.get(&id).ok_or_else(|| unknown(&id, known.claims.keys()))?;
+        let claim = known.claims.get(id.as_str()).ok_or_else(|| unknown(&id, known.claims.keys()))?;
         Ok(claim.text.clone())
     });
     let known = Arc::clone(&claims);
     // maybe(id=...): the same, or a dash where a design gives no such number (one run has no deviation).
     tera.register_function("maybe", move |args: Kwargs, _: &State| -> TeraResult<String> {
         let id: String = args.must_get("id")?;
-        Ok(known.claims.get(&id).map_or_else(|| "–".to_owned(), |claim| claim.text.clone()))
+        Ok(known.claims.get(id.as_str()).map_or_else(|| "–".to_owned(), |claim| claim.text.clone()))
+    });
+    let known = Arc::clone(&claims);
+    // has(id=...): is there such a claim? What a design does not give is then said in words.
+    tera.register_function("has", move |args: Kwargs, _: &State| -> TeraResult<bool> {
+        let id: String = args.must_get("id")?;
+        Ok(known.claims.contains_key(id.as_str()) || known.predicates.contains_key(id.as_str()))
+    });
+    let known = Arc::clone(&claims);
+    // count(id="study.prompts", one="prompt", many="prompts"): `1 prompt`, `3 prompts`.
+    tera.register_function("count", move |args: Kwargs, _: &State| -> TeraResult<String> {
+        let (id, one, many): (String, String, String) =
+            (args.must_get("id")?, args.must_get("one")?, args.must_get("many")?);
+        match known.claims.get(id.as_str()).map(|claim| &claim.value) {
+            Some(Value::Integer(n)) => Ok(words::counted(usize::try_from(*n).unwrap_or(0), &one, &many)),
+            Some(_) => Err(Error::message(format!("the claim `{id}` is no count"))),
+            None => Err(unknown(&id, known.claims.keys())),
+        }
     });
     let known = Arc::clone(&claims);
     // holds(id="complete"): does the predicate hold? Inconclusive is no.
     tera.register_function("holds", move |args: Kwargs, _: &State| -> TeraResult<bool> {
         let id: String = args.must_get("id")?;
-        let predicate = known.predicates.get(&id).ok_or_else(|| unknown(&id, known.predicates.keys()))?;
+        let predicate = known.predicates.get(id.as_str()).ok_or_else(|| unknown(&id, known.predicates.keys()))?;
         Ok(predicate.holds == Some(true))
     });
     // says(id="complete"): the sentence that the predicate allows.
     tera.register_function("says", move |args: Kwargs, _: &State| -> TeraResult<String> {
         let id: String = args.must_get("id")?;
-        let predicate = claims.predicates.get(&id).ok_or_else(|| unknown(&id, claims.predicates.keys()))?;
+        let predicate = claims.predicates.get(id.as_str()).ok_or_else(|| unknown(&id, claims.predicates.keys()))?;
         Ok(predicate.text.clone())
     });
 }
 
 /// An id that does not exist, with the one that is most like it.
-fn unknown<'a>(id: &str, known: impl Iterator<Item = &'a String>) -> Error {
+fn unknown<'a>(id: &str, known: impl Iterator<Item = &'a Id>) -> Error {
     Error::message(format!("there is no claim or predicate `{id}`; the most similar is `{}`", nearest(id, known)))
 }
 
 /// The id that shares most of its start and end with `id`.
-pub(super) fn nearest<'a>(id: &str, known: impl Iterator<Item = &'a String>) -> &'a str {
-    let shared = |other: &&String| {
+pub(super) fn nearest<'a>(id: &str, known: impl Iterator<Item = &'a Id>) -> &'a str {
+    let shared = |other: &&Id| {
         let same_start = other.bytes().zip(id.bytes()).take_while(|(a, b)| a == b).count();
         let same_end = other.bytes().rev().zip(id.bytes().rev()).take_while(|(a, b)| a == b).count();
         same_start + same_end
     };
-    known.max_by_key(shared).map_or("none", String::as_str)
+    known.max_by_key(shared).map_or("none", |id| id)
 }
 
 /// Text that somebody else wrote, made harmless in Markdown: every character with a meaning there is escaped, characters that
@@ -219,39 +164,20 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::claims::{CLAIMS_SCHEMA, Claim, Source, Value};
+    use crate::claims::{CLAIMS_SCHEMA, Claim, Source};
 
     fn claims(text: &str) -> Claims {
-        let claim = Claim {
-            value: Value::Text(text.into()),
-            unit: String::new(),
-            text: text.into(),
-            formula: String::new(),
-            rounding: String::new(),
-            n: 0,
-            runs: crate::claims::Runs::default(),
-            baseline_runs: crate::claims::Runs::default(),
-        };
+        let claim = Claim { value: Value::Text(text.into()), text: text.into(), ..Claim::of("", &[]) };
         Claims {
             schema: CLAIMS_SCHEMA.into(),
             source: Source { run_id: String::new(), sha256: String::new() },
-            claims: BTreeMap::from([("latency.mean".to_owned(), claim)]),
+            claims: BTreeMap::from([("latency.mean".into(), claim)]),
             predicates: BTreeMap::new(),
         }
     }
 
     fn levels() -> Levels {
-        Levels {
-            lengths: vec![],
-            temperatures: vec![],
-            prompts: vec![],
-            cells: vec![],
-            terms: vec![],
-            published: vec![],
-            findings: vec![],
-            beside: Vec::new(),
-            baseline: Default::default(),
-        }
+        Levels::default()
     }
 
     #[test]

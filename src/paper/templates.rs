@@ -138,7 +138,7 @@ fn check_tag(tag: &str) -> Result<()> {
     for (at, _) in tag.match_indices('(') {
         let before = tag[..at].trim_end();
         let name = before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
-        let known = ["", "n", "maybe", "holds", "says", "if", "and", "or", "not"];
+        let known = ["", "n", "maybe", "has", "count", "holds", "says", "if", "and", "or", "not"];
         ensure!(known.contains(&name), "`{shown}`: `{name}` is no function of the paper's");
     }
     Ok(())

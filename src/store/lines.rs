@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 
-use crate::record::{RUN_SCHEMA, RunRecord};
+use crate::record::{RUN_SCHEMAS, RunRecord};
 
 /// No honest line is longer: a million token times take 20 MB.
 const LONGEST_LINE: u64 = 64 << 20;
@@ -106,12 +106,13 @@ fn parse(line: &[u8]) -> Result<RunRecord> {
         schema: String,
     }
     match serde_json::from_slice::<RunRecord>(line) {
-        Ok(record) if record.schema == RUN_SCHEMA => Ok(record),
+        Ok(record) if RUN_SCHEMAS.contains(&record.schema.as_str()) => Ok(record),
         result => {
             let Schema { schema } = serde_json::from_slice(line).map_err(syntax)?;
-            if schema != RUN_SCHEMA {
+            if !RUN_SCHEMAS.contains(&schema.as_str()) {
                 bail!(
-                    "expected schema `{RUN_SCHEMA}`, found `{schema}`\nhint: read it with the version of offprint that wrote it"
+                    "expected schema {}, found `{schema}`\nhint: read it with the version of offprint that wrote it",
+                    RUN_SCHEMAS.map(|schema| format!("`{schema}`")).join(" or ")
                 );
             }
             Err(result.err().map_or_else(|| anyhow!("not a row"), syntax))

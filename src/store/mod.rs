@@ -21,8 +21,8 @@ pub use lines::{Records, Torn};
 use crate::{
     digest,
     machine::Environment,
-    record::{Phase, RunRecord},
-    study::{Plan, Published, Study},
+    record::{Phase, RUN_SCHEMA, RunRecord},
+    study::{Plan, PlannedRun, Prompt, Published, Study},
 };
 
 const STUDY: &str = "study.yaml";
@@ -38,8 +38,10 @@ pub struct Run {
     pub run_id: String,
     pub study: Study,
     pub environment: Environment,
-    /// Every row, warm-ups included, in file order.
+    /// Every row, warm-ups included, in file order; none where they were handed on instead ([`Run::read`]).
     pub records: Vec<RunRecord>,
+    /// Rows of measured runs.
+    pub measured: usize,
     /// SHA-256 of `runs.jsonl`.
     pub runs_sha256: String,
     /// Values to compare with, where the folder has a file of them.
@@ -82,6 +84,7 @@ impl Run {
         let runs = folder.join(RUNS);
         let plan = Plan::of(&study);
         let mut check = Check::new(&study, &plan);
+        let mut measured = 0;
         for record in Records::open(&runs)? {
             let record = record?;
             if let Some(problem) = check.row(&record).first() {
@@ -90,6 +93,7 @@ impl Run {
                     runs.display()
                 );
             }
+            measured += usize::from(record.phase == Phase::Measured);
             take(&study, &environment, record)?;
         }
         Ok(Run {
@@ -100,6 +104,7 @@ impl Run {
             study,
             environment,
             records: Vec::new(),
+            measured,
             runs_sha256: digest::sha256_file(&runs).with_context(|| format!("{}", runs.display()))?,
         })
     }
@@ -112,7 +117,7 @@ impl Run {
         }
         let study = self.study.alone(model);
         let of = |record: &&RunRecord| study.models.iter().any(|model| model.made(record));
-        let records = self.records.iter().filter(of).cloned().collect();
+        let records: Vec<RunRecord> = self.records.iter().filter(of).cloned().collect();
         let checkpoints = self.environment.checkpoints.iter();
         let checkpoints =
             checkpoints.filter(|facts| study.models.iter().any(|model| model.id == facts.model)).cloned().collect();
@@ -121,6 +126,7 @@ impl Run {
             run_id: self.run_id.clone(),
             environment: Environment { checkpoints, ..self.environment.clone() },
             study,
+            measured: records.iter().filter(|record| record.phase == Phase::Measured).count(),
             records,
             runs_sha256: self.runs_sha256.clone(),
             published: self.published.clone(),
@@ -130,8 +136,7 @@ impl Run {
 
     /// Has every planned run its row?
     pub fn is_complete(&self) -> bool {
-        let measured = self.records.iter().filter(|record| record.phase == Phase::Measured).count();
-        measured == Plan::of(&self.study).runs.len()
+        self.measured == Plan::of(&self.study).runs.len()
     }
 }
 
@@ -160,7 +165,7 @@ pub struct Check<'a> {
 
 impl<'a> Check<'a> {
     pub fn new(study: &'a Study, plan: &'a Plan) -> Self {
-        let prompts = study.prompts.iter().map(|prompt| digest::sha256_hex(prompt.text.as_bytes())).collect();
+        let prompts = study.prompts.iter().map(Prompt::sha256).collect();
         Check { study, plan, prompts, measured: vec![false; plan.runs.len()] }
     }
 
@@ -175,11 +180,12 @@ impl<'a> Check<'a> {
             ("order", record.order == planned.order),
             ("block", record.block == planned.block),
             ("model", record.model == study.models[planned.model].id),
-            ("engine", record.engine == study.models[planned.model].engine),
+            ("engine", record.engine == study.models[planned.model].engine.name()),
             ("prompt_id", record.prompt_id == study.prompts[planned.prompt].id),
             ("prompt_sha256", record.prompt_sha256 == prompts[planned.prompt]),
             ("max_tokens", record.phase == Phase::Warmup || record.max_tokens == planned.max_tokens),
             ("temperature", record.temperature == planned.temperature),
+            ("factors", is_planned(record, planned, study)),
             ("repeat", record.repeat == planned.repeat),
             ("seed", record.seed == planned.seed),
         ];
@@ -196,6 +202,12 @@ impl<'a> Check<'a> {
     pub fn missing(&self) -> impl Iterator<Item = u32> {
         self.plan.runs.iter().zip(&self.measured).filter(|(_, measured)| !**measured).map(|(run, _)| run.run)
     }
+}
+
+/// Are the row's levels those of the plan? Rows of the first schema name none, and their designs had none that they could name.
+fn is_planned(record: &RunRecord, planned: &PlannedRun, study: &Study) -> bool {
+    let known = study.factors.is_empty() && record.factors.is_empty();
+    (known && record.schema != RUN_SCHEMA) || record.factors == planned.factors(study)
 }
 
 /// Run folders of a study, oldest first.

@@ -4,10 +4,12 @@
 use std::fmt::Display;
 
 use super::{
-    Author, Execution, ModelSpec, Prompt, Settings, Statistics, Study,
+    Author, EngineKind, Execution, FILLER, ModelSpec, Prompt, Settings, Statistics, Study,
     error::Problem,
+    factors,
     file::{About, AuthorEntry, BenchmarkSettings, Engines, ExecutionEntry, File, Model, PromptEntry, StatisticsEntry},
 };
+use crate::factor::Factor;
 
 /// A plan longer than this is a slip of the pen: at one second a run it takes more than ten days.
 const MAX_RUNS: u64 = 1_000_000;
@@ -20,13 +22,14 @@ const MAX_SEED: u64 = (1 << 53) - 1;
 const MAX_SECONDS: f64 = 86_400.0;
 const MAX_NAME: usize = 64;
 
-type Checked<T> = Result<T, Problem>;
+pub(super) type Checked<T> = Result<T, Problem>;
 
 pub(super) fn study(file: File) -> Checked<Study> {
     let models = models(file.models)?;
     let prompts = prompts(file.prompts)?;
     let settings = settings(file.benchmark_settings)?;
-    grid(&models, &prompts, &settings)?;
+    let factors = factors::check(file.factors, &models)?;
+    grid(&models, &prompts, &settings, &factors)?;
     let About { name, title, authors, keywords, published } = file.study;
     if let Some(path) = &published {
         beside(path)?;
@@ -47,6 +50,7 @@ pub(super) fn study(file: File) -> Checked<Study> {
         models,
         prompts,
         settings,
+        factors,
         execution: execution(file.execution)?,
         statistics: statistics(file.statistics)?,
     })
@@ -114,18 +118,21 @@ fn model(i: usize, Model { id, name, source, engine }: Model) -> Checked<Vec<Mod
         distinct(&key("engine"), &engines, String::clone, "")?;
     } else if engines.is_empty() {
         let fake = source.as_ref().is_some_and(|source| source.starts_with("fake"));
-        engines.push(if fake { "fake" } else { "mlx" }.to_owned());
+        engines.push(if fake { EngineKind::Fake } else { EngineKind::Mlx }.name().to_owned());
     }
+    let mut kinds = Vec::new();
     for (j, engine) in engines.iter().enumerate() {
+        let kind = EngineKind::named(engine);
         ensure(
-            ["mlx", "llama-cpp", "fake"].contains(&engine.as_str()),
+            kind.is_some(),
             &if listed { key(&format!("engine[{j}]")) } else { key("engine") },
             "mlx, llama-cpp or fake",
             &format!("{engine:?}"),
             "leave `engine` out for mlx",
         )?;
+        kinds.extend(kind);
     }
-    let fake = engines.iter().any(|engine| engine == "fake");
+    let fake = kinds.contains(&EngineKind::Fake);
     let source = match source {
         Some(source) => source,
         None if fake => "fake".to_owned(),
@@ -149,7 +156,7 @@ fn model(i: usize, Model { id, name, source, engine }: Model) -> Checked<Vec<Mod
         &format!("{source:?}"),
         "without `source`, the id is read as a repository org/name of the hub",
     )?;
-    let all_fake = engines.iter().all(|engine| engine == "fake");
+    let all_fake = kinds.iter().all(|kind| *kind == EngineKind::Fake);
     ensure(
         fake == source.starts_with("fake") && fake == all_fake,
         &key("engine"),
@@ -158,7 +165,7 @@ fn model(i: usize, Model { id, name, source, engine }: Model) -> Checked<Vec<Mod
         "leave one of the two out",
     )?;
     let on = |engine| ModelSpec { id: id.clone(), name: name.clone(), source: source.clone(), engine };
-    Ok(engines.into_iter().map(on).collect())
+    Ok(kinds.into_iter().map(on).collect())
 }
 
 /// A part of a repository's or package's name; a leading dot would lead out of the cache.
@@ -170,19 +177,37 @@ fn prompts(entries: Vec<PromptEntry>) -> Checked<Vec<Prompt>> {
     not_empty("prompts", &entries, "list at least one prompt")?;
     let named: Vec<bool> = entries.iter().map(|entry| entry.id.is_some()).collect();
     let mut prompts = Vec::with_capacity(entries.len());
-    for (i, PromptEntry { id, text }) in entries.into_iter().enumerate() {
+    for (i, PromptEntry { id, text, tokens }) in entries.into_iter().enumerate() {
         let key = format!("prompts[{i}]");
         if let Some(id) = &id {
             let fits = !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
             let hint = "the id becomes a part of claim ids, e.g. by_prompt.short.latency.mean";
             ensure(fits, &format!("{key}.id"), "letters, digits, `-` and `_`", &format!("{id:?}"), hint)?;
         }
+        let text = match (text, tokens) {
+            (Some(text), None) => text,
+            (None, Some(tokens)) => {
+                in_range(&format!("{key}.tokens"), &tokens, &1, &MAX_LENGTH, "a prompt of exactly so many tokens")?;
+                FILLER.to_owned()
+            }
+            (text, _) => {
+                let found = if text.is_some() { "both" } else { "neither" };
+                let hint = "a text, or `tokens: 512` for a prompt of exactly so many tokens of a text of our own";
+                ensure(false, &key, "either `text` or `tokens`", found, hint)?;
+                continue;
+            }
+        };
         let text_key = if id.is_some() { format!("{key}.text") } else { key };
         ensure(!text.is_empty(), &text_key, "a prompt", "an empty text", "write what the model is to continue")?;
-        prompts.push(Prompt { id: id.unwrap_or_else(|| (i + 1).to_string()), text });
+        prompts.push(Prompt { id: id.unwrap_or_else(|| (i + 1).to_string()), text, tokens });
     }
     let suffix = |i: usize, field: &'static str| if named[i] { field } else { "" };
-    distinct_by("prompts", &prompts, |prompt| prompt.text.clone(), |i| suffix(i, ".text"))?;
+    let field = |i: usize| suffix(i, if prompts[i].tokens.is_some() { ".tokens" } else { ".text" });
+    let said = |prompt: &Prompt| match prompt.tokens {
+        Some(tokens) => format!("{tokens} tokens"),
+        None => prompt.text.clone(),
+    };
+    distinct_by("prompts", &prompts, said, field)?;
     distinct_by("prompts", &prompts, |prompt| prompt.id.clone(), |i| suffix(i, ".id"))?;
     Ok(prompts)
 }
@@ -232,14 +257,15 @@ fn settings(entry: BenchmarkSettings) -> Checked<Settings> {
     })
 }
 
-fn grid(models: &[ModelSpec], prompts: &[Prompt], settings: &Settings) -> Checked<()> {
+fn grid(models: &[ModelSpec], prompts: &[Prompt], settings: &Settings, others: &[Factor]) -> Checked<()> {
     let (lengths, temperatures) = (settings.max_tokens.len(), settings.temperatures.len());
-    let factors = [models.len(), prompts.len(), lengths, temperatures, settings.num_runs as usize];
-    let runs = factors.iter().fold(1u64, |product, &levels| product.saturating_mul(levels as u64));
-    let found = format!(
-        "{runs} ({} models x {} prompts x {lengths} lengths x {temperatures} temperatures x {} replicates)",
-        factors[0], factors[1], factors[4]
-    );
+    let mut factors = vec![(models.len(), "models"), (prompts.len(), "prompts")];
+    factors.extend([(lengths, "lengths"), (temperatures, "temperatures")]);
+    factors.extend(others.iter().map(|factor| (factor.levels.len(), factor.name.as_str())));
+    factors.push((settings.num_runs as usize, "replicates"));
+    let runs = factors.iter().fold(1u64, |product, (levels, _)| product.saturating_mul(*levels as u64));
+    let product: Vec<String> = factors.iter().map(|(levels, name)| format!("{levels} {name}")).collect();
+    let found = format!("{runs} ({})", product.join(" x "));
     let limit = format!("at most {MAX_RUNS} runs");
     ensure(runs <= MAX_RUNS, "benchmark_settings", &limit, &found, "take levels from a factor, or split the study")
 }
@@ -275,16 +301,16 @@ fn statistics(entry: StatisticsEntry) -> Checked<Statistics> {
     Ok(Statistics { confidence, equivalence_margin, stable_cv })
 }
 
-fn ensure(holds: bool, key: &str, expected: &str, found: &str, hint: &str) -> Checked<()> {
+pub(super) fn ensure(holds: bool, key: &str, expected: &str, found: &str, hint: &str) -> Checked<()> {
     if holds { Ok(()) } else { Err(Problem::new(key, format!("expected {expected}, found {found}"), hint)) }
 }
 
-fn not_empty<T>(key: &str, list: &[T], hint: &str) -> Checked<()> {
+pub(super) fn not_empty<T>(key: &str, list: &[T], hint: &str) -> Checked<()> {
     ensure(!list.is_empty(), key, "at least one entry", "an empty list", hint)
 }
 
 /// A comparison with NaN is false, so NaN is never in range.
-fn in_range<T: PartialOrd + Display>(key: &str, value: &T, least: &T, most: &T, hint: &str) -> Checked<()> {
+pub(super) fn in_range<T: PartialOrd + Display>(key: &str, value: &T, least: &T, most: &T, hint: &str) -> Checked<()> {
     ensure(value >= least && value <= most, key, &format!("{least} to {most}"), &value.to_string(), hint)
 }
 
@@ -299,7 +325,7 @@ fn one_line(key: &str, text: &str) -> Checked<String> {
     Ok(text.trim().to_owned())
 }
 
-fn distinct<T>(list: &str, items: &[T], name: impl Fn(&T) -> String, suffix: &'static str) -> Checked<()> {
+pub(super) fn distinct<T>(list: &str, items: &[T], name: impl Fn(&T) -> String, suffix: &'static str) -> Checked<()> {
     distinct_by(list, items, name, |_| suffix)
 }
 

@@ -18,6 +18,8 @@ pub(super) struct File {
     pub(super) prompts: Vec<PromptEntry>,
     pub(super) benchmark_settings: BenchmarkSettings,
     #[serde(default)]
+    pub(super) factors: Factors,
+    #[serde(default)]
     pub(super) execution: ExecutionEntry,
     #[serde(default)]
     pub(super) statistics: StatisticsEntry,
@@ -112,11 +114,16 @@ pub(super) struct Engines {
     pub(super) listed: bool,
 }
 
-/// A prompt: its text, or `{id, text}`.
+/// `factors`: names with their levels, in the file's order.
+#[derive(Debug, Default)]
+pub(super) struct Factors(pub(super) Vec<(String, Vec<u32>)>);
+
+/// A prompt: its text, or a mapping with its `text` or the number of its `tokens`.
 #[derive(Debug)]
 pub(super) struct PromptEntry {
     pub(super) id: Option<String>,
-    pub(super) text: String,
+    pub(super) text: Option<String>,
+    pub(super) tokens: Option<u32>,
 }
 
 /// An author: a name, or `{name, affiliation, orcid}`.
@@ -134,12 +141,13 @@ impl<'de> Deserialize<'de> for PromptEntry {
         #[serde(deny_unknown_fields)]
         struct Full {
             id: Option<String>,
-            text: String,
+            text: Option<String>,
+            tokens: Option<u32>,
         }
         deserializer.deserialize_any(TextOr {
             expected: "text or a mapping with the keys id and text",
-            short: |text| PromptEntry { id: None, text },
-            full: |Full { id, text }| PromptEntry { id, text },
+            short: |text| PromptEntry { id: None, text: Some(text), tokens: None },
+            full: |Full { id, text, tokens }| PromptEntry { id, text, tokens },
         })
     }
 }
@@ -158,6 +166,33 @@ impl<'de> Deserialize<'de> for AuthorEntry {
             short: |name| AuthorEntry { name, affiliation: None, orcid: None },
             full: |Full { name, affiliation, orcid }| AuthorEntry { name, affiliation, orcid },
         })
+    }
+}
+
+impl<'de> Deserialize<'de> for Factors {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Listed;
+        impl<'de> Visitor<'de> for Listed {
+            type Value = Factors;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a mapping of factors to lists of levels")
+            }
+
+            /// `factors:` and nothing behind it.
+            fn visit_unit<E: Error>(self) -> Result<Factors, E> {
+                Ok(Factors::default())
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Factors, A::Error> {
+                let mut factors = Vec::new();
+                while let Some(entry) = entries.next_entry::<String, Vec<u32>>()? {
+                    factors.push(entry);
+                }
+                Ok(Factors(factors))
+            }
+        }
+        deserializer.deserialize_any(Listed)
     }
 }
 

@@ -2,7 +2,9 @@
 //! Knows nothing of MLX and of the disk's layout.
 
 mod check;
+mod engine;
 mod error;
+mod factors;
 mod file;
 mod locate;
 mod plan;
@@ -11,13 +13,18 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
+pub use engine::EngineKind;
 pub use error::{Place, Problem, StudyError};
 pub use published::{Cause, Finding, FoundIn, PUBLISHED_SCHEMA, Printed, Published, PublishedValue};
 use serde::{Deserialize, Serialize};
 
-use crate::record::RunRecord;
+use crate::{
+    digest::sha256_hex,
+    factor::{ENGINE, Factor, Known, LENGTH, Level, MODEL, PROMPT, TEMPERATURE, Value},
+    record::RunRecord,
+};
 
 /// What to measure, as the study file says it, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -29,10 +36,13 @@ pub struct Study {
     pub keywords: Vec<String>,
     /// A file of values that another document has published, relative to the study file.
     pub published: Option<String>,
-    /// The systems: each model on each of its engines. The paper is about the first; the others are compared with it.
+    /// Each model on each of its engines.
     pub models: Vec<ModelSpec>,
     pub prompts: Vec<Prompt>,
     pub settings: Settings,
+    /// What varies beside models, prompts, lengths and temperatures, in the file's order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub factors: Vec<Factor>,
     pub execution: Execution,
     pub statistics: Statistics,
 }
@@ -54,21 +64,37 @@ pub struct ModelSpec {
     pub name: String,
     /// `hf:org/name@revision`, `pypi:package==version`, `path:folder`, or `fake` for the fake engine.
     pub source: String,
-    /// `mlx`, `llama-cpp` or `fake`.
-    pub engine: String,
+    pub engine: EngineKind,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Prompt {
     /// `"1"`, `"2"`, ... by position unless the file names it.
     pub id: String,
+    /// What the model is to continue; [`FILLER`] where a number of tokens is asked for.
     pub text: String,
+    /// Exactly so many tokens of the text, repeated as often as that takes, in the model's own vocabulary.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u32>,
+}
+
+/// A text of our own that prompts of an exact length and contexts are made of. It never changes: seeds and digests rest on it.
+pub const FILLER: &str = include_str!("filler.txt");
+
+impl Prompt {
+    /// What records call it: the SHA-256 of its text, or of `offprint.tokens/1`, the number of tokens, a line each, and the text.
+    pub fn sha256(&self) -> String {
+        match self.tokens {
+            None => sha256_hex(self.text.as_bytes()),
+            Some(tokens) => sha256_hex(format!("offprint.tokens/1\n{tokens}\n{}", self.text).as_bytes()),
+        }
+    }
 }
 
 impl ModelSpec {
     /// Is the row one of this model on this engine?
     pub fn made(&self, record: &RunRecord) -> bool {
-        record.model == self.id && record.engine == self.engine
+        record.model == self.id && record.engine == self.engine.name()
     }
 }
 
@@ -105,7 +131,7 @@ impl Study {
 
     /// Does any model run on the fake engine? Then nothing that comes of it is a measurement.
     pub fn is_fake(&self) -> bool {
-        self.models.iter().any(|model| model.engine == "fake")
+        self.models.iter().any(|model| model.engine == EngineKind::Fake)
     }
 
     /// The study as if it listed only the model at this index.
@@ -119,15 +145,41 @@ impl Study {
         let alone = self.models.iter().filter(|other| other.id == model.id).count() == 1;
         let one_model = self.models.iter().all(|other| other.id == model.id);
         match (one_model, alone) {
-            (true, _) => model.engine.clone(),
+            (true, _) => model.engine.name().to_owned(),
             (false, true) => model.id.clone(),
             (false, false) => format!("{}/{}", model.id, model.engine),
         }
     }
 
-    /// Points of the design: models x prompts x lengths x temperatures.
+    /// Points of the design: models x prompts x lengths x temperatures x whatever else varies.
     pub fn cells(&self) -> usize {
-        self.models.len() * self.prompts.len() * self.settings.max_tokens.len() * self.settings.temperatures.len()
+        let Settings { max_tokens, temperatures, .. } = &self.settings;
+        let others: usize = self.factors.iter().map(|factor| factor.levels.len()).product();
+        self.models.len() * self.prompts.len() * max_tokens.len() * temperatures.len() * others
+    }
+
+    /// Every factor of the design with its levels, those with one level too, in the order in which they enter an analysis.
+    pub fn design(&self) -> Vec<Factor> {
+        let factor = |name: &str, levels: Vec<Level>| Known::named(name).map(|known| known.with(levels));
+        let number = |number: f64| Level::number(number);
+        let named = |value: &str, label: &str| Level { label: label.to_owned(), ..Level::text(value) };
+        let mut models: Vec<Level> = self.models.iter().map(|model| named(&model.id, &model.name)).collect();
+        models.dedup();
+        let mut engines: Vec<Level> = Vec::new();
+        for model in &self.models {
+            let engine = named(model.engine.name(), model.engine.label());
+            if !engines.contains(&engine) {
+                engines.push(engine);
+            }
+        }
+        let own = [
+            factor(LENGTH, self.settings.max_tokens.iter().map(|length| number((*length).into())).collect()),
+            factor(TEMPERATURE, self.settings.temperatures.iter().copied().map(number).collect()),
+            factor(PROMPT, self.prompts.iter().map(|prompt| Level::text(&prompt.id)).collect()),
+            factor(MODEL, models),
+            factor(ENGINE, engines),
+        ];
+        own.into_iter().flatten().chain(self.factors.iter().cloned()).collect()
     }
 }
 
@@ -199,7 +251,7 @@ pub struct Statistics {
 /// Every run of a study, in plan order, with its place in the execution.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Plan {
-    /// Plan order: model, prompt, length, temperature, replicate; `runs[i].run == i + 1`.
+    /// Plan order: model, prompt, length, temperature, further factors, replicate; `runs[i].run == i + 1`.
     pub runs: Vec<PlannedRun>,
 }
 
@@ -217,8 +269,56 @@ pub struct PlannedRun {
     pub prompt: usize,
     pub max_tokens: u32,
     pub temperature: f64,
+    /// Index into the levels of each of `Study::factors`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<usize>,
     /// From 1.
     pub repeat: u32,
-    /// The run's own sampling seed, from study seed, cell and replicate.
+    /// The run's own sampling seed, from study seed, cell and replicate; the same for all levels of what is compared, so that they
+    /// are asked for the same text.
     pub seed: u64,
+}
+
+impl PlannedRun {
+    /// The level of one of `Study::factors`, a number; `None` where the study has no such factor.
+    pub fn number(&self, study: &Study, factor: &str) -> Option<f64> {
+        let place = study.factors.iter().position(|known| known.name == factor)?;
+        study.factors[place].levels[*self.levels.get(place)?].as_number()
+    }
+
+    /// The run's row with everything that the plan knows: measured, and nothing measured yet.
+    pub fn row(&self, study: &Study) -> RunRecord {
+        let (model, prompt) = (&study.models[self.model], &study.prompts[self.prompt]);
+        RunRecord {
+            run: self.run,
+            order: self.order,
+            block: self.block,
+            model: model.id.clone(),
+            engine: model.engine.name().to_owned(),
+            prompt_id: prompt.id.clone(),
+            prompt_sha256: prompt.sha256(),
+            max_tokens: self.max_tokens,
+            temperature: self.temperature,
+            factors: self.factors(study),
+            repeat: self.repeat,
+            seed: self.seed,
+            ..RunRecord::empty()
+        }
+    }
+
+    /// The level of every factor of the design, as rows carry it.
+    pub fn factors(&self, study: &Study) -> BTreeMap<String, Value> {
+        let (model, prompt) = (&study.models[self.model], &study.prompts[self.prompt]);
+        let text = |text: &str| Value::Text(text.to_owned());
+        let own = [
+            (LENGTH, Value::Number(self.max_tokens.into())),
+            (TEMPERATURE, Value::Number(self.temperature)),
+            (PROMPT, text(&prompt.id)),
+            (MODEL, text(&model.id)),
+            (ENGINE, text(model.engine.name())),
+        ];
+        let others = study.factors.iter().zip(&self.levels);
+        let others = others.map(|(factor, level)| (factor.name.as_str(), factor.levels[*level].value.clone()));
+        own.into_iter().chain(others).map(|(name, value)| (name.to_owned(), value)).collect()
+    }
 }

@@ -4,34 +4,39 @@
 use sha2::{Digest, Sha256};
 
 use super::{ModelSpec, Order, Plan, PlannedRun, Study};
-use crate::digest::sha256_hex;
+use crate::{factor::Role, random::SplitMix64};
 
 impl Plan {
     /// Plans the whole grid. Order [`Order::Blocks`]: block `b` holds replicate `b` of every cell, shuffled by
     /// Fisher and Yates with one SplitMix64 stream from the study's seed, so a further replicate changes no earlier
     /// block. [`Order::Sequential`]: plan order, one block.
     pub fn of(study: &Study) -> Plan {
+        let others = combinations(study);
         let mut runs = Vec::new();
         for (model, spec) in study.models.iter().enumerate() {
             for (prompt, text) in study.prompts.iter().enumerate() {
-                let digest = sha256_hex(text.text.as_bytes());
+                let digest = text.sha256();
                 for &max_tokens in &study.settings.max_tokens {
                     for &temperature in &study.settings.temperatures {
-                        for repeat in 1..=study.settings.num_runs {
-                            let run = runs.len() as u32 + 1;
-                            let seed = run_seed(study.execution.seed, spec, &digest, max_tokens, temperature, repeat);
-                            let (order, block) = (run, 1);
-                            runs.push(PlannedRun {
-                                run,
-                                order,
-                                block,
-                                model,
-                                prompt,
-                                max_tokens,
-                                temperature,
-                                repeat,
-                                seed,
-                            });
+                        let cell = cell(study.execution.seed, spec, &digest, max_tokens, temperature);
+                        for levels in &others {
+                            for repeat in 1..=study.settings.num_runs {
+                                let run = runs.len() as u32 + 1;
+                                let (levels, seed) = (levels.clone(), run_seed(&cell, study, levels, repeat));
+                                let (order, block) = (run, 1);
+                                runs.push(PlannedRun {
+                                    run,
+                                    order,
+                                    block,
+                                    model,
+                                    prompt,
+                                    max_tokens,
+                                    temperature,
+                                    levels,
+                                    repeat,
+                                    seed,
+                                });
+                            }
                         }
                     }
                 }
@@ -51,12 +56,29 @@ impl Plan {
     }
 }
 
-/// Seed of one run: the first 53 bits (so that every JSON reader keeps all digits) of the SHA-256 of
-/// `offprint.seed/1`, study seed, model id, SHA-256 of the prompt, length, temperature and replicate, a line each.
-/// It depends on the cell's own levels, not on positions: a level added to a factor changes no other run's seed.
-fn run_seed(study: u64, model: &ModelSpec, prompt: &str, max_tokens: u32, temperature: f64, repeat: u32) -> u64 {
-    let cell = format!("offprint.seed/1\n{study}\n{}\n{prompt}\n{max_tokens}\n{temperature}\n{repeat}\n", model.id);
-    let digest = Sha256::digest(cell.as_bytes());
+/// Every combination of the levels of `Study::factors`, the last moving fastest; one empty one where there are none.
+fn combinations(study: &Study) -> Vec<Vec<usize>> {
+    study.factors.iter().fold(vec![Vec::new()], |before, factor| {
+        let with = |levels: &Vec<usize>| {
+            (0..factor.levels.len()).map(|level| [levels.as_slice(), &[level]].concat()).collect()
+        };
+        before.iter().flat_map(|levels| -> Vec<Vec<usize>> { with(levels) }).collect()
+    })
+}
+
+/// What a run's seed depends on beside its replicate: `offprint.seed/1`, study seed, model id, SHA-256 of the prompt, length and
+/// temperature, a line each. It names the cell's own levels, not positions: a level added to a factor changes no other run's seed.
+fn cell(study: u64, model: &ModelSpec, prompt: &str, max_tokens: u32, temperature: f64) -> String {
+    format!("offprint.seed/1\n{study}\n{}\n{prompt}\n{max_tokens}\n{temperature}\n", model.id)
+}
+
+/// Seed of one run: the first 53 bits (so that every JSON reader keeps all digits) of the SHA-256 of its cell, the levels of further
+/// factors that are crossed (`name=level`) and the replicate, a line each. Levels that are compared share the seed.
+fn run_seed(cell: &str, study: &Study, levels: &[usize], repeat: u32) -> u64 {
+    let crossed = study.factors.iter().zip(levels).filter(|(factor, _)| factor.role == Role::Crossed);
+    let crossed: String =
+        crossed.map(|(factor, level)| format!("{}={}\n", factor.name, factor.levels[*level].key())).collect();
+    let digest = Sha256::digest(format!("{cell}{crossed}{repeat}\n").as_bytes());
     digest[..8].iter().fold(0, |bits, &byte| bits << 8 | u64::from(byte)) >> 11
 }
 
@@ -76,30 +98,6 @@ fn randomise(runs: &mut [PlannedRun], seed: u64, blocks: u32) {
     }
 }
 
-/// Steele, Lea, Flood: Fast splittable pseudorandom number generators (OOPSLA 2014); constants of its
-/// reference implementation. Ours, because a library may change its stream between versions.
-struct SplitMix64(u64);
-
-impl SplitMix64 {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Uniform on `0..n`: draws from the incomplete last round of `n` are thrown away, so no value is favoured.
-    fn below(&mut self, n: u64) -> u64 {
-        let limit = u64::MAX - u64::MAX % n;
-        loop {
-            let draw = self.next();
-            if draw < limit {
-                return draw % n;
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -112,23 +110,6 @@ mod tests {
              benchmark_settings: {{max_tokens: {max_tokens}, temperatures: [0, 0.7], num_runs: {num_runs}}}\n{extra}"
         );
         Study::from_str("study.yaml", &text).unwrap()
-    }
-
-    /// The generator's published first outputs for seed 1234567.
-    #[test]
-    fn splitmix_gives_its_reference_stream() {
-        let mut random = SplitMix64(1234567);
-        let stream = [random.next(), random.next(), random.next()];
-        assert_eq!(stream, [6457827717110365317, 3203168211198807973, 9817491932198370423]);
-    }
-
-    #[test]
-    fn below_is_uniform() {
-        let mut random = SplitMix64(7);
-        let mut counts = [0u32; 6];
-        (0..60_000).for_each(|_| counts[random.below(6) as usize] += 1);
-        // 10,000 expected a value, standard deviation 91: five of them.
-        assert!(counts.iter().all(|&count| count.abs_diff(10_000) < 456), "{counts:?}");
     }
 
     /// This table may never change: resumed and repeated executions rest on it.

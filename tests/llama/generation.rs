@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use mlx_rs::{Array, Dtype, random};
 use offprint::{
-    engine::{Engine, Generation, Request, Sampling, mlx::Mlx},
+    engine::{Engine, Generation, Prompt, Request, Sampling, mlx::Mlx},
     model::{
         Checkpoint,
         kernels::{self, Joined, Kernels},
@@ -21,7 +21,16 @@ use crate::{
 
 fn request(prompt: &str, max_tokens: u32, temperature: f64, seed: u64) -> Request {
     let sampling = Sampling { temperature, top_p: None, min_p: None, top_k: None };
-    Request { prompt: prompt.into(), chat_template: false, max_tokens, sampling, seed, stop_on_eos: false }
+    Request {
+        context: 0,
+        batch: 1,
+        prompt: Prompt::Text(prompt.into()),
+        chat_template: false,
+        max_tokens,
+        sampling,
+        seed,
+        stop_on_eos: false,
+    }
 }
 
 /// `n` words, and their ids.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use offprint::engine::{Engine, Request, Sampling, mlx::Mlx};
+use offprint::engine::{Engine, Prompt, Request, Sampling, mlx::Mlx};
 use safetensors::Dtype as Stored;
 use serde_json::json;
 
@@ -38,7 +38,9 @@ fn a_checkpoint_of_its_shape_loads_and_generates() {
     engine.load().unwrap();
     let sampling = Sampling { temperature: 0.7, top_p: Some(0.9), min_p: None, top_k: None };
     let request = Request {
-        prompt: "w791 w6864 w315 w9822".into(),
+        prompt: Prompt::Text("w791 w6864 w315 w9822".into()),
+        context: 0,
+        batch: 1,
         chat_template: false,
         max_tokens: 3,
         sampling,

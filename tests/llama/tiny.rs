@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use offprint::engine::{Engine, Request, Sampling, mlx::Mlx};
+use offprint::engine::{Engine, Prompt, Request, Sampling, mlx::Mlx};
 use safetensors::Dtype;
 use serde_json::json;
 use tempfile::TempDir;
@@ -34,6 +34,15 @@ pub fn engine(folder: &Path) -> Mlx {
 pub fn generate(engine: &mut Mlx, tokens: u32, temperature: f64) -> u64 {
     let sampling = Sampling { temperature, top_p: None, min_p: None, top_k: None };
     let prompt = "w1 w2 w3 w4".into();
-    let request = Request { prompt, chat_template: false, max_tokens: tokens, sampling, seed: 1, stop_on_eos: false };
+    let request = Request {
+        context: 0,
+        batch: 1,
+        prompt: Prompt::Text(prompt),
+        chat_template: false,
+        max_tokens: tokens,
+        sampling,
+        seed: 1,
+        stop_on_eos: false,
+    };
     *engine.generate(&request).unwrap().token_times_ns.last().unwrap()
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 
 #[cfg(feature = "mlx")]
-use crate::study::ModelSpec;
+use crate::study::{EngineKind, ModelSpec};
 use crate::{
     engine,
     machine::{self, Environment, Fact},
@@ -86,7 +86,7 @@ pub(super) fn compute() -> Option<Result<String, String>> {
 
 #[cfg(feature = "mlx")]
 fn places(study: &Study) -> Vec<(String, Place)> {
-    let mut real: Vec<&ModelSpec> = study.models.iter().filter(|model| model.engine != "fake").collect();
+    let mut real: Vec<&ModelSpec> = study.models.iter().filter(|model| model.engine != EngineKind::Fake).collect();
     // On several engines it is one model.
     real.dedup_by_key(|model| &model.id);
     real.into_iter().map(|model| (model.id.clone(), place(&model.source))).collect()

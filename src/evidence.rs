@@ -1,0 +1,80 @@
+//! What a paper rests on: a run folder -> the run, its summary, and all claims, those of the comparison with its baseline included. The
+//! one way in for report, explain, compare and bundle; rows are read once, one at a time, and kept only where somebody needs them.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::{
+    analysis::{Summary, Tally},
+    claims::{self, Claims},
+    compare,
+    machine::Environment,
+    record::RunRecord,
+    store::{BASELINE, Run},
+    study::Study,
+};
+
+/// A run folder with what is computed from it.
+#[derive(Debug)]
+pub struct Evidence {
+    /// Its rows are there if it has a baseline, or if they were asked for.
+    pub run: Run,
+    pub summary: Summary,
+    pub claims: Claims,
+}
+
+impl Evidence {
+    /// # Errors
+    /// As [`Run::open`]; no run that ended well.
+    pub fn open(folder: &Path) -> Result<Self> {
+        Evidence::read(folder, false, |_, _, _| Ok(()))
+    }
+
+    /// As [`Evidence::open`], with its rows.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn with_rows(folder: &Path) -> Result<Self> {
+        Evidence::read(folder, true, |_, _, _| Ok(()))
+    }
+
+    /// As [`Evidence::open`], and `look` sees each of the run's own rows.
+    ///
+    /// # Errors
+    /// The same, and what `look` refuses.
+    pub fn read(
+        folder: &Path,
+        keep: bool,
+        mut look: impl FnMut(&Study, &Environment, &RunRecord) -> Result<()>,
+    ) -> Result<Self> {
+        // A comparison needs the rows themselves; a million rows of a run alone would not fit where what is kept of them does.
+        let keep = keep || folder.join(BASELINE).is_dir();
+        let (mut tally, mut records) = (None, Vec::new());
+        let run = Run::read(folder, |study, environment, record| {
+            look(study, environment, &record)?;
+            tally.get_or_insert_with(|| Tally::of(study)).add(&record)?;
+            if keep {
+                records.push(record);
+            }
+            Ok(())
+        })?;
+        let run = Run { records, ..run };
+        let tally = tally.unwrap_or_else(|| Tally::of(&run.study));
+        let summary = tally.finish().with_context(|| folder.display().to_string())?;
+        let claims = all_claims(&run, &summary)?;
+        Ok(Evidence { run, summary, claims })
+    }
+}
+
+/// Every claim of a run's paper.
+///
+/// # Errors
+/// As [`compare::compare`].
+pub fn all_claims(run: &Run, summary: &Summary) -> Result<Claims> {
+    let mut claims = claims::build(run, summary)?;
+    if let Some(baseline) = &run.baseline {
+        compare::baseline(&mut claims, run, baseline)?;
+    }
+    Ok(claims)
+}

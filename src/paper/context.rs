@@ -1,0 +1,283 @@
+//! What templates may loop over: the factors of the design with their levels, and which claims speak of each. Numbers come from claims
+//! alone.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::{
+    analysis::Summary,
+    claims::{Claims, Id, Part},
+    factor::{Factor, LENGTH, MODEL, PROMPT, Role, TEMPERATURE},
+    figures,
+    metric::Metric,
+    study::Study,
+};
+
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Context {
+    /// Those that vary, in the order in which they enter an analysis.
+    pub factors: Vec<FactorText>,
+    /// Is a model compared with others? Is anything?
+    pub several_models: bool,
+    pub several_systems: bool,
+    /// Keys of the levels that have runs.
+    pub lengths: Vec<String>,
+    pub temperatures: Vec<String>,
+    pub prompts: Vec<PromptLevel>,
+    pub cells: Vec<CellLevel>,
+    /// Of the analysis of variance: the factors that have several levels, and their interactions.
+    pub terms: Vec<Term>,
+    /// Ids of the values that another document has published, and of what was found in it; empty where the study names none.
+    pub published: Vec<String>,
+    pub findings: Vec<String>,
+    /// What stands beside the run: its baseline, if it has one.
+    pub beside: Vec<Beside>,
+    /// What is compared with the baseline, as templates of bundles up to 1.0.0 ask for it.
+    pub baseline: Compared,
+}
+
+/// A factor that varies.
+#[derive(Debug, Clone, Serialize)]
+pub struct FactorText {
+    pub name: String,
+    pub label: String,
+    /// With a capital letter, for a heading.
+    pub title: String,
+    /// `output length (tokens)`: heads a column.
+    pub axis: String,
+    pub unit: String,
+    /// Averaged over, or compared?
+    pub crossed: bool,
+    pub compared: bool,
+    /// An amount of work: rates may rise with it.
+    pub amount: bool,
+    /// The output length, which has the fitted line.
+    pub length: bool,
+    pub prompt: bool,
+    /// Has it a figure of its own name?
+    pub figure: bool,
+    /// Do its runs have a decode rate?
+    pub decode: bool,
+    /// Those that have runs.
+    pub levels: Vec<LevelText>,
+    /// As people say the first of them.
+    pub reference: String,
+    /// Each further level by each metric, against the first: claims `ID.ratio`, `.low`, `.high` and `.verdict`, predicate `ID`.
+    pub ratios: Vec<RatioText>,
+    /// Predicates on lines in its levels.
+    pub trends: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct LevelText {
+    pub key: String,
+    pub label: String,
+    /// As people say it: `64 tokens`.
+    pub say: String,
+    /// Begins the ids of its claims: `by_length.64`.
+    pub by: String,
+    /// Begins those of its comparison with the first level; empty for that one.
+    pub vs: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct RatioText {
+    pub id: String,
+    pub level: String,
+    pub metric: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Beside {
+    /// Begins the ids of its claims: `baseline.`.
+    pub its: String,
+    /// For the tables' labels.
+    pub label: String,
+    /// Another system of the same execution? Up to 0.1 a study's further systems stood here, too.
+    pub system: bool,
+    #[serde(flatten)]
+    pub compared: Compared,
+}
+
+/// Ids of what is compared, without their beginning: numbers, ratios and shares, judgements.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Compared {
+    pub absolute: Vec<String>,
+    pub relative: Vec<String>,
+    pub judgements: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Term {
+    /// As in claim ids: `length_prompt`.
+    pub key: String,
+    /// For people: `length × prompt`.
+    pub name: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct PromptLevel {
+    pub id: String,
+    pub text: String,
+    /// A text of our own, of just so many tokens.
+    pub filler: bool,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct CellLevel {
+    pub key: String,
+    pub prompt: String,
+    pub length: String,
+    pub temperature: String,
+    /// The levels of what is compared, if anything is.
+    pub compared: String,
+}
+
+/// The context of a design, from its claims' own source.
+pub fn levels(study: &Study, summary: &Summary, claims: &Claims) -> Context {
+    let keys = |name: &str| summary.by(name).iter().map(|group| group.key.clone()).collect();
+    Context {
+        factors: summary.varying().into_iter().map(|place| factor(summary, claims, place)).collect(),
+        several_models: summary.by(MODEL).len() > 1,
+        several_systems: !summary.compared().is_empty(),
+        lengths: keys(LENGTH),
+        temperatures: keys(TEMPERATURE),
+        prompts: study
+            .prompts
+            .iter()
+            .filter(|prompt| summary.by(PROMPT).iter().any(|group| group.key == prompt.id))
+            .map(|prompt| {
+                let filler = prompt.tokens.is_some();
+                let text = if filler { "the beginning of a text of our own" } else { &prompt.text };
+                PromptLevel { id: prompt.id.clone(), text: text.to_owned(), filler }
+            })
+            .collect(),
+        cells: cells(summary),
+        terms: terms(claims),
+        published: listed(claims, "published.values"),
+        beside: beside(claims),
+        baseline: compared(claims, "baseline."),
+        findings: claims.claims.keys().filter(|id| id.starts_with("published.finding.")).map(Id::to_string).collect(),
+    }
+}
+
+fn factor(summary: &Summary, claims: &Claims, place: usize) -> FactorText {
+    let (factor, groups) = (&summary.factors[place], &summary.by[place]);
+    let Factor { name, label, unit, role, .. } = factor;
+    let levels: Vec<LevelText> = groups
+        .iter()
+        .enumerate()
+        .map(|(index, group)| {
+            let level = &factor.levels[group.level];
+            LevelText {
+                key: group.key.clone(),
+                label: level.label.clone(),
+                say: factor.say(level),
+                by: Id::by(name, &group.key).to_string(),
+                vs: if index == 0 { String::new() } else { format!("vs.{name}.{}", group.key) },
+            }
+        })
+        .collect();
+    let ratio = |level: &LevelText, metric: Metric| {
+        let id = format!("{}.{}", level.vs, metric.name());
+        let known = claims.claims.contains_key(format!("{id}.ratio").as_str());
+        known.then(|| RatioText { id, level: level.say.clone(), metric: metric.about().label.to_owned() })
+    };
+    let compared = levels.iter().skip(1).flat_map(|level| SHOWN.iter().filter_map(move |metric| ratio(level, *metric)));
+    let trend = |metric: &Metric| {
+        Some(format!("fit.{name}.{}", metric.name())).filter(|id| claims.predicates.contains_key(id.as_str()))
+    };
+    FactorText {
+        title: crate::claims::words::sentence(label),
+        axis: factor.axis(),
+        crossed: *role == Role::Crossed,
+        compared: *role == Role::Compared,
+        amount: factor.is_amount(),
+        length: name == LENGTH,
+        prompt: name == PROMPT,
+        figure: figures::with_figure(summary).contains(&place),
+        decode: groups.iter().all(|group| group.metrics.contains_key(&Metric::Decode)),
+        reference: levels.first().map(|level| level.say.clone()).unwrap_or_default(),
+        ratios: compared.collect(),
+        trends: SHOWN.iter().filter_map(trend).collect(),
+        levels,
+        name: name.clone(),
+        label: label.clone(),
+        unit: unit.clone(),
+    }
+}
+
+/// What is shown of a comparison, the most wanted first.
+const SHOWN: [Metric; 7] = [
+    Metric::Decode,
+    Metric::Ttft,
+    Metric::Prefill,
+    Metric::WarmLatency,
+    Metric::Latency,
+    Metric::Throughput,
+    Metric::PeakMemory,
+];
+
+fn cells(summary: &Summary) -> Vec<CellLevel> {
+    let level = |cell: usize, place: usize| &summary.factors[place].levels[summary.grid.cells[cell][place]];
+    let named = |cell: usize, name: &str| {
+        summary.grid.factor(name).map(|place| level(cell, place).key().into_owned()).unwrap_or_default()
+    };
+    let compared = summary.compared();
+    let text =
+        |cell: usize| compared.iter().map(|place| summary.factors[*place].say(level(cell, *place))).collect::<Vec<_>>();
+    summary
+        .cells
+        .iter()
+        .map(|cell| CellLevel {
+            key: cell.key.clone(),
+            prompt: named(cell.level, PROMPT),
+            length: named(cell.level, LENGTH),
+            temperature: named(cell.level, TEMPERATURE),
+            compared: text(cell.level).join(", "),
+        })
+        .collect()
+}
+
+/// What the claims compare the run with.
+fn beside(claims: &Claims) -> Vec<Beside> {
+    let its = "baseline.";
+    let is_there = claims.claims.contains_key("baseline.summary");
+    let beside =
+        || Beside { its: its.to_owned(), label: "baseline".to_owned(), system: false, compared: compared(claims, its) };
+    is_there.then(beside).into_iter().collect()
+}
+
+fn compared(claims: &Claims, its: &str) -> Compared {
+    let [absolute, relative, judgements] =
+        ["absolute", "relative", "judgements"].map(|sort| listed(claims, &format!("{its}{sort}")));
+    Compared { absolute, relative, judgements }
+}
+
+/// The ids that a claim lists; none where there is no such claim.
+fn listed(claims: &Claims, id: &str) -> Vec<String> {
+    let text = claims.claims.get(id).map_or("", |claim| &claim.text);
+    text.split(", ").filter(|id| !id.is_empty()).map(str::to_owned).collect()
+}
+
+/// The terms that the claims on latency's variance name: factors first, then ever longer interactions, as they were analysed.
+fn terms(claims: &Claims) -> Vec<Term> {
+    let of = |id: &Id| match id.parts() {
+        [Part::Words(words), Part::Metric(Metric::Latency), Part::Level(term)] if words == "variance" => {
+            Some(term.clone())
+        }
+        _ => None,
+    };
+    let known: BTreeSet<String> = claims.claims.keys().filter_map(of).collect();
+    let mut order: Vec<&str> = crate::factor::KNOWN.iter().map(|known| known.name).collect();
+    order.extend(known.iter().filter(|term| !term.contains('_')).map(String::as_str));
+    let place = |term: &String| {
+        let factors: Vec<usize> =
+            term.split('_').filter_map(|part| order.iter().position(|name| *name == part)).collect();
+        (term == "higher", factors.len(), factors)
+    };
+    let mut keys: Vec<String> = known.iter().cloned().collect();
+    keys.sort_by_key(place);
+    keys.into_iter().map(|key| Term { name: key.replace('_', " × "), key }).collect()
+}

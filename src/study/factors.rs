@@ -1,0 +1,72 @@
+//! The block `factors` of a study file -> factors with their levels. Names are those of the factors that act somewhere and whose levels
+//! stand nowhere else in the file; levels are those that every engine of the study can do.
+
+use super::{
+    ModelSpec,
+    check::{Checked, distinct, ensure, in_range, not_empty},
+    error::Problem,
+    file::Factors,
+};
+use crate::factor::{Factor, KNOWN, Known, Level};
+
+/// # Errors
+/// A factor that is none, or that the study lists elsewhere; a level twice, out of range, or beyond what an engine can do.
+pub(super) fn check(Factors(entries): Factors, models: &[ModelSpec]) -> Checked<Vec<Factor>> {
+    let names: Vec<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();
+    for (i, name) in names.iter().enumerate() {
+        let again = names[..i].contains(name);
+        ensure(!again, &format!("factors.{name}"), "the factor once", "it again", "list all its levels in one place")?;
+    }
+    entries.into_iter().map(|(name, levels)| factor(&name, &levels, models)).collect()
+}
+
+fn factor(name: &str, levels: &[u32], models: &[ModelSpec]) -> Checked<Factor> {
+    let key = format!("factors.{name}");
+    let known = known(name, &key)?;
+    let (least, most) = known.range.unwrap_or_default();
+    not_empty(&key, levels, "list its levels, the reference first")?;
+    for (i, level) in levels.iter().enumerate() {
+        let unit = if known.unit.is_empty() { String::new() } else { format!(" of {}", known.unit) };
+        in_range(&format!("{key}[{i}]"), level, &least, &most, &format!("a level of `{name}` is a number{unit}"))?;
+    }
+    distinct(&key, levels, u32::to_string, "")?;
+    for model in models {
+        let of_engine = model.engine.most(name).unwrap_or(0.0);
+        for (i, level) in levels.iter().enumerate() {
+            let expected = format!("at most {of_engine}, which is what the engine {} can do", model.engine);
+            let hint = format!("take the level out, or run {} on another engine", model.id);
+            ensure(f64::from(*level) <= of_engine, &format!("{key}[{i}]"), &expected, &level.to_string(), &hint)?;
+        }
+    }
+    Ok(known.with(levels.iter().map(|level| Level::number((*level).into())).collect()))
+}
+
+/// The factor of this name, if its levels are listed here.
+fn known(name: &str, key: &str) -> Checked<&'static Known> {
+    let found = KNOWN.iter().find(|known| known.name == name && known.range.is_some());
+    let here: Vec<&str> = KNOWN.iter().filter(|known| known.range.is_some()).map(|known| known.name).collect();
+    let problem = |found: String, hint: String| {
+        Problem::new(key, format!("expected one of {}, found {found}", here.join(", ")), hint)
+    };
+    // `prompts: [...]`, `max_tokens: [...]` and `prompt: [...]` are meant alike.
+    let is_elsewhere = |known: &&Known| {
+        let listed = known.listed.rsplit('.').next().unwrap_or_default();
+        known.range.is_none() && [known.name, listed, &format!("{}s", known.name)].contains(&name)
+    };
+    let elsewhere = KNOWN.iter().find(is_elsewhere);
+    found.ok_or_else(|| match elsewhere {
+        Some(known) => problem(
+            format!("`{name}`, which the study lists elsewhere"),
+            format!("its levels are listed as `{}`", known.listed),
+        ),
+        None => problem(format!("the unknown factor `{name}`"), nearest(name, &here)),
+    })
+}
+
+fn nearest(name: &str, known: &[&str]) -> String {
+    let distance = |other: &&&str| strsim::damerau_levenshtein(name, other);
+    match known.iter().min_by_key(distance).filter(|other| distance(other) <= other.len() / 3 + 1) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "a factor needs a place where it acts; docs/FORMAT.md lists those that have one".to_owned(),
+    }
+}
