@@ -94,7 +94,7 @@ def label(about):
     """One run of the bench in few words: when, on which processor, and what sets it apart."""
     told = about["machine"].get("identity")
     noted = about.get("noted_by_hand", {}).get("generation")
-    which = " ".join(told.values()) if told else f"{noted}, noted by hand" if noted else "generation not noted"
+    which = identity(about) if told else f"{noted}, noted by hand" if noted else "generation not noted"
     name = about["machine"]["processor"].replace("(R)", "").replace(" Processor", "")
     apart = [Path(about["model"]).stem.replace("random-", "random weights, ")] if about["random_weights"] else []
     apart += ["beside a busy process"] if about["beside_a_busy_process"] else []
