@@ -281,7 +281,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
 }
 
 fn broken_links(path: &Path, text: &str) -> Vec<String> {
-    let link = Regex::new(r"\]\(([^)\s]+)\)").unwrap();
+    let link = Regex::new(r#"(?:\]\(|src=")([^)"\s]+)[)"]"#).unwrap();
     let mut found = Vec::new();
     for (index, line) in code_and_text(text).1.lines().enumerate() {
         for to in link
@@ -301,12 +301,9 @@ fn broken_links(path: &Path, text: &str) -> Vec<String> {
 #[test]
 fn links_lead_somewhere() {
     none(documents().iter().flat_map(|path| broken_links(path, &read(path))).collect());
-    let text = "[a](README.md) [b](nowhere.md) [c](#one-two) [d](#three) `[e](no-link.md)`\n\n# One `two`!\n";
-    assert_eq!(
-        broken_links(Path::new("CONTRIBUTING.md"), text).len(),
-        3,
-        "`nowhere.md`, and two headings that CONTRIBUTING has not"
-    );
+    let text = "[a](README.md) [b](nowhere.md) [c](#one-two) [d](#three) `[e](no-link.md)` <img src=\"no.png\">\n\n# One `two`!\n";
+    let broken = broken_links(Path::new("CONTRIBUTING.md"), text);
+    assert_eq!(broken.len(), 4, "a file, a picture, and two headings that CONTRIBUTING has not: {broken:?}");
     assert_eq!(anchors("# One `two`!\n## A: b/c\n## A: b/c"), ["a-bc", "a-bc-1", "one-two"].map(String::from).into());
 }
 

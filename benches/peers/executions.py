@@ -43,7 +43,15 @@ def read(folder):
     # Before our kernels there was no such entry: all was MLX's own.
     kernels = environment["libraries"].get("kernels", "MLX's own").split(", GLIBC")[0]
     day = environment["captured_at"][:10]
-    return Execution(folder, day, environment["chip"]["value"], kernels, len(measured), seconds, decode)
+    return Execution(folder, day, chip(environment), kernels, len(measured), seconds, decode)
+
+
+def chip(environment):
+    """The processor's name and what tells it from others of that name, which older records lack."""
+    name = environment["chip"]["value"].replace("(R)", "").replace(" Processor", "")
+    told = environment.get("processor", {}).get("value") or {}
+    numbers = [f"{field} {told[field]}" for field in ("family", "model", "stepping") if field in told]
+    return f"{name} ({', '.join([*filter(None, [told.get('name')]), *numbers]) or 'generation not recorded'})"
 
 
 def write(to, *studies):
