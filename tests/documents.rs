@@ -241,6 +241,15 @@ fn no_document_names_a_path_of_a_machine() {
     none(found);
 }
 
+#[test]
+fn our_own_linter_finds_no_contradiction_in_them() {
+    let lint = |path: &PathBuf| {
+        let said = Command::new(env!("CARGO_BIN_EXE_offprint")).arg("lint").arg(path).output().unwrap();
+        (!said.status.success()).then(|| String::from_utf8(said.stdout).unwrap())
+    };
+    none(documents().iter().filter_map(lint).collect());
+}
+
 // --- what they refer to
 
 /// Code of a document, a span or a line each, with its line's number; and the text with code left out.
