@@ -77,8 +77,6 @@ def main(check):
 
 
 if __name__ == "__main__":
-    match sys.argv[1:]:
-        case [] | ["--check"]:
-            main(check=bool(sys.argv[1:]))
-        case _:
-            sys.exit("usage: documents.py [--check]")
+    if sys.argv[1:] not in ([], ["--check"]):
+        sys.exit("usage: documents.py [--check]")
+    main(check=bool(sys.argv[1:]))

@@ -27,7 +27,7 @@ class Execution:
 
 def of(study):
     """All committed ones of a study, oldest first."""
-    return [read(folder) for folder in sorted((ROOT / "results" / study).iterdir())]
+    return [read(rows.parent) for rows in sorted((ROOT / "results" / study).glob("*/runs.jsonl"))]
 
 
 def read(folder):

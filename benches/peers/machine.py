@@ -73,7 +73,9 @@ def peak_bytes(pid):
 
 
 def slug():
-    return re.sub(r"[^a-z0-9]+", "-", describe()["processor"].lower()).strip("-")
+    """For a file's name: the processor and what tells it apart, so that one machine's result never replaces another's of the day."""
+    said = describe()
+    return re.sub(r"[^a-z0-9]+", "-", " ".join([said["processor"], *said["identity"].values()]).lower()).strip("-")
 
 
 def weight_bytes(folder: Path):
