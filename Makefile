@@ -8,7 +8,7 @@ endif
 
 OFFPRINT := target/release/offprint
 
-.PHONY: paper report test lint build fuzz bench-peers engines
+.PHONY: paper report test lint build fuzz bench-peers tables engines
 
 build: ## compile, in the one profile that everything here uses
 	cargo build --release
@@ -35,6 +35,9 @@ engines: build ## the study on MLX and on llama.cpp, whose crate is compiled for
 
 bench-peers: build ## beside llama.cpp and mlx-lm on this machine, see benches/peers/README.md; PEERS="--rounds 3" passes switches on
 	python3 benches/peers/peers.py $(PEERS)
+
+tables: ## the tables of the documents again, from the committed samples; a test fails where they differ
+	python3 benches/peers/documents.py
 
 SECONDS_EACH ?= 60
 fuzz: ## each fuzz target for SECONDS_EACH; needs a nightly compiler and cargo-fuzz, see fuzz/README.md

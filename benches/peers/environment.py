@@ -85,10 +85,9 @@ def instructions():
 
 
 if __name__ == "__main__":
-    match sys.argv[1:]:
-        case ["--instructions"]:
-            print(*instructions())
-        case [folder] if not folder.startswith("-"):
-            prepare(Path(folder).resolve())
-        case _:
-            sys.exit("usage: environment.py (FOLDER | --instructions): make the environment in FOLDER, or print ggml's options")
+    if sys.argv[1:] == ["--instructions"]:
+        print(*instructions())
+    elif len(sys.argv) == 2 and not sys.argv[1].startswith("-"):
+        prepare(Path(sys.argv[1]).resolve())
+    else:
+        sys.exit("usage: environment.py (FOLDER | --instructions): make the environment in FOLDER, or print ggml's options")

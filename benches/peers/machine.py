@@ -12,18 +12,41 @@ from pathlib import Path
 import environment
 
 
+# What tells processors of one name apart: three generations of AMD's call themselves "AMD EPYC" on virtual machines.
+TELLS_APART = {
+    "darwin": {"family": "machdep.cpu.family", "model": "machdep.cpu.model", "stepping": "machdep.cpu.stepping", "hw.cpufamily": "hw.cpufamily"},
+    "x86": {"family": "cpu family", "model": "model", "stepping": "stepping"},
+    "arm": {"implementer": "CPU implementer", "part": "CPU part", "variant": "CPU variant", "revision": "CPU revision"},
+}
+
+
+def sysctl(key):
+    return subprocess.run(["sysctl", "-n", key], capture_output=True, text=True).stdout.strip()
+
+
+def from_cpuinfo(text):
+    """Of the first processor: its name, or None, and what tells it apart, as far as the kernel says it."""
+    said = {}
+    for line in text.splitlines():
+        key, colon, value = line.partition(":")
+        if colon:
+            said.setdefault(key.strip(), value.strip())
+    told = TELLS_APART["x86"] | TELLS_APART["arm"]
+    return said.get("model name"), {name: said[key] for name, key in told.items() if key in said}
+
+
 def describe():
-    """The processor, cores, memory, instruction sets, operating system."""
+    """The processor and what tells it from others of its name, cores, memory, instruction sets, operating system."""
     if sys.platform == "darwin":
-        told = lambda key: subprocess.run(["sysctl", "-n", key], capture_output=True, text=True).stdout.strip()
-        processor, memory = told("machdep.cpu.brand_string"), int(told("hw.memsize"))
+        processor, memory = sysctl("machdep.cpu.brand_string"), int(sysctl("hw.memsize"))
+        identity = {name: said for name, key in TELLS_APART["darwin"].items() if (said := sysctl(key))}
     else:
-        text = Path("/proc/cpuinfo").read_text()
-        found = re.search(r"^model name\s*:\s*(.*)$", text, re.M)
-        processor = found[1] if found else platform.machine()
+        processor, identity = from_cpuinfo(Path("/proc/cpuinfo").read_text())
+        processor = processor or platform.machine()
         memory = int(re.search(r"^MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text(), re.M)[1]) * 1024
     return {
         "processor": processor,
+        "identity": identity,
         "cores": os.cpu_count(),
         "memory_bytes": memory,
         "instructions": environment.instructions() or platform.machine(),
@@ -50,7 +73,9 @@ def peak_bytes(pid):
 
 
 def slug():
-    return re.sub(r"[^a-z0-9]+", "-", describe()["processor"].lower()).strip("-")
+    """For a file's name: the processor and what tells it apart, so that one machine's result never replaces another's of the day."""
+    said = describe()
+    return re.sub(r"[^a-z0-9]+", "-", " ".join([said["processor"], *said["identity"].values()]).lower()).strip("-")
 
 
 def weight_bytes(folder: Path):
