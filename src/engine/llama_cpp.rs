@@ -16,7 +16,7 @@ use llama_cpp_2::{
 };
 
 use crate::{
-    engine::{Engine, Generation, Request, Sampling, chat},
+    engine::{Engine, Generation, Request, Sampling, arrivals::Arrivals, chat},
     model::kernels,
     record::FinishReason,
 };
@@ -131,24 +131,23 @@ fn decode(
     start: Instant,
 ) -> Result<(Vec<LlamaToken>, Vec<u64>, FinishReason)> {
     let budget = request.max_tokens as usize;
-    let (mut tokens, mut times) = (Vec::with_capacity(budget), Vec::with_capacity(budget));
+    let mut arrivals = Arrivals::expect(budget, || ns(start));
     // llama.cpp refuses a batch beyond this; it cuts smaller ones itself.
     for part in prompt.chunks(loaded.context.n_batch() as usize) {
         loaded.context.decode(&mut LlamaBatch::get_one(part)?)?;
     }
-    loop {
+    for left in (0..budget).rev() {
         // Sampling reads the logits on the host, so it waits for the device.
-        let token = sampler.sample(&loaded.context, -1);
-        times.push(ns(start));
-        tokens.push(token);
+        let token = arrivals.take(|| Ok(sampler.sample(&loaded.context, -1)))?;
         if request.stop_on_eos && loaded.model.vocab().is_eog(token) {
-            return Ok((tokens, times, FinishReason::Stop));
+            return Ok(arrivals.end(FinishReason::Stop));
         }
-        if tokens.len() == budget {
-            return Ok((tokens, times, FinishReason::Length));
+        if left == 0 {
+            break;
         }
         loaded.context.decode(&mut LlamaBatch::get_one(&[token])?)?;
     }
+    Ok(arrivals.end(FinishReason::Length))
 }
 
 fn context(
