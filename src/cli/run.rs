@@ -104,8 +104,9 @@ pub(super) fn execute_with(
     }
     let (mut journal, done) = match unfinished {
         Some(folder) => {
+            // First, since a folder that is refused stays as it is: going on cuts off what was in flight.
+            same_conditions(&Run::read(folder, |_, _, _| Ok(()))?, &environment)?;
             let (journal, run) = Journal::resume(folder)?;
-            same_conditions(&run, &environment)?;
             tell_dropped(&journal);
             let measured = run.records.iter().filter(|record| record.phase == Phase::Measured);
             (journal, measured.map(|record| record.run).collect::<BTreeSet<u32>>())
@@ -204,8 +205,11 @@ pub(super) fn unfinished(study_file: &Path, results: &Path) -> Result<PathBuf> {
 /// Rows of two machines or builds must not be mixed in one run.
 fn same_conditions(run: &Run, now: &Environment) -> Result<()> {
     let then = &run.environment;
+    let processors = then.processor.value.as_ref().zip(now.processor.value.as_ref());
+    let other_processor = processors.is_some_and(|(then, now)| then.differs_from(now));
     let facts = [
         ("chip", then.chip == now.chip),
+        ("processor", !other_processor),
         ("memory", then.memory_bytes == now.memory_bytes),
         ("os", then.os == now.os),
         ("offprint's version", then.offprint_version == now.offprint_version && then.git_commit == now.git_commit),
