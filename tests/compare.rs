@@ -80,6 +80,8 @@ fn two_executions_of_a_quiet_engine_are_equivalent() {
     // What was made otherwise: the seed, and so the tokens.
     let differences: Vec<&str> =
         comparison["differences"].as_array().unwrap().iter().map(|d| d["what"].as_str().unwrap()).collect();
+    // Where there is a sensor, the machine may have warmed up meanwhile.
+    let differences: Vec<&str> = differences.into_iter().filter(|what| *what != "thermal state").collect();
     assert_eq!(differences, ["seed"]);
     assert_eq!(comparison["outputs"]["compared"], 0);
 

@@ -119,9 +119,10 @@ pub(super) fn execute_with(
     };
     begun(journal.folder())?;
     let todo: Vec<_> = plan.execution().into_iter().filter(|run| !done.contains(&run.run)).collect();
+    // Before the first word: who reads it may answer with a signal.
+    let stop = stop_on_signal()?;
     tell!("{}: {} of {} runs to do", journal.folder().display(), todo.len(), plan.runs.len());
 
-    let stop = stop_on_signal()?;
     let mut progress = RunProgress::new(&study, plan.runs.len(), &todo);
     let program = std::env::current_exe().context("where is this program?")?;
     let mut worker = vec![program.display().to_string(), "worker".to_owned()];
