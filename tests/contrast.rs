@@ -1,10 +1,13 @@
 //! The tests behind `compare`: against an independent computation (tests/oracles/contrasts.py), and by simulation. Of two
 //! executions whose true change lies exactly on the margin, at most the promised share may be called equivalent or different.
+//! And verdicts on hand-made cases where the level for one of several tests and the level for a single one disagree.
 #![allow(clippy::unwrap_used)] // a test may: it fails where it should
 
 use offprint::analysis::{
     contrast::{Sample, contrast},
     dual::Dual,
+    observation::Observation,
+    pairs::{equivalence, rise},
 };
 use serde_json::Value;
 
@@ -148,4 +151,43 @@ fn intervals_of_other_numbers_hold_the_truth_as_often_as_they_say() {
         // Of three runs a cell, the spread of the spread is overrated a little: the share's interval is wider than it need be.
         assert!((0.885..=0.93).contains(&held), "{kind}: {held}");
     }
+}
+
+/// Four cells at each level: `shift` above their partners at the first, give or take `spread`.
+fn levels(shifts: &[(f64, f64)]) -> Vec<Observation> {
+    let mut observations = Vec::new();
+    for (level, (shift, spread)) in shifts.iter().enumerate() {
+        for (cell, sign) in [-1.0, -1.0, 1.0, 1.0].into_iter().enumerate() {
+            let value = 100.0 + shift + sign * spread;
+            observations.push(Observation { levels: [level, cell, 0], order: 0.0, tokens: 1.0, value });
+        }
+    }
+    observations
+}
+
+/// The mean difference is 10 and its standard error 0.87, so beyond a margin of 7.4 it is 3.0 standard errors, p = 0.029: less
+/// than 0.05, and more than 0.05 / 3.
+#[test]
+fn a_pair_that_differs_alone_does_not_among_three() {
+    let p =
+        |found: &[offprint::analysis::pairs::Pair]| found.iter().filter_map(|pair| pair.p_beyond).fold(1.0, f64::min);
+    let alone = equivalence(&levels(&[(0.0, 0.0), (10.0, 1.5)]), 0, 7.4, 0.95).unwrap();
+    let among = equivalence(&levels(&[(0.0, 0.0), (5.0, 0.75), (10.0, 1.5)]), 0, 7.4, 0.95).unwrap();
+    assert_eq!((alone.pairs.len(), among.pairs.len()), (1, 3));
+    assert!((p(&alone.pairs) - p(&among.pairs)).abs() < 1e-12 && (0.0167..0.05).contains(&p(&among.pairs)));
+    assert_eq!((alone.verdict, among.verdict), (Some(false), None));
+    // All must pass, so passing is held to the whole level.
+    let close = equivalence(&levels(&[(0.0, 0.0), (5.0, 0.75), (10.0, 1.5)]), 0, 12.1, 0.95).unwrap();
+    let worst = close.pairs.iter().filter_map(|pair| pair.p).fold(0.0, f64::max);
+    assert!(close.verdict == Some(true) && (0.0167..0.05).contains(&worst), "{worst}");
+}
+
+/// A fall of 3.0 standard errors, p = 0.029, then steps that neither rise nor fall.
+#[test]
+fn a_step_that_falls_alone_does_not_among_three() {
+    let falls = [(0.0, 0.0), (-2.6, 1.5)];
+    let alone = rise(&levels(&falls), 0, 0.95).unwrap();
+    let among = rise(&levels(&[falls[0], falls[1], (-2.6, 0.0), (-2.6, 1.5)]), 0, 0.95).unwrap();
+    assert_eq!((alone.steps.len(), among.steps.len()), (1, 3));
+    assert_eq!((alone.verdict, among.verdict), (Some(false), None));
 }

@@ -1,6 +1,7 @@
 //! Plan x Engine -> the rows of one run at a time: schedule, warm-up, cool-down, worker processes.
 //! Knows nothing of statistics, of the disk and of the screen: rows go to a sink, news to an observer.
 
+mod cooling;
 pub mod worker;
 
 use std::{
@@ -16,10 +17,11 @@ use crate::{
     digest,
     engine::{Generation, Prompt, Request, Sampling},
     factor::{BATCH, CONTEXT, THREADS},
-    machine,
+    machine::{self, Fact},
     record::{Outcome, Phase, RunRecord},
     study::{Isolation, Plan, PlannedRun, Study},
 };
+use cooling::World;
 use worker::{Lost, Program, Spec, Worker};
 
 /// Tokens of a warm-up generation: enough to touch every kernel of a decode step.
@@ -47,6 +49,8 @@ pub enum News<'a> {
     Begins { run: &'a PlannedRun, left: usize },
     /// Waiting until the machine is cool, or as long as the study says.
     Waits { for_at_most: Duration },
+    /// The study has a thermal gate, and the machine shows no temperature: nothing is waited for.
+    CannotWait { why: &'a str },
     /// A run has its row.
     Ends { record: &'a RunRecord },
 }
@@ -71,7 +75,10 @@ impl Bench<'_> {
     ) -> Result<Ended> {
         let todo: Vec<&PlannedRun> =
             self.plan.execution().into_iter().filter(|run| !self.done.contains(&run.run)).collect();
-        let start_band = machine::thermal_reading().value;
+        let Fact { value: start_band, reason } = machine::thermal_reading();
+        if let (Some(_), None) = (self.study.execution.thermal_gate_s, &start_band) {
+            watch(News::CannotWait { why: &reason.unwrap_or_default() });
+        }
         // Isolation `session`: each model's worker on each number of threads, which is kept.
         let mut kept: BTreeMap<(usize, Option<u32>), Worker> = BTreeMap::new();
         for (index, run) in todo.iter().enumerate() {
@@ -202,29 +209,16 @@ impl Bench<'_> {
         RunRecord { phase, started_at: now(), ..run.row(self.study) }
     }
 
-    /// The study's pause, then its thermal gate: until the machine is back in the band it started in.
+    /// The study's pause, then its thermal gate.
     fn cool_down(&self, start: Option<&machine::Thermal>, watch: &mut dyn FnMut(News<'_>)) {
-        let execution = &self.study.execution;
-        let wait = |limit: Duration, done: &dyn Fn() -> bool| {
-            let begin = Instant::now();
-            while begin.elapsed() < limit && !self.stopped() && !done() {
-                sleep(Duration::from_millis(100).min(limit));
-            }
+        let begin = Instant::now();
+        let world = World {
+            thermal: &|| machine::thermal_reading().value,
+            now: &|| begin.elapsed(),
+            sleep: &sleep,
+            stopped: &|| self.stopped(),
         };
-        if execution.cooldown_s > 0.0 {
-            let pause = Duration::from_secs_f64(execution.cooldown_s);
-            watch(News::Waits { for_at_most: pause });
-            wait(pause, &|| false);
-        }
-        // A machine that shows no temperature cannot be waited for; its rows say `thermal: null`.
-        if let (Some(limit), Some(start)) = (execution.thermal_gate_s, start) {
-            let limit = Duration::from_secs_f64(limit);
-            let cool = || machine::thermal_reading().value.is_none_or(|reading| reading.is_back_at(start));
-            if !cool() {
-                watch(News::Waits { for_at_most: limit });
-                wait(limit, &cool);
-            }
-        }
+        world.cool_down(&self.study.execution, start, &mut |for_at_most| watch(News::Waits { for_at_most }));
     }
 }
 

@@ -67,6 +67,10 @@ impl Registry {
         let e = &run.environment;
         let said = "what the machine says of itself, in environment.json";
         self.maybe("machine.chip", chip, said);
+        // Records from before it was asked have no such claim, and their papers no such row.
+        if !e.processor.is_not_recorded() {
+            self.maybe("machine.processor", &e.processor, said);
+        }
         self.maybe("machine.model", machine_model, said);
         self.fact("machine.arch", arch, said);
         let features = if e.cpu_features.is_empty() { "none of note".to_owned() } else { e.cpu_features.join(", ") };

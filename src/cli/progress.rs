@@ -63,6 +63,13 @@ impl<'a> RunProgress<'a> {
                     bar.tick();
                 }
             }
+            News::CannotWait { why } => {
+                let line = format!("thermal_gate_s: {why}; nothing is waited for");
+                match &self.bar {
+                    Some(bar) => bar.println(line),
+                    None => tell!("{line}"),
+                }
+            }
             News::Ends { record } => self.ends(record),
         }
     }

@@ -105,8 +105,9 @@ pub(super) fn execute_with(
     }
     let (mut journal, done) = match unfinished {
         Some(folder) => {
+            // First, since a folder that is refused stays as it is: going on cuts off what was in flight.
+            same_conditions(&Run::read(folder, |_, _, _| Ok(()))?, &environment)?;
             let (journal, run) = Journal::resume(folder)?;
-            same_conditions(&run, &environment)?;
             tell_dropped(&journal);
             let measured = run.records.iter().filter(|record| record.phase == Phase::Measured);
             (journal, measured.map(|record| record.run).collect::<BTreeSet<u32>>())
@@ -119,9 +120,10 @@ pub(super) fn execute_with(
     };
     begun(journal.folder())?;
     let todo: Vec<_> = plan.execution().into_iter().filter(|run| !done.contains(&run.run)).collect();
+    // Before the first word: who reads it may answer with a signal.
+    let stop = stop_on_signal()?;
     tell!("{}: {} of {} runs to do", journal.folder().display(), todo.len(), plan.runs.len());
 
-    let stop = stop_on_signal()?;
     let mut progress = RunProgress::new(&study, plan.runs.len(), &todo);
     let program = std::env::current_exe().context("where is this program?")?;
     let mut worker = vec![program.display().to_string(), "worker".to_owned()];
@@ -205,8 +207,11 @@ pub(super) fn unfinished(study_file: &Path, results: &Path) -> Result<PathBuf> {
 /// Rows of two machines or builds must not be mixed in one run.
 fn same_conditions(run: &Run, now: &Environment) -> Result<()> {
     let then = &run.environment;
+    let processors = then.processor.value.as_ref().zip(now.processor.value.as_ref());
+    let other_processor = processors.is_some_and(|(then, now)| then.differs_from(now));
     let facts = [
         ("chip", then.chip == now.chip),
+        ("processor", !other_processor),
         ("memory", then.memory_bytes == now.memory_bytes),
         ("os", then.os == now.os),
         ("offprint's version", then.offprint_version == now.offprint_version && then.git_commit == now.git_commit),

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Told, quantities::Design};
 use crate::{
-    machine::{Environment, Fact},
+    machine::{Environment, Fact, Processor},
     record::RunRecord,
     study::Study,
 };
@@ -103,6 +103,7 @@ fn machine(found: &mut Found, a: &Environment, b: &Environment) {
         let unknown = |side: &str| format!("not known (of {side})");
         found.put((Kind::Machine, true), "chip", unknown("A"), unknown("B"));
     }
+    processor(found, a, b);
     found.fact(false, "machine", &a.machine_model, &b.machine_model);
     found.put((Kind::Machine, true), "architecture", &a.arch, &b.arch);
     found.put((Kind::Machine, true), "instruction sets", a.cpu_features.join(", "), b.cpu_features.join(", "));
@@ -118,6 +119,19 @@ fn machine(found: &mut Found, a: &Environment, b: &Environment) {
     found.fact(false, "low power mode", &a.low_power_mode, &b.low_power_mode);
     found.fact(false, "thermal state", &a.thermal_state, &b.thermal_state);
     found.fact(false, "virtual machine", &a.virtualized, &b.virtualized);
+}
+
+/// Machines of one name may have processors of several kinds. One that is not known, as in records from before it was asked, is
+/// told, and makes no other machine of one that agrees in all else.
+fn processor(found: &mut Found, a: &Environment, b: &Environment) {
+    let (Some(one), Some(other)) = (&a.processor.value, &b.processor.value) else {
+        return found.fact(false, "processor", &a.processor, &b.processor);
+    };
+    if one.numbers() != other.numbers() {
+        found.put((Kind::Machine, one.differs_from(other)), "processor", one, other);
+    }
+    let microcode = |processor: &Processor| processor.microcode.clone().unwrap_or_else(|| "not known".to_owned());
+    found.put((Kind::Machine, false), "microcode", microcode(one), microcode(other));
 }
 
 fn software(found: &mut Found, a: &Environment, b: &Environment) {

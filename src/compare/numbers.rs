@@ -231,3 +231,36 @@ pub(super) fn judgements(a: &Claims, b: &Claims) -> (Vec<Compared>, Vec<Id>) {
     }
     (found, unsettled)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The verdicts of claims with these p: of the tests against the margin, and that it is exceeded.
+    fn verdicts(ps: &[(f64, f64)]) -> Vec<Verdict> {
+        let side = || Side { value: Some(1.0), text: "1".to_owned() };
+        let claim = |(p, p_beyond): (f64, f64)| Compared {
+            id: "latency.mean".to_owned(),
+            sort: Sort::Absolute,
+            scale: Scale::Ratio,
+            formula: String::new(),
+            unit: "s",
+            a: side(),
+            b: side(),
+            change: Some(Change { value: 0.0, low: 0.0, high: 0.0, p, p_beyond }),
+            verdict: Verdict::Inconclusive,
+        };
+        let mut claims: Vec<Compared> = ps.iter().copied().map(claim).collect();
+        decide(&mut claims, 0.95, false);
+        claims.into_iter().map(|claim| claim.verdict).collect()
+    }
+
+    /// 0.02 is below 0.05 and above 0.05 / 4: it settles a single claim, and none of four.
+    #[test]
+    fn of_several_claims_none_differs_by_one_of_many_chances() {
+        use Verdict::{Different, Equivalent, Inconclusive};
+        assert_eq!(verdicts(&[(1.0, 0.02)]), [Different]);
+        let four = [(1.0, 0.02), (1.0, 0.012), (0.04, 1.0), (0.06, 0.5)];
+        assert_eq!(verdicts(&four), [Inconclusive, Different, Equivalent, Inconclusive]);
+    }
+}

@@ -16,7 +16,7 @@ use llama_cpp_2::{
 };
 
 use crate::{
-    engine::{Engine, Generation, Prompt, Request, Sampling, chat, repeated},
+    engine::{Engine, Generation, Prompt, Request, Sampling, arrivals::Arrivals, chat, repeated},
     model::kernels,
     record::FinishReason,
     study::FILLER,
@@ -156,21 +156,20 @@ fn decode(
     start: Instant,
 ) -> Result<(Vec<LlamaToken>, Vec<u64>, FinishReason)> {
     let budget = request.max_tokens as usize;
-    let (mut tokens, mut times) = (Vec::with_capacity(budget), Vec::with_capacity(budget));
+    let mut arrivals = Arrivals::expect(budget, || ns(start));
     read(loaded, prompt)?;
-    loop {
+    for left in (0..budget).rev() {
         // Sampling reads the logits on the host, so it waits for the device.
-        let token = sampler.sample(&loaded.context, -1);
-        times.push(ns(start));
-        tokens.push(token);
+        let token = arrivals.take(|| Ok(sampler.sample(&loaded.context, -1)))?;
         if request.stop_on_eos && loaded.model.vocab().is_eog(token) {
-            return Ok((tokens, times, FinishReason::Stop));
+            return Ok(arrivals.end(FinishReason::Stop));
         }
-        if tokens.len() == budget {
-            return Ok((tokens, times, FinishReason::Length));
+        if left == 0 {
+            break;
         }
         loaded.context.decode(&mut LlamaBatch::get_one(&[token])?)?;
     }
+    Ok(arrivals.end(FinishReason::Length))
 }
 
 fn context(

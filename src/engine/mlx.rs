@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use mlx_rs::{Array, Dtype, Stream, memory, transforms, with_stream};
 
 use crate::{
-    engine::{Engine, Generation, Prompt, Request, repeated, sampler, tokenizer::Tokenizer},
+    engine::{Engine, Generation, Prompt, Request, arrivals::Arrivals, repeated, sampler, tokenizer::Tokenizer},
     model::{
         Checkpoint,
         kernels::{Device, Kernels},
@@ -177,15 +177,13 @@ fn decode(
         Ok(next)
     };
 
-    let (mut tokens, mut times) = (Vec::with_capacity(budget), Vec::with_capacity(budget));
+    let mut arrivals = Arrivals::expect(budget, || ns(start));
     let mut current = step(&array(&[*last]), 0)?;
     for n in 0..budget {
         let next = if n + 1 < budget { Some(step(&current, n + 1)?) } else { None };
-        let id = current.try_item_exact::<u32>()?;
-        times.push(ns(start));
-        tokens.push(id);
+        let id = arrivals.take(|| Ok(current.try_item_exact::<u32>()?))?;
         if request.stop_on_eos && eos.contains(&id) {
-            return Ok((tokens, times, FinishReason::Stop));
+            return Ok(arrivals.end(FinishReason::Stop));
         }
         if n % 256 == 0 {
             memory::clear_cache()?;
@@ -194,7 +192,7 @@ fn decode(
             current = next;
         }
     }
-    Ok((tokens, times, FinishReason::Length))
+    Ok(arrivals.end(FinishReason::Length))
 }
 
 /// As [`crate::engine::kernels`] says it.

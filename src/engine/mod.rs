@@ -2,6 +2,8 @@
 //! they know no plan and write no files.
 
 #[cfg(feature = "mlx")]
+mod arrivals;
+#[cfg(feature = "mlx")]
 mod chat;
 pub mod fake;
 #[cfg(feature = "llama-cpp")]

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use super::{Fact, Hardware};
+use super::{Fact, Hardware, processor};
 
 /// Instruction sets that kernels for inference are written for, by the kernel's names.
 const FEATURES: [&str; 21] = [
@@ -36,6 +36,7 @@ pub(super) fn read(root: &Path) -> Hardware {
     let virtualized = virtualized(root, &cpuinfo);
     Hardware {
         chip: chip(&cpuinfo),
+        processor: processor::of_cpuinfo(&cpuinfo),
         machine_model: machine_model(root, virtualized.value),
         cpu_features: features,
         physical_cores: physical_cores(root, "sys/devices/system/cpu/online"),

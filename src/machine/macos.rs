@@ -1,11 +1,18 @@
 //! What macOS says of the machine, through `sysctl`, `sw_vers`, `pmset` and `system_profiler`. Enters: a way to ask a
 //! program, so tests bring its answers; leaves: `Hardware`.
 
-use super::{Fact, Hardware, command::Ask};
+use super::{Fact, Hardware, command::Ask, processor};
 
 /// One question for all: each process that is started takes milliseconds.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 23] = [
     "machdep.cpu.brand_string",
+    "machdep.cpu.vendor",
+    "machdep.cpu.family",
+    "machdep.cpu.model",
+    "machdep.cpu.stepping",
+    "machdep.cpu.microcode_version",
+    "hw.cpufamily",
+    "hw.cpusubfamily",
     "hw.model",
     "hw.memsize",
     "hw.physicalcpu",
@@ -27,6 +34,7 @@ pub(super) fn read(ask: Ask) -> Hardware {
     let sysctl = Sysctl(ask("sysctl", &NAMES));
     Hardware {
         chip: sysctl.text("machdep.cpu.brand_string"),
+        processor: processor::of_sysctl(&sysctl.0),
         machine_model: sysctl.text("hw.model"),
         cpu_features: sysctl.features(),
         physical_cores: sysctl.number("hw.physicalcpu"),

@@ -4,6 +4,7 @@
 mod command;
 mod linux;
 mod macos;
+mod processor;
 mod resources;
 mod software;
 mod thermal;
@@ -12,6 +13,7 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow, ensure};
 pub use command::ask;
+pub use processor::Processor;
 pub use resources::{free_disk, free_memory};
 use serde::{Deserialize, Serialize};
 pub use software::CARGO_LOCK;
@@ -49,6 +51,9 @@ pub struct Environment {
     pub captured_at: String,
     /// The processor's name of itself, e.g. `Apple M4`.
     pub chip: Fact<String>,
+    /// What tells it from others of that name; records from before it was asked do not have it.
+    #[serde(default = "Fact::not_recorded", skip_serializing_if = "Fact::is_not_recorded")]
+    pub processor: Fact<Processor>,
     /// e.g. `Mac16,10`; a virtual machine says so.
     pub machine_model: Fact<String>,
     pub arch: String,
@@ -108,6 +113,7 @@ pub struct CheckpointFacts {
 #[derive(Debug)]
 struct Hardware {
     chip: Fact<String>,
+    processor: Fact<Processor>,
     machine_model: Fact<String>,
     cpu_features: Vec<String>,
     physical_cores: Fact<u32>,
@@ -132,6 +138,7 @@ pub fn capture(checkpoints: Vec<CheckpointFacts>) -> Environment {
         schema: ENVIRONMENT_SCHEMA.to_owned(),
         captured_at: now(),
         chip: hardware.chip,
+        processor: hardware.processor,
         machine_model: hardware.machine_model,
         arch: std::env::consts::ARCH.to_owned(),
         cpu_features: hardware.cpu_features,
@@ -227,18 +234,35 @@ mod tests {
         let captured = serde_json::to_value(capture(vec![])).unwrap();
         let facts: Vec<_> =
             captured.as_object().unwrap().values().filter(|field| field.get("value").is_some()).collect();
-        assert_eq!(facts.len(), 19);
+        assert_eq!(facts.len(), 20);
         assert!(facts.iter().all(|fact| fact["value"].is_null() == fact.get("reason").is_some()), "{facts:#?}");
     }
 
     #[test]
     fn every_field_is_in_the_format_document() {
         let document = include_str!("../../docs/FORMAT.md");
-        let environment = serde_json::to_value(capture(vec![checkpoint()])).unwrap();
-        let fields = [&environment, &environment["checkpoints"][0]].map(|object| object.as_object().unwrap().clone());
+        let every = || Some("x".to_owned());
+        let vendor = "x".to_owned();
+        let processor =
+            Processor { name: every(), vendor, family: every(), model: every(), stepping: every(), microcode: every() };
+        let captured = Environment { processor: Fact::known(processor), ..capture(vec![checkpoint()]) };
+        let environment = serde_json::to_value(captured).unwrap();
+        let fields = [&environment, &environment["checkpoints"][0], &environment["processor"]["value"]]
+            .map(|object| object.as_object().unwrap().clone());
         for field in fields.iter().flat_map(|object| object.keys()) {
             assert!(document.contains(&format!("`{field}`")), "docs/FORMAT.md lacks {field}");
         }
+    }
+
+    /// Records from before the processor was asked for its numbers read as ever, and are written as they were.
+    #[test]
+    fn an_older_environment_reads_strictly_and_is_written_unchanged() {
+        let old = include_str!("../../tests/data/fake_run/environment.json");
+        let environment = Environment::from_json("environment.json", old).unwrap();
+        assert!(environment.processor.value.is_none());
+        assert!(environment.processor.reason.as_ref().is_some_and(|reason| reason.starts_with("not recorded")));
+        let again: serde_json::Value = serde_json::to_value(&environment).unwrap();
+        assert_eq!(again, serde_json::from_str::<serde_json::Value>(old).unwrap());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! How hot the machine is, read between runs, never inside one. Linux: the hottest sensor. macOS, which shows no
-//! temperature to a user: what `pmset -g therm` says of warnings and of the processor's speed limit.
+//! temperature to a user: what `pmset -g therm` says of warnings and of the processor's speed limit, if anything. On Apple
+//! silicon it says nothing, throttled or not (exelban/stats#749, macmade/Hot#80), so nothing is known there.
 
 use std::{fmt, fs, path::Path};
 
@@ -77,19 +78,22 @@ fn hottest(root: &Path) -> Fact<Thermal> {
     }
 }
 
-/// `Thermal Warning Level = 1`, `CPU_Speed_Limit = 70`; a `Note: No ... has been recorded` means none so far.
+/// `Thermal Warning Level = 1`, `CPU_Speed_Limit = 70`. `Note: No ... has been recorded` is no reading: a throttled M-series Mac
+/// says it too.
 fn pressure(answer: &str) -> Fact<Thermal> {
     let entry = |key: &str| {
         let mut entries = answer.lines().filter_map(|line| line.split_once('='));
         entries.find(|(name, _)| name.trim() == key).and_then(|(_, value)| value.trim().parse().ok())
     };
-    if !answer.contains("Note: No") && !answer.contains('=') {
-        return Fact::unknown("pmset -g therm says nothing of the thermal state");
+    match (entry("Thermal Warning Level"), entry("CPU_Speed_Limit")) {
+        (None, None) if answer.contains("Note: No") => Fact::unknown(
+            "pmset -g therm has recorded no warning and no speed limit, and on Apple silicon it never does, throttled or not",
+        ),
+        (None, None) => Fact::unknown("pmset -g therm says nothing of the thermal state"),
+        (warning, speed_limit) => {
+            Fact::known(Thermal::Pressure { warning: warning.unwrap_or(0), speed_limit: speed_limit.unwrap_or(100) })
+        }
     }
-    Fact::known(Thermal::Pressure {
-        warning: entry("Thermal Warning Level").unwrap_or(0),
-        speed_limit: entry("CPU_Speed_Limit").unwrap_or(100),
-    })
 }
 
 #[cfg(test)]
@@ -125,17 +129,22 @@ mod tests {
         assert_eq!(hottest(root(&[]).path()), Fact::unknown("no temperature sensor can be read here"));
     }
 
+    /// The three notes are all that an M-series Mac ever says, at full speed and throttled alike.
     #[test]
-    fn macos_says_nominal_or_what_limits_it() {
-        let none = "Note: No thermal warning level has been recorded\nNote: No performance warning level has been \
-                    recorded\nNote: No CPU power status has been recorded\n";
+    fn macos_says_what_limits_it_or_nothing_is_known() {
+        let notes = "Note: No thermal warning level has been recorded\nNote: No performance warning level has been \
+                     recorded\nNote: No CPU power status has been recorded\n";
         let limited = "Thermal Warning Level = 1\nNote: No performance warning level has been recorded\n2025-06-22 \
                        10:15:14 -0700 CPU Power notify\n\tCPU_Scheduler_Limit \t= 100\n\tCPU_Available_CPUs \t= 8\n\t\
                        CPU_Speed_Limit \t= 54\n";
-        let say = |answer| pressure(answer).value.map(|reading| reading.to_string());
-        assert_eq!(say(none).as_deref(), Some("nominal"));
+        let say = |answer: &str| pressure(answer).value.map(|reading| reading.to_string());
+        let Fact { value, reason } = pressure(notes);
+        assert!(value.is_none() && reason.is_some_and(|reason| reason.contains("throttled or not")));
         assert_eq!(say(limited).as_deref(), Some("warning level 1, speed limit 54 %"));
+        let full = limited.replace("Thermal Warning Level = 1\n", "").replace("= 54", "= 100");
+        assert_eq!(say(&full).as_deref(), Some("nominal"), "an Intel Mac that says its limit, and has none");
         assert_eq!(say("pmset: unknown option\n"), None);
+        assert_eq!(say("CPU_Scheduler_Limit = 100\n"), None, "another number is no speed limit");
     }
 
     #[test]

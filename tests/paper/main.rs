@@ -1,4 +1,4 @@
-//! The paper through the real binary: from a fake study's records to text, and from the committed paper to a typeset page.
+//! The paper through the real binary: from a fake study's records to text, and from a committed run to a typeset page.
 #![allow(clippy::unwrap_used)] // a test may: it fails where it should
 
 mod baseline;

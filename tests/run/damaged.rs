@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::here::{Here, RUNS, lasting, measured, rows};
 
@@ -115,6 +115,42 @@ fn a_foreign_folder_is_not_a_run() {
     insta::assert_snapshot!(said.err);
     let said = here.call(&["report", "--run", "nowhere"]);
     assert_eq!(said.code, Some(2), "{}", said.err);
+}
+
+/// Rows of two machines or builds in one run would be neither's.
+#[test]
+fn going_on_under_other_conditions_is_refused() {
+    let (here, journal, text) = finished();
+    fs::write(&journal, &text[..text.len() - 1]).unwrap();
+    let file = here.only().join("environment.json");
+    let whole = fs::read_to_string(&file).unwrap();
+    let environment: Value = serde_json::from_str(&whole).unwrap();
+    let mut others = vec![
+        ("chip", json!({"value": "Another"}), "chip"),
+        ("memory_bytes", json!({"value": 1}), "memory"),
+        ("os", json!({"value": "Another"}), "os"),
+        ("offprint_version", json!("0.0.0"), "offprint's version"),
+        ("git_commit", json!({"value": "another"}), "offprint's version"),
+        ("libraries", json!({"tera": "0.0.0"}), "libraries"),
+    ];
+    // Where the system tells what processor it is.
+    if environment["processor"]["value"].is_object() {
+        others.push(("processor", json!({"value": {"vendor": "Another"}}), "processor"));
+    }
+    for (field, value, named) in others {
+        let mut other = environment.clone();
+        other[field] = value;
+        fs::write(&file, other.to_string()).unwrap();
+        let said = here.resume();
+        assert_eq!(said.code, Some(2), "{field}: {}", said.err);
+        assert!(said.err.contains(&format!("under other conditions: {named}\nhint: ")), "{field}: {}", said.err);
+        assert!(fs::read_to_string(&journal).unwrap() == text[..text.len() - 1], "{field}: nothing is cut off");
+    }
+    // Records from before the processor was asked say nothing against it.
+    let mut older = environment.clone();
+    older.as_object_mut().unwrap().remove("processor");
+    fs::write(&file, older.to_string()).unwrap();
+    assert_eq!(here.resume().code, Some(0));
 }
 
 /// A foreign folder among the results is no reason to refuse; it is not looked at.

@@ -1,5 +1,7 @@
 //! Runs that fail: each is a row that says why, the execution goes on, and the exit code is 1.
 
+use std::fs;
+
 use offprint::record::{Outcome, Phase, RunRecord};
 
 use crate::here::{Here, RUNS, measured, rows};
@@ -56,10 +58,23 @@ fn a_worker_that_dies_costs_its_runs() {
     assert_eq!((failed.len(), reasons(&failed)), (12, vec!["the worker was ended by signal 6"]));
 }
 
+/// Two runs: the one that answers has the same time for it as the one that never will, so it must be ample on a busy machine.
 #[test]
-fn a_worker_that_hangs_costs_its_runs() {
-    let failed = failures("fake:hang=16", "execution: {timeout_s: 0.3}\n");
-    assert_eq!((failed.len(), reasons(&failed)), (12, vec!["the run took longer than execution.timeout_s allows"]));
+fn a_worker_that_hangs_costs_its_run() {
+    let here = Here::with("fake:hang=16", "execution: {timeout_s: 5}\n");
+    let study = fs::read_to_string(here.path("study.yaml")).unwrap();
+    let study = study.replace(", \"four\"", "").replace("[0, 0.7]", "[0]").replace("num_runs: 3", "num_runs: 1");
+    fs::write(here.path("study.yaml"), study).unwrap();
+    let said = here.run();
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    let measured: Vec<RunRecord> = rows(&here.only()).into_iter().filter(|row| row.phase == Phase::Measured).collect();
+    let of = |tokens| measured.iter().filter(|row| row.max_tokens == tokens).collect::<Vec<_>>();
+    let ([answered], [hung]) = (&of(8)[..], &of(16)[..]) else { panic!("{measured:#?}") };
+    assert_eq!((answered.outcome, hung.outcome), (Outcome::Ok, Outcome::Failed));
+    assert_eq!(hung.error.as_deref(), Some("the run took longer than execution.timeout_s allows"));
+    assert_eq!((hung.n_gen, hung.e2e_ns, hung.backend.as_str()), (None, None, "none"));
+    assert_eq!(here.resume().code, Some(2), "a failed run was executed");
+    here.nobody_is_left();
 }
 
 /// In a session the crash takes the process with it: the next run has a new one.

@@ -1,7 +1,5 @@
 //! Ctrl-C and SIGTERM: a clean stop, whatever the runner is waiting for.
 
-use std::time::{Duration, Instant};
-
 use crate::here::{Here, RUNS, lasting, measured, rows};
 
 #[test]
@@ -38,14 +36,11 @@ fn a_stop_waits_for_nothing() {
     for (source, extra) in [("fake:hang=8;hang=16", ""), ("fake", "execution: {cooldown_s: 3600}\n")] {
         let here = Here::with(source, extra);
         let mut running = here.start(&["run", "study.yaml"]);
+        // Signals are heard from here on, whatever the runner is at. Half an hour is the least that it would wait otherwise.
         running.until("runs to do");
-        // The handler is in place a moment later.
-        std::thread::sleep(Duration::from_millis(500));
-        let begin = Instant::now();
         running.signal("INT");
         let (code, said) = running.end();
         assert_eq!(code, Some(1), "{said:?}");
-        assert!(begin.elapsed() < Duration::from_secs(5), "{source}: {:?}", begin.elapsed());
         assert!(rows(&here.only()).iter().all(|row| row.max_tokens < 16), "{source}");
         here.nobody_is_left();
     }
