@@ -6,6 +6,7 @@
 
 // base
 pub mod units; // seconds, bytes, tokens per second
+pub mod complaint; // an error: its causes, and the way out
 pub mod digest; // SHA-256 of bytes and files
 pub mod record; // one row of runs.jsonl, and its schema version
 

@@ -15,7 +15,10 @@ use std::{
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{self, Generation, Request};
+use crate::{
+    complaint::Complaint,
+    engine::{self, Generation, Request},
+};
 
 /// The first line a worker is sent.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -226,13 +229,13 @@ pub fn serve(mut out: impl Write, stock_kernels: bool, orphaned: fn()) -> Result
             answer(Answer::Loaded(Loaded { load_ns, backend: engine.backend() }))?;
             engine
         }
-        Err(error) => return answer(Answer::Failed(format!("{error:#}"))),
+        Err(error) => return answer(Answer::Failed(Complaint::from(&error).to_string())),
     };
     while let Ok(line) = lines.recv() {
         let request: Request = serde_json::from_str(&line).context("this line is no request")?;
         answer(match engine.generate(&request) {
             Ok(generation) => Answer::Generated(generation),
-            Err(error) => Answer::Failed(format!("{error:#}")),
+            Err(error) => Answer::Failed(Complaint::from(&error).to_string()),
         })?;
     }
     Ok(())
