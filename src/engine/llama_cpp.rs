@@ -73,9 +73,9 @@ impl Engine for LlamaCpp {
         let vocabulary = loaded.model.vocab();
         let start = Instant::now();
         let text = if request.chat_template { chat(loaded.model, &request.prompt)? } else { request.prompt.clone() };
-        // Special tokens as the MLX engine adds them: unless the text already begins with the first of them.
+        // Special tokens as the MLX engine adds them: none to a chat, else unless the text already begins with the first of them.
         let bos = piece(loaded.model, vocabulary.bos());
-        let special = bos.is_empty() || !text.as_bytes().starts_with(&bos);
+        let special = !request.chat_template && (bos.is_empty() || !text.as_bytes().starts_with(&bos));
         let prompt = vocabulary.tokenize(text.as_bytes(), special, true);
         let tokenize_ns = ns(start);
         if prompt.is_empty() {
@@ -188,7 +188,9 @@ fn chat(model: &LlamaModel, prompt: &str) -> Result<String> {
         .meta_val_str("tokenizer.chat_template")
         .context("the GGUF file has no chat template\nhint: set `chat_template: false` in the study")?;
     let text = |token| String::from_utf8_lossy(&piece(model, token)).into_owned();
-    chat::render(&template, prompt, Some(&text(model.vocab().bos())), Some(&text(model.vocab().eos())))
+    let (bos, eos) = (text(model.vocab().bos()), text(model.vocab().eos()));
+    let template = chat::Template { text: &template, bos: Some(&bos), eos: Some(&eos), ..chat::Template::default() };
+    Ok(template.render(prompt)?.text)
 }
 
 /// A token's bytes; none for a token that the vocabulary has not.

@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, time::Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use mlx_rs::{Array, Dtype, Stream, memory, transforms, with_stream};
 
 use crate::{
@@ -33,6 +33,8 @@ struct Loaded {
     model: Llama,
     tokenizer: Tokenizer,
     eos: Vec<u32>,
+    /// Positions from which on the model would need a window, which is not computed here.
+    window: Option<usize>,
     /// One stream for all work: MLX would make a new one a call, and a stream belongs to its thread.
     stream: Stream,
     kernels: Kernels,
@@ -85,7 +87,8 @@ impl Engine for Mlx {
         let model = with_stream(&stream, || Llama::load(&checkpoint, dtype, &kernels))
             .with_context(|| format!("{}", self.folder.display()))?;
         let load_ns = ns(start);
-        self.loaded = Some(Loaded { model, tokenizer, eos: checkpoint.eos, stream, kernels });
+        let eos = checkpoint.eos.iter().copied().chain(tokenizer.eos()).collect();
+        self.loaded = Some(Loaded { model, tokenizer, eos, window: checkpoint.config.window, stream, kernels });
         Ok(load_ns)
     }
 
@@ -94,12 +97,14 @@ impl Engine for Mlx {
         let tokenizer = &loaded.tokenizer;
         memory::reset_peak_memory()?;
         let start = Instant::now();
-        let prompt = if request.chat_template {
-            tokenizer.encode(&tokenizer.chat(&request.prompt)?)
-        } else {
-            tokenizer.encode(&request.prompt)
-        }?;
+        let prompt = tokenizer.prompt(&request.prompt, request.chat_template)?;
         let tokenize_ns = ns(start);
+        let positions = prompt.len() + request.max_tokens as usize;
+        if let Some(window) = loaded.window.filter(|window| positions > *window) {
+            bail!(
+                "{positions} positions: beyond {window} the model attends through a window (sliding_window), which is not computed here\nhint: shorten prompts or answers"
+            );
+        }
 
         let (tokens, token_times_ns, finish) = with_stream(&loaded.stream, || decode(loaded, &prompt, request))?;
         let text = tokenizer.decode(&tokens)?;
@@ -166,7 +171,10 @@ fn decode(loaded: &Loaded, prompt: &[u32], request: &Request) -> Result<(Vec<u32
 }
 
 /// As [`crate::engine::kernels`] says it.
-pub(super) fn kernels(stock: bool) -> Result<Kernels> {
+///
+/// # Errors
+/// As there.
+pub fn kernels(stock: bool) -> Result<Kernels> {
     if stock { Ok(Kernels::Stock) } else { Kernels::from_environment(Device::current()?) }
 }
 
