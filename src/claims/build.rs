@@ -277,6 +277,9 @@ impl Registry {
         for (name, version) in &e.libraries {
             self.fact(&format!("software.{name}"), version, said);
         }
+        if !e.notes.is_empty() {
+            self.fact("run.notes", &e.notes.join("; "), "what was known before the first run, in environment.json");
+        }
         self.fact("machine.backend", &summary.seen.backend, "backend of the rows");
         self.fact("machine.engine", &summary.seen.engine, "engine of the rows");
         let all = self.all.clone();

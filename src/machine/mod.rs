@@ -83,6 +83,9 @@ pub struct Environment {
     pub libraries: std::collections::BTreeMap<String, String>,
     /// One entry a model of the study.
     pub checkpoints: Vec<CheckpointFacts>,
+    /// What was known before the first run to be odd, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// What identifies the weights that ran.
@@ -159,6 +162,7 @@ pub fn capture(checkpoints: Vec<CheckpointFacts>) -> Environment {
         cargo_lock_sha256: software.cargo_lock_sha256,
         libraries: software.libraries,
         checkpoints,
+        notes: Vec::new(),
     }
 }
 
@@ -234,7 +238,8 @@ mod tests {
     #[test]
     fn every_field_is_in_the_format_document() {
         let document = include_str!("../../docs/FORMAT.md");
-        let environment = serde_json::to_value(capture(vec![checkpoint()])).unwrap();
+        let noted = Environment { notes: vec!["odd".to_owned()], ..capture(vec![checkpoint()]) };
+        let environment = serde_json::to_value(noted).unwrap();
         let fields = [&environment, &environment["checkpoints"][0]].map(|object| object.as_object().unwrap().clone());
         for field in fields.iter().flat_map(|object| object.keys()) {
             assert!(document.contains(&format!("`{field}`")), "docs/FORMAT.md lacks {field}");
