@@ -16,6 +16,7 @@ pub mod machine; // what machine this is
 #[cfg(feature = "mlx")]
 pub mod model; // a source -> a verified checkpoint; the Llama module
 pub mod engine; // a request -> token ids and step times
+pub mod preflight; // study and models -> what can be known before the first run
 pub mod store; // results/<study>/<run-id>/
 pub mod bench; // Plan x Engine -> records
 

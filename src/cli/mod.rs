@@ -19,11 +19,13 @@ macro_rules! tell {
 
 pub mod bundle;
 pub mod compare;
+mod conditions;
 pub mod doctor;
 pub mod explain;
 pub mod lint;
 #[cfg(feature = "mlx")]
 pub mod model;
+mod models;
 pub mod paper;
 pub mod progress;
 pub mod report;

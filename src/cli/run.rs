@@ -15,9 +15,13 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     bench::{Bench, Ended, worker::Program},
-    cli::progress::{RunProgress, cell},
-    engine,
+    cli::{
+        conditions,
+        models::{self, Located},
+        progress::{RunProgress, cell},
+    },
     machine::{self, CheckpointFacts, Environment},
+    preflight::{self, Finding, Weight},
     record::{Outcome, Phase},
     store::{self, Dropped, Journal, Run, Torn},
     study::{Plan, Published, Study},
@@ -65,7 +69,8 @@ pub fn run(args: RunArgs) -> Result<ExitCode> {
 /// first run.
 ///
 /// # Errors
-/// A study that is none, a model that cannot be had, a folder that cannot be written, another machine's unfinished run.
+/// A study that is none, or that is known to fail before its first run, a model that cannot be had, a folder that cannot be
+/// written, another machine's unfinished run.
 pub fn execute(
     study_file: &Path,
     results: &Path,
@@ -73,11 +78,16 @@ pub fn execute(
     stock_kernels: bool,
     begun: &mut dyn FnMut(&Path) -> Result<()>,
 ) -> Result<Execution> {
-    execute_with(study_file, results, unfinished, stock_kernels, &models, begun)
+    let of_study = Origin { sources: BTreeMap::new(), accept: &|_| Ok(()) };
+    execute_with(study_file, results, unfinished, stock_kernels, &of_study, begun)
 }
 
-/// Each of the study's models' place for its engine, and what identifies the weights.
-pub(super) type Models = (Vec<String>, Vec<CheckpointFacts>);
+/// Where models come from, and whether they are the right ones.
+pub(super) struct Origin<'a> {
+    /// Instead of the study's, by model id.
+    pub(super) sources: BTreeMap<String, String>,
+    pub(super) accept: &'a dyn Fn(&[CheckpointFacts]) -> Result<()>,
+}
 
 /// The same with models from elsewhere than the study says.
 pub(super) fn execute_with(
@@ -85,23 +95,19 @@ pub(super) fn execute_with(
     results: &Path,
     unfinished: Option<&Path>,
     stock_kernels: bool,
-    models: &dyn Fn(&Study) -> Result<Models>,
+    origin: &Origin<'_>,
     begun: &mut dyn FnMut(&Path) -> Result<()>,
 ) -> Result<Execution> {
     let (study, text) = read(study_file)?;
     let plan = Plan::of(&study);
-    let (places, checkpoints) = models(&study)?;
+    let located = models::locate(&study, &origin.sources);
+    let notes = known_before(study_file, &study, &located, stock_kernels)?;
+    let checkpoints = models::facts(&study, &located)?;
+    (origin.accept)(&checkpoints)?;
     let mut environment = machine::capture(checkpoints);
-    let on_mlx = study.models.iter().any(|model| model.engine == "mlx");
-    let kernels = if on_mlx { engine::kernels(stock_kernels)? } else { None };
-    if let Some(kernels) = &kernels {
-        environment.libraries.insert("kernels".to_owned(), kernels.words.clone());
-    }
-    if study.models.iter().any(|model| model.engine == "llama-cpp")
-        && let Some(build) = engine::llama_cpp_build()?
-    {
-        environment.libraries.insert("llama-cpp".to_owned(), build);
-    }
+    let (words, kernels) = conditions::engines(&study, stock_kernels)?;
+    environment.libraries.extend(words);
+    environment.notes = notes;
     let (mut journal, done) = match unfinished {
         Some(folder) => {
             let (journal, run) = Journal::resume(folder)?;
@@ -129,7 +135,7 @@ pub(super) fn execute_with(
     }
     let variables = kernels.map_or_else(Vec::new, |kernels| kernels.variables);
     let worker = Program { command: worker, variables };
-    let bench = Bench { study: &study, plan: &plan, done, places, worker, stop: &stop };
+    let bench = Bench { study: &study, plan: &plan, done, places: located.places, worker, stop: &stop };
     let ended = bench.execute(&mut |rows| journal.append(rows), &mut |news| progress.show(news))?;
 
     let folder = journal.folder().to_owned();
@@ -143,6 +149,25 @@ pub(super) fn execute_with(
         tell!("{failed} of {} runs failed; their rows in {} say why", plan.runs.len(), folder.display());
     }
     Ok(Execution { folder, failed, ended })
+}
+
+/// What is known before the first run: refusals, all of them in one error; warnings, told and returned for the records.
+fn known_before(study_file: &Path, study: &Study, located: &Located, stock_kernels: bool) -> Result<Vec<String>> {
+    let mut found = located.refused.clone();
+    found.extend(preflight::preflight(study, &located.folders, stock_kernels));
+    let (refused, warned): (Vec<Finding>, Vec<Finding>) =
+        found.into_iter().partition(|finding| finding.weight == Weight::Refuse);
+    for finding in &warned {
+        tell!("warning: {finding}\n  hint: {}", finding.hint);
+    }
+    let hints: BTreeSet<&str> = refused.iter().map(|finding| finding.hint.as_str()).collect();
+    let hint = match (refused.len(), hints.first()) {
+        (0, _) | (_, None) => return Ok(warned.iter().map(Finding::to_string).collect()),
+        (_, Some(hint)) if hints.len() == 1 => (*hint).to_owned(),
+        _ => format!("offprint doctor {} says what to do about each", study_file.display()),
+    };
+    let list: Vec<String> = refused.iter().map(Finding::to_string).collect();
+    bail!("{}: it would fail, so nothing was run:\n{}\nhint: {hint}", study_file.display(), list.join("\n"))
 }
 
 /// What was lost to a kill is said, not passed over.
@@ -203,16 +228,7 @@ pub(super) fn unfinished(study_file: &Path, results: &Path) -> Result<PathBuf> {
 
 /// Rows of two machines or builds must not be mixed in one run.
 fn same_conditions(run: &Run, now: &Environment) -> Result<()> {
-    let then = &run.environment;
-    let facts = [
-        ("chip", then.chip == now.chip),
-        ("memory", then.memory_bytes == now.memory_bytes),
-        ("os", then.os == now.os),
-        ("offprint's version", then.offprint_version == now.offprint_version && then.git_commit == now.git_commit),
-        ("libraries", then.libraries == now.libraries),
-        ("checkpoints", then.checkpoints == now.checkpoints),
-    ];
-    let changed: Vec<&str> = facts.iter().filter(|(_, same)| !same).map(|(name, _)| *name).collect();
+    let changed = conditions::differences(&conditions::of(&run.environment), &conditions::of(now));
     ensure!(
         changed.is_empty(),
         "{}: it was begun under other conditions: {}\nhint: go on where it was begun; to begin anew, run without --resume (make paper FRESH=1)",
@@ -220,81 +236,6 @@ fn same_conditions(run: &Run, now: &Environment) -> Result<()> {
         changed.join(", ")
     );
     Ok(())
-}
-
-/// The models where the study says that they are.
-fn models(study: &Study) -> Result<Models> {
-    models_from(study, &BTreeMap::new())
-}
-
-/// The models, each from its source in `sources` if it has one there.
-pub(super) fn models_from(study: &Study, sources: &BTreeMap<String, String>) -> Result<Models> {
-    let (mut places, mut facts) = (Vec::new(), Vec::<CheckpointFacts>::new());
-    for model in &study.models {
-        if model.engine == "fake" {
-            places.push(model.source.clone());
-            continue;
-        }
-        let source = sources.get(&model.id).unwrap_or(&model.source);
-        let (mut place, fact) = checkpoint(&model.id, source)?;
-        if model.engine == "llama-cpp" {
-            place = gguf(source)?;
-        }
-        places.push(place);
-        // A model on several engines is one checkpoint.
-        if facts.iter().all(|known| known.model != fact.model) {
-            facts.push(fact);
-        }
-    }
-    Ok((places, facts))
-}
-
-#[cfg(feature = "mlx")]
-fn checkpoint(id: &str, source: &str) -> Result<(String, CheckpointFacts)> {
-    use crate::model;
-    let (checkpoint, resolved) = model::fetch(&source.parse()?, &model::cache_dir(), &mut tell_fetch())?;
-    let facts = checkpoint.facts(id, &resolved)?;
-    Ok((checkpoint.folder.display().to_string(), facts))
-}
-
-/// The file that llama.cpp reads: the one that the checkpoint was imported from.
-#[cfg(feature = "llama-cpp")]
-fn gguf(source: &str) -> Result<String> {
-    use crate::model;
-    let file = model::gguf_file(&source.parse()?, &model::cache_dir(), &mut tell_fetch())?;
-    Ok(file.display().to_string())
-}
-
-#[cfg(not(feature = "llama-cpp"))]
-fn gguf(_: &str) -> Result<String> {
-    bail!("this build of offprint has no llama.cpp\nhint: make engines builds it in (CONTRIBUTING.md)")
-}
-
-#[cfg(not(feature = "mlx"))]
-fn checkpoint(id: &str, _: &str) -> Result<(String, CheckpointFacts)> {
-    bail!("{id}: this build of offprint has no MLX\nhint: build it with the feature `mlx`, which is the default")
-}
-
-/// Shows a download: a bar on a terminal, a line a step elsewhere.
-#[cfg(feature = "mlx")]
-pub fn tell_fetch() -> impl FnMut(crate::model::Progress) {
-    use crate::model::Progress;
-    use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}") {
-        bar.set_style(style);
-    }
-    move |progress| match progress {
-        Progress::Step(step) => tell!("{step}"),
-        Progress::Bytes { file, done, total } => {
-            bar.set_length(total);
-            bar.set_position(done);
-            bar.set_message(file);
-            if done >= total {
-                bar.finish_and_clear();
-            }
-        }
-    }
 }
 
 /// The first Ctrl-C or SIGTERM stops after giving up the run in flight; the second aborts.

@@ -81,6 +81,45 @@ fn a_dry_run_prints_the_plan_and_makes_nothing() {
     assert_eq!(here.call(&["run", "study.yaml", "--dry-run", "--resume"]).code, Some(2));
 }
 
+/// Rows of another machine, build or setting are not added to: what is another is named, and nothing is lost.
+#[test]
+fn an_unfinished_run_goes_on_only_under_its_own_conditions() {
+    let here = Here::with("fake:pace=5", "");
+    let mut running = here.start(&["run", "study.yaml"]);
+    running.until("(2/24)");
+    running.kill();
+    let file = here.only().join("environment.json");
+    let begun: serde_json::Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    let before = fs::read(here.only().join("runs.jsonl")).unwrap();
+    type Change = fn(&mut serde_json::Value);
+    let cases: [(Change, &str); 4] = [
+        (
+            |all| all["libraries"]["kernels"] = "offprint avx9, 2 threads".into(),
+            "kernels (was offprint avx9, 2 threads, is nothing)",
+        ),
+        (|all| all["libraries"]["tera"] = "0.0.1".into(), "tera (was 0.0.1, is "),
+        (|all| all["chip"] = serde_json::json!({"value": "Apple M9"}), "chip (was Apple M9, is "),
+        (|all| all["offprint_version"] = "0.0.1".into(), "offprint's version (was 0.0.1, is "),
+    ];
+    for (change, words) in cases {
+        let mut environment = begun.clone();
+        change(&mut environment);
+        fs::write(&file, environment.to_string()).unwrap();
+        let said = here.resume();
+        assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{words}: {}", said.err);
+        assert!(
+            here.plain(&said.err).contains("results/test/RUN: it was begun under other conditions: "),
+            "{}",
+            said.err
+        );
+        assert!(said.err.contains(words) && said.err.matches(" (was ").count() == 1, "{words}: {}", said.err);
+        assert_eq!(fs::read(here.only().join("runs.jsonl")).unwrap(), before);
+    }
+    fs::write(&file, begun.to_string()).unwrap();
+    assert_eq!(here.resume().code, Some(0));
+    assert_eq!(measured(&rows(&here.only())).len(), RUNS);
+}
+
 #[test]
 fn there_must_be_something_to_resume() {
     let here = Here::with("fake", "");

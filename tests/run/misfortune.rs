@@ -70,12 +70,11 @@ fn a_session_goes_on_in_a_new_worker() {
 }
 
 #[test]
-fn an_engine_that_does_not_load_fails_every_run() {
+fn an_engine_that_cannot_be_is_refused_before_anything_is_made() {
     let here = Here::with("fake:crash=16", "");
     let said = here.run();
-    assert_eq!(said.code, Some(1), "{}", said.err);
-    let rows = rows(&here.only());
-    assert_eq!(measured(&rows).len(), RUNS);
-    assert!(rows.iter().all(|row| row.error.as_deref().is_some_and(|error| error.contains("`crash=16` is no option"))));
-    assert!(rows.iter().all(|row| row.backend == "unknown"));
+    assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{}", said.err);
+    assert!(said.err.contains("fake: `crash=16` is no option of the fake engine"), "{}", said.err);
+    assert!(said.err.lines().last().unwrap().starts_with("hint: fail=N, exit=N"), "{}", said.err);
+    assert!(here.folders().is_empty());
 }
