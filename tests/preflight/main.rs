@@ -5,6 +5,7 @@
 
 #[path = "../llama/checkpoint.rs"]
 mod checkpoint;
+mod again;
 mod faults;
 mod refused;
 
