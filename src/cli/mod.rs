@@ -22,6 +22,7 @@ pub mod compare;
 mod conditions;
 pub mod doctor;
 pub mod explain;
+mod forecast;
 pub mod lint;
 #[cfg(feature = "mlx")]
 pub mod model;

@@ -16,7 +16,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::{
     bench::{Bench, Ended, worker::Program},
     cli::{
-        conditions,
+        conditions, forecast,
         models::{self, Located},
         progress::{RunProgress, cell},
     },
@@ -40,7 +40,7 @@ pub struct RunArgs {
     /// On a CPU, compute with MLX's own kernels instead of ours
     #[arg(long)]
     stock_kernels: bool,
-    /// Print the plan and do nothing
+    /// Print the plan, and how long it took here before, and do nothing
     #[arg(long)]
     dry_run: bool,
 }
@@ -56,7 +56,9 @@ pub struct Execution {
 /// Prints the run folder; exit code 1 when a run failed or the execution was stopped.
 pub fn run(args: RunArgs) -> Result<ExitCode> {
     if args.dry_run {
-        print_plan(&Study::from_file(&args.study)?);
+        let study = Study::from_file(&args.study)?;
+        print_plan(&study);
+        tell!("{}", forecast::sentence(&args.study, &study, &args.results)?);
         return Ok(ExitCode::SUCCESS);
     }
     let unfinished = if args.resume { Some(unfinished(&args.study, &args.results)?) } else { None };
