@@ -9,12 +9,16 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::{
-    bench::{Bench, Ended, worker::Program},
+    bench::{
+        Bench, Ended,
+        worker::{Lost, Program, Spec, Worker},
+    },
     cli::{
         conditions, forecast,
         models::{self, Located},
@@ -110,16 +114,26 @@ pub(super) fn execute_with(
     let (words, kernels) = conditions::engines(&study, stock_kernels)?;
     environment.libraries.extend(words);
     environment.notes = notes;
+    let stop = stop_on_signal()?;
+    let program = std::env::current_exe().context("where is this program?")?;
+    let mut command = vec![program.display().to_string(), "worker".to_owned()];
+    if stock_kernels {
+        command.push("--stock-kernels".to_owned());
+    }
+    let worker = Program { command, variables: kernels.map_or_else(Vec::new, |kernels| kernels.variables) };
+    let loads = || each_loads(study_file, &study, &located.places, &worker, &stop);
     let (mut journal, done) = match unfinished {
         Some(folder) => {
             let (journal, run) = Journal::resume(folder)?;
             same_conditions(&run, &environment)?;
+            loads()?;
             tell_dropped(&journal);
             let measured = run.records.iter().filter(|record| record.phase == Phase::Measured);
             (journal, measured.map(|record| record.run).collect::<BTreeSet<u32>>())
         }
         None => {
             let published = published(study_file, &study)?;
+            loads()?;
             let journal = Journal::create(results, &study.name, text.as_bytes(), published.as_deref(), &environment)?;
             (journal, BTreeSet::new())
         }
@@ -128,16 +142,8 @@ pub(super) fn execute_with(
     let todo: Vec<_> = plan.execution().into_iter().filter(|run| !done.contains(&run.run)).collect();
     tell!("{}: {} of {} runs to do", journal.folder().display(), todo.len(), plan.runs.len());
 
-    let stop = stop_on_signal()?;
     let mut progress = RunProgress::new(&study, plan.runs.len(), &todo);
-    let program = std::env::current_exe().context("where is this program?")?;
-    let mut worker = vec![program.display().to_string(), "worker".to_owned()];
-    if stock_kernels {
-        worker.push("--stock-kernels".to_owned());
-    }
-    let variables = kernels.map_or_else(Vec::new, |kernels| kernels.variables);
-    let worker = Program { command: worker, variables };
-    let bench = Bench { study: &study, plan: &plan, done, places: located.places, worker, stop: &stop };
+    let bench = Bench { study: &study, plan: &plan, done, places: located.places.clone(), worker, stop: &stop };
     let ended = bench.execute(&mut |rows| journal.append(rows), &mut |news| progress.show(news))?;
 
     let folder = journal.folder().to_owned();
@@ -162,14 +168,42 @@ fn known_before(study_file: &Path, study: &Study, located: &Located, stock_kerne
     for finding in &warned {
         tell!("warning: {finding}\n  hint: {}", finding.hint);
     }
+    refuse(study_file, &refused)?;
+    Ok(warned.iter().map(Finding::to_string).collect())
+}
+
+/// All in one error.
+fn refuse(study_file: &Path, refused: &[Finding]) -> Result<()> {
     let hints: BTreeSet<&str> = refused.iter().map(|finding| finding.hint.as_str()).collect();
-    let hint = match (refused.len(), hints.first()) {
-        (0, _) | (_, None) => return Ok(warned.iter().map(Finding::to_string).collect()),
-        (_, Some(hint)) if hints.len() == 1 => (*hint).to_owned(),
-        _ => format!("offprint doctor {} says what to do about each", study_file.display()),
+    let hint = match hints.first() {
+        None => return Ok(()),
+        Some(hint) if hints.len() == 1 => (*hint).to_owned(),
+        Some(_) => format!("offprint doctor {} says what to do about each", study_file.display()),
     };
     let list: Vec<String> = refused.iter().map(Finding::to_string).collect();
     bail!("{}: it would fail, so nothing was run:\n{}\nhint: {hint}", study_file.display(), list.join("\n"))
+}
+
+/// Loads each system once, in a worker as runs will have it: what only a load shows (memory, a file that an engine cannot read)
+/// is one refusal and not a failure of every run. The files are in the system's cache by then either way.
+fn each_loads(study_file: &Path, study: &Study, places: &[String], program: &Program, stop: &AtomicBool) -> Result<()> {
+    // A worker takes a moment to start on a busy machine, however short a study's runs are to be.
+    let patience = Duration::from_secs_f64(study.execution.timeout_s.max(60.0));
+    let mut refused = Vec::new();
+    for (model, place) in study.models.iter().zip(places) {
+        let spec = Spec { engine: model.engine.clone(), place: place.clone() };
+        let loaded =
+            Worker::start(program, &spec).and_then(|mut worker| worker.loaded(Instant::now() + patience, stop));
+        match loaded {
+            Ok(_) => {}
+            Err(Lost::Stopped) => bail!("stopped before the first run\nhint: nothing was made; run again"),
+            Err(Lost::Failed(reason)) => {
+                let place = study.system(model);
+                refused.push(Finding::refuse("model", &place, &anyhow!("it does not load: {reason}")));
+            }
+        }
+    }
+    refuse(study_file, &refused)
 }
 
 /// What was lost to a kill is said, not passed over.
