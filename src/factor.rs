@@ -241,7 +241,7 @@ mod tests {
         for (value, json, key) in [
             (Value::Number(64.0), "64", "64"),
             (Value::Number(0.3), "0.3", "0.3"),
-            (Value::Number(1e20), "1e20", "100000000000000000000"),
+            (Value::Number(1e20), "1e+20", "100000000000000000000"),
             (Value::Text("mlx".to_owned()), "\"mlx\"", "mlx"),
             (Value::Text("64".to_owned()), "\"64\"", "64"),
         ] {

@@ -6,6 +6,7 @@
 
 // base
 pub mod units; // seconds, bytes, tokens per second
+pub mod complaint; // an error: its causes, and the way out
 pub mod digest; // SHA-256 of bytes and files
 pub mod random; // SplitMix64
 pub mod factor; // what varies in a design, as data
@@ -18,6 +19,7 @@ pub mod machine; // what machine this is
 #[cfg(feature = "mlx")]
 pub mod model; // a source -> a verified checkpoint; the Llama module
 pub mod engine; // a request -> token ids and step times
+pub mod preflight; // study and models -> what can be known before the first run
 pub mod store; // results/<study>/<run-id>/
 pub mod bench; // Plan x Engine -> records
 

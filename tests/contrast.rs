@@ -6,8 +6,8 @@
 use offprint::analysis::{
     contrast::{Sample, contrast},
     dual::Dual,
-    observation::Observation,
-    pairs::{equivalence, rise},
+    observation::{Grid, Observation},
+    pairs::{Equivalence, Rise, equivalence, rise},
 };
 use serde_json::Value;
 
@@ -154,15 +154,29 @@ fn intervals_of_other_numbers_hold_the_truth_as_often_as_they_say() {
 }
 
 /// Four cells at each level: `shift` above their partners at the first, give or take `spread`.
-fn levels(shifts: &[(f64, f64)]) -> Vec<Observation> {
-    let mut observations = Vec::new();
+fn levels(shifts: &[(f64, f64)]) -> (Grid, Vec<Observation>) {
+    let (mut places, mut values) = (Vec::new(), Vec::new());
     for (level, (shift, spread)) in shifts.iter().enumerate() {
         for (cell, sign) in [-1.0, -1.0, 1.0, 1.0].into_iter().enumerate() {
-            let value = 100.0 + shift + sign * spread;
-            observations.push(Observation { levels: [level, cell, 0], order: 0.0, tokens: 1.0, value });
+            places.push(vec![level, cell]);
+            values.push(100.0 + shift + sign * spread);
         }
     }
-    observations
+    let (grid, cells) = Grid::of(&["level", "cell"], &places);
+    let observe = |(cell, value)| Observation { cell, block: 1, order: 0.0, tokens: 1.0, value };
+    let observations = cells.into_iter().zip(values).map(observe).collect();
+    (grid, observations)
+}
+
+/// Equivalence of the levels, and their rise, at 95 %.
+fn equivalence_of(shifts: &[(f64, f64)], margin: f64) -> Equivalence {
+    let (grid, observations) = levels(shifts);
+    equivalence(&grid, &observations, 0, margin, 0.95).unwrap()
+}
+
+fn rise_of(shifts: &[(f64, f64)]) -> Rise {
+    let (grid, observations) = levels(shifts);
+    rise(&grid, &observations, 0, 0.95).unwrap()
 }
 
 /// The mean difference is 10 and its standard error 0.87, so beyond a margin of 7.4 it is 3.0 standard errors, p = 0.029: less
@@ -171,13 +185,13 @@ fn levels(shifts: &[(f64, f64)]) -> Vec<Observation> {
 fn a_pair_that_differs_alone_does_not_among_three() {
     let p =
         |found: &[offprint::analysis::pairs::Pair]| found.iter().filter_map(|pair| pair.p_beyond).fold(1.0, f64::min);
-    let alone = equivalence(&levels(&[(0.0, 0.0), (10.0, 1.5)]), 0, 7.4, 0.95).unwrap();
-    let among = equivalence(&levels(&[(0.0, 0.0), (5.0, 0.75), (10.0, 1.5)]), 0, 7.4, 0.95).unwrap();
+    let alone = equivalence_of(&[(0.0, 0.0), (10.0, 1.5)], 7.4);
+    let among = equivalence_of(&[(0.0, 0.0), (5.0, 0.75), (10.0, 1.5)], 7.4);
     assert_eq!((alone.pairs.len(), among.pairs.len()), (1, 3));
     assert!((p(&alone.pairs) - p(&among.pairs)).abs() < 1e-12 && (0.0167..0.05).contains(&p(&among.pairs)));
     assert_eq!((alone.verdict, among.verdict), (Some(false), None));
     // All must pass, so passing is held to the whole level.
-    let close = equivalence(&levels(&[(0.0, 0.0), (5.0, 0.75), (10.0, 1.5)]), 0, 12.1, 0.95).unwrap();
+    let close = equivalence_of(&[(0.0, 0.0), (5.0, 0.75), (10.0, 1.5)], 12.1);
     let worst = close.pairs.iter().filter_map(|pair| pair.p).fold(0.0, f64::max);
     assert!(close.verdict == Some(true) && (0.0167..0.05).contains(&worst), "{worst}");
 }
@@ -186,8 +200,8 @@ fn a_pair_that_differs_alone_does_not_among_three() {
 #[test]
 fn a_step_that_falls_alone_does_not_among_three() {
     let falls = [(0.0, 0.0), (-2.6, 1.5)];
-    let alone = rise(&levels(&falls), 0, 0.95).unwrap();
-    let among = rise(&levels(&[falls[0], falls[1], (-2.6, 0.0), (-2.6, 1.5)]), 0, 0.95).unwrap();
+    let alone = rise_of(&falls);
+    let among = rise_of(&[falls[0], falls[1], (-2.6, 0.0), (-2.6, 1.5)]);
     assert_eq!((alone.steps.len(), among.steps.len()), (1, 3));
     assert_eq!((alone.verdict, among.verdict), (Some(false), None));
 }

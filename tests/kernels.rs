@@ -149,7 +149,7 @@ fn products_are_right_for_every_packing_and_size() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let found = levels();
     assert!(found.contains(&"plain".to_owned()), "{found:?}");
-    for bits in [2, 3, 4, 6, 8] {
+    for bits in [2, 3, 4, 5, 6, 8] {
         for group in [32, 64, 128] {
             // Of columns: one group; blocks and a rest; more than one depth of the panel kernel; more groups than are unpacked
             // at a time.
@@ -179,7 +179,7 @@ fn products_are_right_for_every_packing_and_size() {
 #[test]
 fn products_are_right_for_activations_of_all_sizes() {
     let mut random = Random(0xbf58_476d_1ce4_e5b9);
-    for bits in [2, 3, 4, 6, 8] {
+    for bits in [2, 3, 4, 5, 6, 8] {
         let m = matrix(9, 576, bits, 32, 1, &mut random);
         let mut of_size = |size: &dyn Fn(usize) -> f32| -> Vec<f32> {
             units(576, &mut random).iter().enumerate().map(|(k, x)| x * size(k)).collect()

@@ -99,7 +99,7 @@ fn it_answers_as_an_engine_does() {
     let made = engine.generate(&stops).unwrap();
     assert_eq!(made.finish, FinishReason::Stop, "{}", made.text);
     let chat = Request { chat_template: true, ..request("Say OK.", 0.0, 4, 0) };
-    let expected = tokenizer.encode(&tokenizer.chat("Say OK.").unwrap()).unwrap().len();
+    let expected = tokenizer.prompt("Say OK.", true).unwrap().len();
     assert_eq!(engine.generate(&chat).unwrap().n_prompt as usize, expected);
 }
 

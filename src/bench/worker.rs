@@ -16,6 +16,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    complaint::Complaint,
     engine::{self, Generation, Request},
     factor::THREADS_VARIABLE,
     study::EngineKind,
@@ -233,13 +234,13 @@ pub fn serve(mut out: impl Write, stock_kernels: bool, orphaned: fn()) -> Result
             answer(Answer::Loaded(Loaded { load_ns, backend: engine.backend() }))?;
             engine
         }
-        Err(error) => return answer(Answer::Failed(format!("{error:#}"))),
+        Err(error) => return answer(Answer::Failed(Complaint::from(&error).to_string())),
     };
     while let Ok(line) = lines.recv() {
         let request: Request = serde_json::from_str(&line).context("this line is no request")?;
         answer(match engine.generate(&request) {
             Ok(generation) => Answer::Generated(generation),
-            Err(error) => Answer::Failed(format!("{error:#}")),
+            Err(error) => Answer::Failed(Complaint::from(&error).to_string()),
         })?;
     }
     Ok(())

@@ -95,6 +95,9 @@ impl Registry {
         for (name, version) in &e.libraries {
             self.fact(Id::new("software").word(name), version, said);
         }
+        if !e.notes.is_empty() {
+            self.fact("run.notes", &e.notes.join("; "), "what was known before the first run, in environment.json");
+        }
         self.fact("machine.backend", &summary.seen.backends(None), "backend of the rows");
         self.fact("machine.engine", &summary.seen.engines.join(", "), "engine of the rows");
         let all = self.all.clone();

@@ -9,6 +9,7 @@ use anyhow::Result;
 
 use crate::{
     machine::Fact,
+    preflight::{Finding, Weight},
     study::{EngineKind, Plan, Study, StudyError},
 };
 use findings::{Findings, Place};
@@ -89,7 +90,8 @@ impl Findings {
         let mut checks = Vec::new();
         checks.extend(self.study.as_ref().map(study));
         checks.extend(self.places.iter().map(|(id, place)| model(id, place)));
-        checks.push(self.mlx());
+        checks.extend(self.known.iter().map(known_before));
+        checks.extend(self.mlx());
         checks.extend(self.llama_cpp());
         checks.extend([
             self.memory(),
@@ -114,11 +116,18 @@ impl Findings {
         self.study.as_ref()?.as_ref().ok()
     }
 
-    fn mlx(&self) -> Check {
-        let fake =
-            self.readable().is_some_and(|study| study.models.iter().all(|model| model.engine == EngineKind::Fake));
+    /// Has the study's own need of this engine been refused? Then a line says so already.
+    fn refused(&self, engine: &str) -> bool {
+        self.known.iter().any(|finding| finding.about == "engine" && finding.place == engine)
+    }
+
+    fn mlx(&self) -> Option<Check> {
+        if self.refused("mlx") {
+            return None;
+        }
+        let fake = self.readable().is_some_and(|study| study.models.iter().all(|model| model.engine == EngineKind::Fake));
         let version = self.environment.libraries.get("mlx").map_or("of unknown version", String::as_str);
-        match &self.mlx {
+        Some(match &self.mlx {
             Some(Ok(device)) => Check::good("mlx", format!("MLX {version} computes on the {device}")),
             Some(Err(error)) => {
                 Check::fails("mlx", format!("MLX {version} does not compute: {error}"), "build again after cargo clean")
@@ -129,12 +138,16 @@ impl Findings {
                 "this program was built without MLX: it reads and verifies, and runs no model",
                 "build it with default features: cargo build --release",
             ),
-        }
+        })
     }
 
     /// Where the study has a model run on it.
     fn llama_cpp(&self) -> Option<Check> {
-        self.readable()?.models.iter().find(|model| model.engine == EngineKind::LlamaCpp)?;
+        self.readable()?
+            .models
+            .iter()
+            .find(|model| model.engine == EngineKind::LlamaCpp)
+            .filter(|_| !self.refused("llama-cpp"))?;
         Some(match &self.llama_cpp {
             Ok(Some(build)) => Check::good("llama", format!("compiled for {build}")),
             Ok(None) => Check::fails(
@@ -152,7 +165,7 @@ impl Findings {
     /// The largest model's weights are in memory at once, and while they are loaded a part of them twice.
     fn memory(&self) -> Check {
         let weights = self.places.iter().filter_map(|(_, place)| match place {
-            Place::Here(bytes) => Some(*bytes),
+            Place::Here(_, bytes) => Some(*bytes),
             _ => None,
         });
         let weights = weights.max().unwrap_or(0);
@@ -192,9 +205,17 @@ impl Findings {
     }
 }
 
+fn known_before(finding: &Finding) -> Check {
+    let check = match finding.weight {
+        Weight::Refuse => Check::fails,
+        Weight::Warn => Check::note,
+    };
+    check(finding.about, finding.to_string(), finding.hint.clone())
+}
+
 fn model(id: &str, place: &Place) -> Check {
     match place {
-        Place::Here(bytes) => Check::good("model", format!("{id}: here, {}", gib(*bytes))),
+        Place::Here(_, bytes) => Check::good("model", format!("{id}: here, {}", gib(*bytes))),
         Place::Fetched(how) => Check::note(
             "model",
             format!("{id}: not here yet; {how}"),
@@ -261,7 +282,8 @@ mod tests {
         environment.usable_cores = Fact::known(10);
         Findings {
             study: Some(Study::from_file(Path::new("config/smollm2.yaml"))),
-            places: vec![("SmolLM2-135M-Instruct-Q4_1".to_owned(), Place::Here(94 << 20))],
+            places: vec![("SmolLM2-135M-Instruct-Q4_1".to_owned(), Place::Here("smollm2".into(), 94 << 20))],
+            known: Vec::new(),
             mlx: Some(Ok("GPU".to_owned())),
             llama_cpp: Ok(None),
             environment,
@@ -309,7 +331,7 @@ mod tests {
     #[test]
     fn a_large_model_needs_more_memory_than_a_small_one() {
         let mut large = healthy();
-        large.places.push(("large".to_owned(), Place::Here(40 << 30)));
+        large.places.push(("large".to_owned(), Place::Here("large".into(), 40 << 30)));
         let memory = large.checks().into_iter().find(|check| check.name == "memory").unwrap();
         assert_eq!((memory.verdict, memory.found.as_str()), (Verdict::Fails, "12.0 GiB free, 40.5 GiB needed"));
     }

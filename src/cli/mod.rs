@@ -19,11 +19,14 @@ macro_rules! tell {
 
 pub mod bundle;
 pub mod compare;
+mod conditions;
 pub mod doctor;
 pub mod explain;
+mod forecast;
 pub mod lint;
 #[cfg(feature = "mlx")]
 pub mod model;
+mod models;
 pub mod paper;
 pub mod progress;
 pub mod report;
@@ -36,6 +39,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+
+use crate::complaint::Complaint;
 
 /// Runs an LLM benchmark through MLX and typesets the paper about it.
 #[derive(Debug, Parser)]
@@ -98,19 +103,9 @@ impl Cli {
 
 /// Says why a verb could not run: the causes from the outside in, hints last.
 pub fn complain(error: &anyhow::Error) {
-    let (mut causes, mut hints) = (Vec::new(), Vec::new());
-    for cause in error.chain() {
-        for line in cause.to_string().lines() {
-            match line.trim().strip_prefix("hint:") {
-                Some(hint) => hints.push(hint.trim().to_owned()),
-                None => causes.push(line.to_owned()),
-            }
-        }
-    }
+    let Complaint { causes, hint } = Complaint::from(error);
     tell!("error: {}", causes.join("\n  "));
-    hints.dedup();
-    // The innermost hint knows most of what went wrong.
-    if let Some(hint) = hints.last() {
+    if let Some(hint) = hint {
         tell!("hint: {hint}");
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Subcommand;
 
 use crate::{
-    cli::run::tell_fetch,
+    cli::models::tell_fetch,
     model::{self, Checkpoint, Source, hub, import},
 };
 

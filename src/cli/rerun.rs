@@ -12,13 +12,12 @@ use crate::{
     bench::Ended,
     cli::{
         compare::{Opened, open, write, write_figure},
-        run::{Models, execute_with, models_from, unfinished},
+        run::{Origin, execute_with, unfinished},
     },
     compare::{self, Finding, Review},
     machine::CheckpointFacts,
     paper::{self, Page},
     store::Run,
-    study::Study,
 };
 
 #[derive(Debug, clap::Args)]
@@ -45,12 +44,17 @@ pub fn run(args: RerunArgs) -> Result<ExitCode> {
     }
     let (study_file, results) = (args.out.join("study.yaml"), args.out.join("results"));
     let unfinished = if args.resume { Some(unfinished(&study_file, &results)?) } else { None };
-    let models = |study: &Study| same_models(study, &original, args.model.as_deref());
+    let then = &original.environment.checkpoints;
+    let source = |facts: &CheckpointFacts| args.model.clone().unwrap_or_else(|| facts.source.clone());
+    let origin = Origin {
+        sources: then.iter().map(|facts| (facts.model.clone(), source(facts))).collect(),
+        accept: &|now| same_models(&original, now),
+    };
     // Like is held against like: what MLX's own kernels made is made by them again.
     let stock = |backend: &str| backend.starts_with("mlx-") && !backend.contains('+');
     let stock_kernels = original.records.iter().any(|record| stock(&record.backend));
     let execution =
-        execute_with(&study_file, &results, unfinished.as_deref(), stock_kernels, &models, &mut |_| Ok(()))?;
+        execute_with(&study_file, &results, unfinished.as_deref(), stock_kernels, &origin, &mut |_| Ok(()))?;
     if execution.ended == Ended::Stopped {
         return Ok(ExitCode::from(1));
     }
@@ -62,11 +66,9 @@ pub fn run(args: RerunArgs) -> Result<ExitCode> {
     Ok(if review.finding == Finding::Reproduced { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// The study's models, from where the original had them; refused unless every file is the original's.
-fn same_models(study: &Study, original: &Run, source: Option<&str>) -> Result<Models> {
+/// Refused unless every file is the original's.
+fn same_models(original: &Run, now: &[CheckpointFacts]) -> Result<()> {
     let then = &original.environment.checkpoints;
-    let of_original = then.iter().map(|facts| (facts.model.clone(), source.unwrap_or(&facts.source).to_owned()));
-    let (places, now) = models_from(study, &of_original.collect::<BTreeMap<_, _>>())?;
     let differences: Vec<String> = then
         .iter()
         .flat_map(|facts| {
@@ -80,7 +82,7 @@ fn same_models(study: &Study, original: &Run, source: Option<&str>) -> Result<Mo
         original.folder.display(),
         differences.join("; ")
     );
-    Ok((places, now))
+    Ok(())
 }
 
 /// Files that are not what they were.

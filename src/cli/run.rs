@@ -9,19 +9,26 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::{
-    bench::{Bench, Ended, worker::Program},
-    cli::progress::{RunProgress, cell},
-    engine,
-    factor::THREADS,
+    bench::{
+        Bench, Ended,
+        worker::{Lost, Program, Spec, Worker},
+    },
+    cli::{
+        conditions, forecast,
+        models::{self, Located},
+        progress::{RunProgress, cell},
+    },
     machine::{self, CheckpointFacts, Environment},
+    preflight::{self, Finding, Weight},
     record::{Outcome, Phase},
     store::{self, Dropped, Journal, Run, Torn},
-    study::{EngineKind, Plan, Published, Study},
+    study::{Plan, Published, Study},
 };
 
 #[derive(Debug, clap::Args)]
@@ -37,7 +44,7 @@ pub struct RunArgs {
     /// On a CPU, compute with MLX's own kernels instead of ours
     #[arg(long)]
     stock_kernels: bool,
-    /// Print the plan and do nothing
+    /// Print the plan, and how long it took here before, and do nothing
     #[arg(long)]
     dry_run: bool,
 }
@@ -53,7 +60,9 @@ pub struct Execution {
 /// Prints the run folder; exit code 1 when a run failed or the execution was stopped.
 pub fn run(args: RunArgs) -> Result<ExitCode> {
     if args.dry_run {
-        print_plan(&Study::from_file(&args.study)?);
+        let study = Study::from_file(&args.study)?;
+        print_plan(&study);
+        tell!("{}", forecast::sentence(&args.study, &study, &args.results)?);
         return Ok(ExitCode::SUCCESS);
     }
     let unfinished = if args.resume { Some(unfinished(&args.study, &args.results)?) } else { None };
@@ -66,7 +75,8 @@ pub fn run(args: RunArgs) -> Result<ExitCode> {
 /// first run.
 ///
 /// # Errors
-/// A study that is none, a model that cannot be had, a folder that cannot be written, another machine's unfinished run.
+/// A study that is none, or that is known to fail before its first run, a model that cannot be had, a folder that cannot be
+/// written, another machine's unfinished run.
 pub fn execute(
     study_file: &Path,
     results: &Path,
@@ -74,11 +84,16 @@ pub fn execute(
     stock_kernels: bool,
     begun: &mut dyn FnMut(&Path) -> Result<()>,
 ) -> Result<Execution> {
-    execute_with(study_file, results, unfinished, stock_kernels, &models, begun)
+    let of_study = Origin { sources: BTreeMap::new(), accept: &|_| Ok(()) };
+    execute_with(study_file, results, unfinished, stock_kernels, &of_study, begun)
 }
 
-/// Each of the study's models' place for its engine, and what identifies the weights.
-pub(super) type Models = (Vec<String>, Vec<CheckpointFacts>);
+/// Where models come from, and whether they are the right ones.
+pub(super) struct Origin<'a> {
+    /// Instead of the study's, by model id.
+    pub(super) sources: BTreeMap<String, String>,
+    pub(super) accept: &'a dyn Fn(&[CheckpointFacts]) -> Result<()>,
+}
 
 /// The same with models from elsewhere than the study says.
 pub(super) fn execute_with(
@@ -86,53 +101,51 @@ pub(super) fn execute_with(
     results: &Path,
     unfinished: Option<&Path>,
     stock_kernels: bool,
-    models: &dyn Fn(&Study) -> Result<Models>,
+    origin: &Origin<'_>,
     begun: &mut dyn FnMut(&Path) -> Result<()>,
 ) -> Result<Execution> {
     let (study, text) = read(study_file)?;
     let plan = Plan::of(&study);
-    let (places, checkpoints) = models(&study)?;
+    let located = models::locate(&study, &origin.sources);
+    let notes = known_before(study_file, &study, &located, stock_kernels)?;
+    let checkpoints = models::facts(&study, &located)?;
+    (origin.accept)(&checkpoints)?;
     let mut environment = machine::capture(checkpoints);
-    let on_mlx = study.models.iter().any(|model| model.engine == EngineKind::Mlx);
-    let kernels = if on_mlx { engine::kernels(stock_kernels, &threads(&study))? } else { None };
-    if let Some(kernels) = &kernels {
-        environment.libraries.insert("kernels".to_owned(), kernels.words.clone());
+    let (words, kernels) = conditions::engines(&study, stock_kernels)?;
+    environment.libraries.extend(words);
+    environment.notes = notes;
+    // Before the first word: who reads it may answer with a signal.
+    let stop = stop_on_signal()?;
+    let program = std::env::current_exe().context("where is this program?")?;
+    let mut command = vec![program.display().to_string(), "worker".to_owned()];
+    if stock_kernels {
+        command.push("--stock-kernels".to_owned());
     }
-    if study.models.iter().any(|model| model.engine == EngineKind::LlamaCpp)
-        && let Some(build) = engine::llama_cpp_build()?
-    {
-        environment.libraries.insert("llama-cpp".to_owned(), build);
-    }
+    let worker = Program { command, variables: kernels.map_or_else(Vec::new, |kernels| kernels.variables) };
+    let loads = || each_loads(study_file, &study, &located.places, &worker, &stop);
     let (mut journal, done) = match unfinished {
         Some(folder) => {
             // First, since a folder that is refused stays as it is: going on cuts off what was in flight.
             same_conditions(&Run::read(folder, |_, _, _| Ok(()))?, &environment)?;
             let (journal, run) = Journal::resume(folder)?;
+            loads()?;
             tell_dropped(&journal);
             let measured = run.records.iter().filter(|record| record.phase == Phase::Measured);
             (journal, measured.map(|record| record.run).collect::<BTreeSet<u32>>())
         }
         None => {
             let published = published(study_file, &study)?;
+            loads()?;
             let journal = Journal::create(results, &study.name, text.as_bytes(), published.as_deref(), &environment)?;
             (journal, BTreeSet::new())
         }
     };
     begun(journal.folder())?;
     let todo: Vec<_> = plan.execution().into_iter().filter(|run| !done.contains(&run.run)).collect();
-    // Before the first word: who reads it may answer with a signal.
-    let stop = stop_on_signal()?;
     tell!("{}: {} of {} runs to do", journal.folder().display(), todo.len(), plan.runs.len());
 
     let mut progress = RunProgress::new(&study, plan.runs.len(), &todo);
-    let program = std::env::current_exe().context("where is this program?")?;
-    let mut worker = vec![program.display().to_string(), "worker".to_owned()];
-    if stock_kernels {
-        worker.push("--stock-kernels".to_owned());
-    }
-    let variables = kernels.map_or_else(Vec::new, |kernels| kernels.variables);
-    let worker = Program { command: worker, variables };
-    let bench = Bench { study: &study, plan: &plan, done, places, worker, stop: &stop };
+    let bench = Bench { study: &study, plan: &plan, done, places: located.places.clone(), worker, stop: &stop };
     let ended = bench.execute(&mut |rows| journal.append(rows), &mut |news| progress.show(news))?;
 
     let folder = journal.folder().to_owned();
@@ -146,6 +159,53 @@ pub(super) fn execute_with(
         tell!("{failed} of {} runs failed; their rows in {} say why", plan.runs.len(), folder.display());
     }
     Ok(Execution { folder, failed, ended })
+}
+
+/// What is known before the first run: refusals, all of them in one error; warnings, told and returned for the records.
+fn known_before(study_file: &Path, study: &Study, located: &Located, stock_kernels: bool) -> Result<Vec<String>> {
+    let mut found = located.refused.clone();
+    found.extend(preflight::preflight(study, &located.folders, stock_kernels));
+    let (refused, warned): (Vec<Finding>, Vec<Finding>) =
+        found.into_iter().partition(|finding| finding.weight == Weight::Refuse);
+    for finding in &warned {
+        tell!("warning: {finding}\n  hint: {}", finding.hint);
+    }
+    refuse(study_file, &refused)?;
+    Ok(warned.iter().map(Finding::to_string).collect())
+}
+
+/// All in one error.
+fn refuse(study_file: &Path, refused: &[Finding]) -> Result<()> {
+    let hints: BTreeSet<&str> = refused.iter().map(|finding| finding.hint.as_str()).collect();
+    let hint = match hints.first() {
+        None => return Ok(()),
+        Some(hint) if hints.len() == 1 => (*hint).to_owned(),
+        Some(_) => format!("offprint doctor {} says what to do about each", study_file.display()),
+    };
+    let list: Vec<String> = refused.iter().map(Finding::to_string).collect();
+    bail!("{}: it would fail, so nothing was run:\n{}\nhint: {hint}", study_file.display(), list.join("\n"))
+}
+
+/// Loads each system once, in a worker as runs will have it: what only a load shows (memory, a file that an engine cannot read)
+/// is one refusal and not a failure of every run. The files are in the system's cache by then either way.
+fn each_loads(study_file: &Path, study: &Study, places: &[String], program: &Program, stop: &AtomicBool) -> Result<()> {
+    // A worker takes a moment to start on a busy machine, however short a study's runs are to be.
+    let patience = Duration::from_secs_f64(study.execution.timeout_s.max(60.0));
+    let mut refused = Vec::new();
+    for (model, place) in study.models.iter().zip(places) {
+        let spec = Spec { engine: model.engine, place: place.clone(), threads: None };
+        let loaded =
+            Worker::start(program, &spec).and_then(|mut worker| worker.loaded(Instant::now() + patience, stop));
+        match loaded {
+            Ok(_) => {}
+            Err(Lost::Stopped) => bail!("stopped before the first run\nhint: nothing was made; run again"),
+            Err(Lost::Failed(reason)) => {
+                let place = study.system(model);
+                refused.push(Finding::refuse("model", &place, &anyhow!("it does not load: {reason}")));
+            }
+        }
+    }
+    refuse(study_file, &refused)
 }
 
 /// What was lost to a kill is said, not passed over.
@@ -206,19 +266,7 @@ pub(super) fn unfinished(study_file: &Path, results: &Path) -> Result<PathBuf> {
 
 /// Rows of two machines or builds must not be mixed in one run.
 fn same_conditions(run: &Run, now: &Environment) -> Result<()> {
-    let then = &run.environment;
-    let processors = then.processor.value.as_ref().zip(now.processor.value.as_ref());
-    let other_processor = processors.is_some_and(|(then, now)| then.differs_from(now));
-    let facts = [
-        ("chip", then.chip == now.chip),
-        ("processor", !other_processor),
-        ("memory", then.memory_bytes == now.memory_bytes),
-        ("os", then.os == now.os),
-        ("offprint's version", then.offprint_version == now.offprint_version && then.git_commit == now.git_commit),
-        ("libraries", then.libraries == now.libraries),
-        ("checkpoints", then.checkpoints == now.checkpoints),
-    ];
-    let changed: Vec<&str> = facts.iter().filter(|(_, same)| !same).map(|(name, _)| *name).collect();
+    let changed = conditions::differences(&conditions::of(&run.environment), &conditions::of(now));
     ensure!(
         changed.is_empty(),
         "{}: it was begun under other conditions: {}\nhint: go on where it was begun; to begin anew, run without --resume (make paper FRESH=1)",
@@ -226,87 +274,6 @@ fn same_conditions(run: &Run, now: &Environment) -> Result<()> {
         changed.join(", ")
     );
     Ok(())
-}
-
-/// The levels of the factor `threads`, where the study has it.
-fn threads(study: &Study) -> Vec<String> {
-    let factor = study.factors.iter().find(|factor| factor.name == THREADS);
-    factor.map_or_else(Vec::new, |factor| factor.levels.iter().map(|level| level.label.clone()).collect())
-}
-
-/// The models where the study says that they are.
-fn models(study: &Study) -> Result<Models> {
-    models_from(study, &BTreeMap::new())
-}
-
-/// The models, each from its source in `sources` if it has one there.
-pub(super) fn models_from(study: &Study, sources: &BTreeMap<String, String>) -> Result<Models> {
-    let (mut places, mut facts) = (Vec::new(), Vec::<CheckpointFacts>::new());
-    for model in &study.models {
-        if model.engine == EngineKind::Fake {
-            places.push(model.source.clone());
-            continue;
-        }
-        let source = sources.get(&model.id).unwrap_or(&model.source);
-        let (mut place, fact) = checkpoint(&model.id, source)?;
-        if model.engine == EngineKind::LlamaCpp {
-            place = gguf(source)?;
-        }
-        places.push(place);
-        // A model on several engines is one checkpoint.
-        if facts.iter().all(|known| known.model != fact.model) {
-            facts.push(fact);
-        }
-    }
-    Ok((places, facts))
-}
-
-#[cfg(feature = "mlx")]
-fn checkpoint(id: &str, source: &str) -> Result<(String, CheckpointFacts)> {
-    use crate::model;
-    let (checkpoint, resolved) = model::fetch(&source.parse()?, &model::cache_dir(), &mut tell_fetch())?;
-    let facts = checkpoint.facts(id, &resolved)?;
-    Ok((checkpoint.folder.display().to_string(), facts))
-}
-
-/// The file that llama.cpp reads: the one that the checkpoint was imported from.
-#[cfg(feature = "llama-cpp")]
-fn gguf(source: &str) -> Result<String> {
-    use crate::model;
-    let file = model::gguf_file(&source.parse()?, &model::cache_dir(), &mut tell_fetch())?;
-    Ok(file.display().to_string())
-}
-
-#[cfg(not(feature = "llama-cpp"))]
-fn gguf(_: &str) -> Result<String> {
-    bail!("this build of offprint has no llama.cpp\nhint: make engines builds it in (CONTRIBUTING.md)")
-}
-
-#[cfg(not(feature = "mlx"))]
-fn checkpoint(id: &str, _: &str) -> Result<(String, CheckpointFacts)> {
-    bail!("{id}: this build of offprint has no MLX\nhint: build it with the feature `mlx`, which is the default")
-}
-
-/// Shows a download: a bar on a terminal, a line a step elsewhere.
-#[cfg(feature = "mlx")]
-pub fn tell_fetch() -> impl FnMut(crate::model::Progress) {
-    use crate::model::Progress;
-    use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}") {
-        bar.set_style(style);
-    }
-    move |progress| match progress {
-        Progress::Step(step) => tell!("{step}"),
-        Progress::Bytes { file, done, total } => {
-            bar.set_length(total);
-            bar.set_position(done);
-            bar.set_message(file);
-            if done >= total {
-                bar.finish_and_clear();
-            }
-        }
-    }
 }
 
 /// The first Ctrl-C or SIGTERM stops after giving up the run in flight; the second aborts.

@@ -240,7 +240,7 @@ mod tests {
     fn verdicts(ps: &[(f64, f64)]) -> Vec<Verdict> {
         let side = || Side { value: Some(1.0), text: "1".to_owned() };
         let claim = |(p, p_beyond): (f64, f64)| Compared {
-            id: "latency.mean".to_owned(),
+            id: "latency.mean".into(),
             sort: Sort::Absolute,
             scale: Scale::Ratio,
             formula: String::new(),

@@ -2,7 +2,8 @@
 //! an engine can be tried and tested quickly; whatever comes of it is marked as not a measurement.
 //!
 //! The source may ask for misfortune: `fake:fail=16` refuses requests of 16 tokens, `exit=16` kills the process at
-//! them, `hang=16` never answers them, and `pace=2` really waits 2 ms a token. Several are joined by `;`.
+//! them, `hang=16` never answers them, `pace=2` really waits 2 ms a token, and `broken=1` does not load. Several are joined by
+//! `;`.
 
 use std::{thread::sleep, time::Duration};
 
@@ -21,6 +22,7 @@ pub struct Fake {
     exit: Option<u32>,
     hang: Option<u32>,
     pace_ms: u64,
+    broken: bool,
 }
 
 impl Fake {
@@ -36,8 +38,11 @@ impl Fake {
                 Some(("fail", Ok(n))) => fake.fail = Some(n),
                 Some(("exit", Ok(n))) => fake.exit = Some(n),
                 Some(("hang", Ok(n))) => fake.hang = Some(n),
+                Some(("broken", Ok(n))) => fake.broken = n > 0,
                 Some(("pace", Ok(ms))) => fake.pace_ms = ms.into(),
-                _ => bail!("`{option}` is no option of the fake engine\nhint: fail=N, exit=N, hang=N or pace=MS"),
+                _ => bail!(
+                    "`{option}` is no option of the fake engine\nhint: fail=N, exit=N, hang=N, pace=MS or broken=1"
+                ),
             }
         }
         Ok(fake)
@@ -46,6 +51,7 @@ impl Fake {
 
 impl Engine for Fake {
     fn load(&mut self) -> Result<u64> {
+        ensure!(!self.broken, "the fake engine was told not to load\nhint: leave out broken=1");
         Ok(300_000_000)
     }
 

@@ -73,7 +73,7 @@ impl Engine for LlamaCpp {
         let loaded = self.loaded.as_mut().context("the engine was asked to generate before it was loaded")?;
         let vocabulary = loaded.model.vocab();
         ensure!(request.batch == 1, "this engine serves one request at a time\nhint: take `batch` out of the study");
-        // Special tokens as the MLX engine adds them: unless the text already begins with the first of them.
+        // Special tokens as the MLX engine adds them: none to a chat, else unless the text already begins with the first of them.
         let bos = piece(loaded.model, vocabulary.bos());
         let encode = |text: &str, begins: bool| {
             let special = begins && (bos.is_empty() || !text.as_bytes().starts_with(&bos));
@@ -88,7 +88,7 @@ impl Engine for LlamaCpp {
         let start = Instant::now();
         let prompt = match &request.prompt {
             Prompt::Tokens(n) => of_filler(*n, begins)?,
-            Prompt::Text(text) if request.chat_template => encode(&chat(loaded.model, text)?, begins),
+            Prompt::Text(text) if request.chat_template => encode(&chat(loaded.model, text)?, false),
             Prompt::Text(text) => encode(text, begins),
         };
         let tokenize_ns = ns(start);
@@ -209,7 +209,9 @@ fn chat(model: &LlamaModel, prompt: &str) -> Result<String> {
         .meta_val_str("tokenizer.chat_template")
         .context("the GGUF file has no chat template\nhint: set `chat_template: false` in the study")?;
     let text = |token| String::from_utf8_lossy(&piece(model, token)).into_owned();
-    chat::render(&template, prompt, Some(&text(model.vocab().bos())), Some(&text(model.vocab().eos())))
+    let (bos, eos) = (text(model.vocab().bos()), text(model.vocab().eos()));
+    let template = chat::Template { text: &template, bos: Some(&bos), eos: Some(&eos), ..chat::Template::default() };
+    Ok(template.render(prompt)?.text)
 }
 
 /// A token's bytes; none for a token that the vocabulary has not.

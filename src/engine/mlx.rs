@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, time::Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use mlx_rs::{Array, Dtype, Stream, memory, transforms, with_stream};
 
 use crate::{
@@ -35,6 +35,8 @@ struct Loaded {
     model: Llama,
     tokenizer: Tokenizer,
     eos: Vec<u32>,
+    /// Positions from which on the model would need a window, which is not computed here.
+    window: Option<usize>,
     /// One stream for all work: MLX would make a new one a call, and a stream belongs to its thread.
     stream: Stream,
     kernels: Kernels,
@@ -87,7 +89,8 @@ impl Engine for Mlx {
         let model = with_stream(&stream, || Llama::load(&checkpoint, dtype, &kernels))
             .with_context(|| format!("{}", self.folder.display()))?;
         let load_ns = ns(start);
-        self.loaded = Some(Loaded { model, tokenizer, eos: checkpoint.eos, stream, kernels });
+        let eos = checkpoint.eos.iter().copied().chain(tokenizer.eos()).collect();
+        self.loaded = Some(Loaded { model, tokenizer, eos, window: checkpoint.config.window, stream, kernels });
         Ok(load_ns)
     }
 
@@ -101,11 +104,16 @@ impl Engine for Mlx {
         let start = Instant::now();
         let prompt = match &request.prompt {
             Prompt::Tokens(n) => of_filler(*n),
-            Prompt::Text(text) if request.chat_template => tokenizer.encode(&tokenizer.chat(text)?),
-            Prompt::Text(text) => tokenizer.encode(text),
+            Prompt::Text(text) => tokenizer.prompt(text, request.chat_template),
         }?;
         let prompt = tokenizer.after(&context, prompt)?;
         let tokenize_ns = ns(start);
+        let positions = prompt.len() + request.max_tokens as usize;
+        if let Some(window) = loaded.window.filter(|window| positions > *window) {
+            bail!(
+                "{positions} positions: beyond {window} the model attends through a window (sliding_window), which is not computed here\nhint: shorten prompts or answers"
+            );
+        }
 
         // What stands before the prompt is in the cache before the clock goes on.
         let past = if context.is_empty() {
@@ -196,7 +204,10 @@ fn decode(
 }
 
 /// As [`crate::engine::kernels`] says it.
-pub(super) fn kernels(stock: bool) -> Result<Kernels> {
+///
+/// # Errors
+/// As there.
+pub fn kernels(stock: bool) -> Result<Kernels> {
     if stock { Ok(Kernels::Stock) } else { Kernels::from_environment(Device::current()?) }
 }
 

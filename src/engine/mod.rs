@@ -4,7 +4,9 @@
 #[cfg(feature = "mlx")]
 mod arrivals;
 #[cfg(feature = "mlx")]
-mod chat;
+pub mod chat;
+#[cfg(feature = "mlx")]
+mod dumps;
 pub mod fake;
 #[cfg(feature = "llama-cpp")]
 pub mod llama_cpp;
@@ -79,6 +81,43 @@ pub fn kernels(
     });
     #[cfg(not(feature = "mlx"))]
     Ok(None)
+}
+
+/// Tries what an engine needs before it is given a model: MLX's device, kernels that the environment asks for. Returns the threads
+/// that it computes with, where it has any of its own.
+///
+/// # Errors
+/// A device that does not compute, a choice in the environment that cannot be.
+pub fn start(kind: EngineKind, #[cfg_attr(not(feature = "mlx"), expect(unused))] stock_kernels: bool) -> Result<Option<u32>> {
+    match kind {
+        #[cfg(feature = "mlx")]
+        EngineKind::Mlx => {
+            compute()?;
+            Ok(mlx::kernels(stock_kernels)?.threads())
+        }
+        #[cfg(feature = "llama-cpp")]
+        EngineKind::LlamaCpp => crate::model::kernels::threads().map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// A sum on MLX's default device, which is named: enough to find one that is not there, or a kernel library that was not found.
+///
+/// # Errors
+/// MLX's own, and a wrong sum.
+#[cfg(feature = "mlx")]
+pub fn compute() -> Result<&'static str> {
+    use anyhow::Context;
+    use mlx_rs::{Array, Device, DeviceType};
+    let sum = || -> Result<(f32, DeviceType)> {
+        let sum = Array::from_slice(&[1.0f32, 2.0], &[2]).sum(None)?.try_item_exact()?;
+        Ok((sum, Device::try_default()?.get_type()?))
+    };
+    match sum().context("MLX does not compute\nhint: build again after cargo clean")? {
+        (3.0, DeviceType::Gpu) => Ok("GPU"),
+        (3.0, DeviceType::Cpu) => Ok("CPU"),
+        (sum, _) => bail!("MLX does not compute: 1 + 2 gave {sum}\nhint: build again after cargo clean"),
+    }
 }
 
 /// What llama.cpp was compiled for, and its threads; `None` in a build without it.

@@ -2,68 +2,87 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::Value;
 
-use crate::engine::chat;
+use crate::engine::chat::{Rendered, Template};
+
+const NO_TEMPLATE: &str = "hint: set `chat_template: false` in the study, or choose an instruction-tuned model";
 
 /// A checkpoint's tokenizer.
 #[derive(Debug)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
+    /// Embeddings of the model: ids beyond have none.
+    vocabulary: usize,
     bos: Option<String>,
     eos: Option<String>,
-    chat_template: Option<String>,
+    unk: Option<String>,
+    pad: Option<String>,
+    /// As the files have it.
+    chat_template: Value,
 }
 
 impl Tokenizer {
-    /// Reads `tokenizer.json`, `tokenizer_config.json` and `chat_template.jinja` of a checkpoint folder.
+    /// Reads `tokenizer.json`, `tokenizer_config.json`, `special_tokens_map.json` and `chat_template.jinja` of a checkpoint folder.
+    /// `vocabulary`: how many embeddings the model has; tokens beyond them, such as a `[PAD]` that was added later, are no fault
+    /// until a prompt has one.
     ///
     /// # Errors
-    /// A malformed file; a token whose id is beyond the model's embeddings (`vocabulary`).
+    /// A malformed file.
     pub fn open(folder: &Path, vocabulary: usize) -> Result<Self> {
         let file = folder.join("tokenizer.json");
         let inner = tokenizers::Tokenizer::from_file(&file).map_err(|error| {
             anyhow!("{}: {error}\nhint: the file is damaged; fetch the checkpoint again", file.display())
         })?;
-        if let Some((token, id)) = inner.get_vocab(true).into_iter().max_by_key(|(_, id)| *id) {
-            ensure!(
-                (id as usize) < vocabulary,
-                "{}: token `{token}` has id {id}, but the model has {vocabulary} embeddings\nhint: the tokenizer belongs to another model",
-                file.display()
-            );
-        }
-        let config = folder.join("tokenizer_config.json");
-        let settings: Value = if config.is_file() {
-            let text = std::fs::read_to_string(&config).with_context(|| format!("{}", config.display()))?;
-            serde_json::from_str(&text).with_context(|| format!("{}", config.display()))?
-        } else {
-            Value::Null
-        };
+        let (settings, map) = (json(folder, "tokenizer_config.json")?, json(folder, "special_tokens_map.json")?);
         // A token is a text, or an object with its `content`.
-        let token = |key: &str| {
-            let value = &settings[key];
-            value.as_str().or_else(|| value["content"].as_str()).map(str::to_owned)
+        let text = |value: &Value| value.as_str().or_else(|| value["content"].as_str()).map(str::to_owned);
+        let token = |key: &str| match settings.get(key) {
+            Some(value) => text(value),
+            None => text(&map[key]),
         };
         let template = folder.join("chat_template.jinja");
         let chat_template = if template.is_file() {
-            Some(std::fs::read_to_string(&template).with_context(|| format!("{}", template.display()))?)
+            Value::String(std::fs::read_to_string(&template).with_context(|| format!("{}", template.display()))?)
         } else {
-            settings["chat_template"].as_str().map(str::to_owned)
+            settings["chat_template"].clone()
         };
-        Ok(Tokenizer { inner, bos: token("bos_token"), eos: token("eos_token"), chat_template })
+        let [bos, eos, unk, pad] = ["bos_token", "eos_token", "unk_token", "pad_token"].map(token);
+        Ok(Tokenizer { inner, vocabulary, bos, eos, unk, pad, chat_template })
     }
 
-    /// Prompt ids. Special tokens are added as mlx-lm does: unless the text already begins with the first of them.
+    /// The ids of a study's prompt, as it stands or as a user's message in the chat template.
     ///
     /// # Errors
-    /// No token at all (an empty prompt).
+    /// As [`Tokenizer::encode`] and [`Tokenizer::chat`] have them.
+    pub fn prompt(&self, prompt: &str, chat: bool) -> Result<Vec<u32>> {
+        // A template writes every special token itself: nothing is added to a rendered chat.
+        if chat { self.ids(&self.chat(prompt)?.text, false) } else { self.encode(prompt) }
+    }
+
+    /// Ids of a text that is no chat. Special tokens are added as mlx-lm does: unless the text already begins with the first of them.
+    ///
+    /// # Errors
+    /// No token at all (an empty prompt), or one that the model has no embedding for.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let special = self.bos.as_ref().is_none_or(|bos| !text.starts_with(bos.as_str()));
-        let encoding =
-            self.inner.encode(text, special).map_err(|error| anyhow!("the prompt cannot be tokenised: {error}"))?;
-        ensure!(!encoding.get_ids().is_empty(), "the prompt has no tokens\nhint: give the study a prompt with text");
-        Ok(encoding.get_ids().to_vec())
+        self.ids(text, self.bos.as_ref().is_none_or(|bos| !text.starts_with(bos.as_str())))
+    }
+
+    fn ids(&self, text: &str, special: bool) -> Result<Vec<u32>> {
+        let encoding = self.inner.encode(text, special).map_err(|error| {
+            anyhow!("the prompt cannot be tokenised: {error}\nhint: tokenizer.json may belong to another model")
+        })?;
+        let ids = encoding.get_ids();
+        ensure!(!ids.is_empty(), "the prompt has no tokens\nhint: give the study a prompt with text");
+        if let Some(id) = ids.iter().find(|id| **id as usize >= self.vocabulary) {
+            bail!(
+                "the prompt has token `{}`, id {id}, but the model has {} embeddings\nhint: the tokenizer belongs to another model",
+                self.inner.id_to_token(*id).unwrap_or_default(),
+                self.vocabulary
+            );
+        }
+        Ok(ids.to_vec())
     }
 
     /// The ids of a prompt behind a context: a token that begins a text stands at the beginning of the whole alone.
@@ -84,14 +103,48 @@ impl Tokenizer {
         self.inner.decode(ids, false).map_err(|error| anyhow!("the tokens cannot be decoded: {error}"))
     }
 
+    /// The tokenizer's own end of a sequence.
+    pub fn eos(&self) -> Option<u32> {
+        self.inner.token_to_id(self.eos.as_deref()?)
+    }
+
     /// `prompt` as a user's message in the checkpoint's chat template.
     ///
     /// # Errors
     /// No template, or one that fails.
-    pub fn chat(&self, prompt: &str) -> Result<String> {
-        let template = self.chat_template.as_deref().context(
-            "the checkpoint has no chat template\nhint: set `chat_template: false` in the study, or choose an instruction-tuned model",
-        )?;
-        chat::render(template, prompt, self.bos.as_deref(), self.eos.as_deref())
+    pub fn chat(&self, prompt: &str) -> Result<Rendered> {
+        let template = Template {
+            text: self.template()?,
+            bos: self.bos.as_deref(),
+            eos: self.eos.as_deref(),
+            unk: self.unk.as_deref(),
+            pad: self.pad.as_deref(),
+        };
+        template.render(prompt)
     }
+
+    /// The one, or that called `default` in a list of named ones, as in transformers.
+    fn template(&self) -> Result<&str> {
+        let named = match &self.chat_template {
+            Value::Null => bail!("the checkpoint has no chat template\n{NO_TEMPLATE}"),
+            Value::String(text) => return Ok(text),
+            Value::Array(list) => list,
+            other => bail!("chat_template: expected a text or a list of named ones, found {other}\n{NO_TEMPLATE}"),
+        };
+        let default =
+            named.iter().find(|entry| entry["name"] == "default").and_then(|entry| entry["template"].as_str());
+        let names = || named.iter().filter_map(|entry| entry["name"].as_str()).collect::<Vec<_>>().join(", ");
+        default
+            .with_context(|| format!("chat_template: expected one called `default`, found {}\n{NO_TEMPLATE}", names()))
+    }
+}
+
+/// A JSON file of the folder; `null` where there is none.
+fn json(folder: &Path, name: &str) -> Result<Value> {
+    let file = folder.join(name);
+    if !file.is_file() {
+        return Ok(Value::Null);
+    }
+    let text = std::fs::read_to_string(&file).with_context(|| format!("{}", file.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{}\nhint: fetch the checkpoint again", file.display()))
 }

@@ -88,6 +88,9 @@ pub struct Environment {
     pub libraries: std::collections::BTreeMap<String, String>,
     /// One entry a model of the study.
     pub checkpoints: Vec<CheckpointFacts>,
+    /// What was known before the first run to be odd, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// What identifies the weights that ran.
@@ -166,6 +169,7 @@ pub fn capture(checkpoints: Vec<CheckpointFacts>) -> Environment {
         cargo_lock_sha256: software.cargo_lock_sha256,
         libraries: software.libraries,
         checkpoints,
+        notes: Vec::new(),
     }
 }
 
@@ -245,7 +249,7 @@ mod tests {
         let vendor = "x".to_owned();
         let processor =
             Processor { name: every(), vendor, family: every(), model: every(), stepping: every(), microcode: every() };
-        let captured = Environment { processor: Fact::known(processor), ..capture(vec![checkpoint()]) };
+        let captured = Environment { processor: Fact::known(processor), notes: vec!["odd".to_owned()], ..capture(vec![checkpoint()]) };
         let environment = serde_json::to_value(captured).unwrap();
         let fields = [&environment, &environment["checkpoints"][0], &environment["processor"]["value"]]
             .map(|object| object.as_object().unwrap().clone());

@@ -47,6 +47,11 @@ pub struct Cuda {
     attend: Kernel,
 }
 
+/// Are the kernels made for heads of this size and number?
+pub fn fits(head_dim: i32, heads: i32, kv_heads: i32) -> bool {
+    head_dim % 32 == 0 && head_dim <= 256 && heads % kv_heads == 0
+}
+
 impl Cuda {
     /// `None` for sizes that the kernels are not made for. `frequencies`: radians a position, `[head_dim / 2]`.
     pub fn new(sizes: Sizes, frequencies: &[f32]) -> Option<Self> {
@@ -57,7 +62,7 @@ impl Cuda {
             Dtype::Float32 => "float",
             _ => return None,
         };
-        if head_dim % 32 != 0 || head_dim > 256 || heads % kv_heads != 0 {
+        if !fits(head_dim, heads, kv_heads) {
             return None;
         }
         // Sizes go into the text, not into template arguments: MLX would put those together anew in each call. They go into

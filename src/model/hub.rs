@@ -2,7 +2,8 @@
 //! broken downloads. Around it: the choice of files, the offline mode, and the check of every weight file's SHA-256, also
 //! of those that an earlier fetch left.
 //!
-//! `HF_ENDPOINT`, `HF_HOME`, `HF_TOKEN` (or the token file) and `HF_HUB_OFFLINE` mean what they mean to `huggingface_hub`.
+//! `HF_ENDPOINT`, `HF_HOME`, `HF_HUB_CACHE` (or `HUGGINGFACE_HUB_CACHE`), `HF_TOKEN` (or the file at `HF_TOKEN_PATH`) and
+//! `HF_HUB_OFFLINE` mean what they mean to `huggingface_hub`.
 
 use std::{
     env, fs,
@@ -29,7 +30,7 @@ use crate::{
 /// # Errors
 /// No network, 401, 404, a file whose SHA-256 is not the hub's, a snapshot that offline mode does not find.
 pub fn fetch(repository: &str, revision: &str, tell: &mut dyn FnMut(Progress)) -> Result<(PathBuf, String)> {
-    let cache = Cache::from_env();
+    let cache = cache();
     if offline() {
         let (snapshot, commit) = cached(&cache, repository, revision)?;
         check_cached(&snapshot)?;
@@ -64,17 +65,17 @@ pub fn fetch(repository: &str, revision: &str, tell: &mut dyn FnMut(Progress)) -
 /// # Errors
 /// No network, 401, 404.
 pub fn commit(repository: &str, revision: &str) -> Result<String> {
-    ask(&Cache::from_env(), repository, revision).map(|(_, info)| info.sha)
+    ask(&cache(), repository, revision).map(|(_, info)| info.sha)
 }
 
 /// The snapshot that an earlier fetch left on this machine; the network is not asked.
 pub fn snapshot(repository: &str, revision: &str) -> Option<PathBuf> {
-    cached(&Cache::from_env(), repository, revision).ok().map(|(folder, _)| folder)
+    cached(&cache(), repository, revision).ok().map(|(folder, _)| folder)
 }
 
 /// Every branch or tag in the cache, with the snapshot it stood for when it was fetched.
 pub fn snapshots() -> Vec<(Source, PathBuf)> {
-    let cache = Cache::from_env();
+    let cache = cache();
     let mut found = Vec::new();
     for folder in entries(cache.path()) {
         let Some((organisation, name)) = folder.strip_prefix("models--").and_then(|rest| rest.split_once("--")) else {
@@ -101,11 +102,35 @@ fn entries(folder: &Path) -> Vec<String> {
     names
 }
 
+/// A variable that says something.
+fn told(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The hub's folder: named itself, or in the home of everything of the hub's.
+fn cache() -> Cache {
+    match told("HF_HUB_CACHE").or_else(|| told("HUGGINGFACE_HUB_CACHE")) {
+        Some(folder) => Cache::new(folder.into()),
+        None => match (told("HF_HOME"), told("XDG_CACHE_HOME")) {
+            (None, Some(caches)) => Cache::new(Path::new(&caches).join("huggingface/hub")),
+            _ => Cache::from_env(),
+        },
+    }
+}
+
+/// The token lies in the hub's home, wherever the cache is.
+fn token() -> Option<String> {
+    let in_file = || match told("HF_TOKEN_PATH") {
+        Some(file) => fs::read_to_string(file).ok().map(|token| token.trim().to_owned()),
+        None => Cache::from_env().token(),
+    };
+    told("HF_TOKEN").or_else(in_file).filter(|token| !token.is_empty())
+}
+
 fn ask(cache: &Cache, repository: &str, revision: &str) -> Result<(Api, RepoInfo)> {
     let what = format!("hf:{repository}@{revision}");
-    let token = env::var("HF_TOKEN").ok().filter(|token| !token.is_empty()).or_else(|| cache.token());
-    let mut builder = ApiBuilder::from_env().with_token(token).with_retries(3);
-    if let Ok(endpoint) = env::var("HF_ENDPOINT") {
+    let mut builder = ApiBuilder::from_cache(cache.clone()).with_token(token()).with_retries(3);
+    if let Some(endpoint) = told("HF_ENDPOINT") {
         builder = builder.with_endpoint(endpoint.trim_end_matches('/').to_owned());
     }
     let api = builder.build().map_err(|error| explain(error, &what))?;
@@ -184,7 +209,7 @@ fn wanted(name: &str) -> bool {
         "chat_template.jinja",
     ];
     let plain = !name.contains(['/', '\\']) && !name.starts_with('.');
-    plain && (NAMES.contains(&name) || name.ends_with(".safetensors"))
+    plain && (NAMES.contains(&name) || name.starts_with("model") && name.ends_with(".safetensors"))
 }
 
 fn download(
@@ -300,8 +325,14 @@ mod tests {
         for name in ["config.json", "model.safetensors", "model-00001-of-00002.safetensors", "tokenizer.json"] {
             assert!(wanted(name), "{name}");
         }
-        for name in ["README.md", "original/model.safetensors", "../config.json", ".gitattributes", "pytorch_model.bin"]
-        {
+        for name in [
+            "README.md",
+            "consolidated.safetensors",
+            "original/model.safetensors",
+            "../config.json",
+            ".gitattributes",
+            "pytorch_model.bin",
+        ] {
             assert!(!wanted(name), "{name}");
         }
     }

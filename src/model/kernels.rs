@@ -107,6 +107,14 @@ impl Kernels {
         }
     }
 
+    /// How many threads of ours they compute with.
+    pub fn threads(&self) -> Option<u32> {
+        match self {
+            Kernels::Ours { threads, .. } => Some(*threads),
+            Kernels::Stock | Kernels::Joined(_) | Kernels::Cuda => None,
+        }
+    }
+
     /// What a record's backend says of them behind MLX's name for the device.
     pub fn suffix(&self) -> &'static str {
         match self {

@@ -5,7 +5,7 @@ use mlx_rs::{Array, error::Result, ops};
 #[cfg(target_os = "linux")]
 use crate::model::fused::Part;
 use crate::model::{
-    checkpoint::{Affine, Config},
+    config::{Affine, Config},
     weights::{LoadError, Weights},
 };
 
@@ -23,13 +23,15 @@ impl Matrix {
         let name = |part: &str| format!("{path}.{part}");
         let (rows, columns) = (rows as i32, columns as i32);
         // mlx-lm's rule: a module is quantised where its scales are.
-        let affine = config.quantization_of(path).map_err(|error| error.to_string())?;
-        let Some(affine) = affine.filter(|_| weights.has(&name("scales"))) else {
+        let Some(affine) = config.quantization_of(path).filter(|_| weights.has(&name("scales"))) else {
             return Ok(Matrix::Plain { weight: weights.float(&name("weight"), &[rows, columns])? });
         };
         let (group, bits) = (affine.group_size as i32, affine.bits as i32);
         if columns % group != 0 {
-            return Err(format!("`{path}`: {columns} columns are no whole groups of {group}").into());
+            return Err(format!(
+                "`{path}`: {columns} columns are no whole groups of {group}\nhint: config.json belongs to another model"
+            )
+            .into());
         }
         let weight = weights.packed(&name("weight"), &[rows, columns * bits / 32])?;
         let [scales, biases] = weights.scales(&name("scales"), &name("biases"), &[rows, columns / group])?;

@@ -14,8 +14,9 @@ use offprint_kernels::Shape;
 use crate::model::fused::{Fused, Parts};
 use crate::model::{
     cache::KvCache,
-    checkpoint::{Checkpoint, Config},
-    cuda::{Cuda, Sizes},
+    checkpoint::Checkpoint,
+    config::Config,
+    cuda::{self, Cuda, Sizes},
     kernels::{Joined, Kernels},
     linear::{Linear, Matrix, Projections},
     past::Past,
@@ -180,6 +181,11 @@ impl Block {
     }
 }
 
+fn unfit(what: &str) -> LoadError {
+    let hint = "hint: --stock-kernels computes it by MLX's own, OFFPRINT_KERNELS=qkv,gate_up with joined matrices";
+    LoadError::from(format!("offprint's CUDA kernels are not made for {what}\n{hint}"))
+}
+
 /// The whole model.
 #[derive(Debug)]
 pub struct Llama {
@@ -204,9 +210,43 @@ impl Llama {
     /// do our kernels on a CPU for scales. Steps are computed by `kernels`.
     ///
     /// # Errors
-    /// [`LoadError`]'s cases, each naming the tensor; a configuration that contradicts itself; kernels that cannot compute it
-    /// here.
+    /// [`LoadError`]'s cases, each naming the tensor; kernels that cannot compute it here.
     pub fn load(checkpoint: &Checkpoint, dtype: Option<Dtype>, kernels: &Kernels) -> Loaded<Self> {
+        let mut model = Self::assemble(checkpoint, dtype, kernels)?;
+        // Loading is lazy, and a prefill that asks for the cache only would leave the last layer unread.
+        mlx_rs::transforms::eval(model.arrays())?;
+        match kernels {
+            Kernels::Stock | Kernels::Joined(_) => {}
+            #[cfg(target_os = "linux")]
+            Kernels::Ours { level, threads } => {
+                let (frequencies, scale) = model.rope.frequencies();
+                model.fused = Some(Fused::new(level, *threads, &model.parts(&frequencies, scale))?);
+            }
+            #[cfg(not(target_os = "linux"))]
+            Kernels::Ours { .. } => return Err(Exception::custom("offprint's CPU kernels are for Linux").into()),
+            Kernels::Cuda => model.cuda = Some(model.cuda(&checkpoint.config)?),
+        }
+        Ok(model)
+    }
+
+    /// Is every tensor there that the configuration asks for, of its shape and kind, and no other, and are these kernels made for
+    /// such a model? Headers are read, weights are not.
+    ///
+    /// # Errors
+    /// [`LoadError`]'s cases, each naming the tensor; kernels that cannot compute it.
+    pub fn check(checkpoint: &Checkpoint, kernels: &Kernels) -> Loaded<()> {
+        Self::assemble(checkpoint, None, &Kernels::Stock)?;
+        let config = &checkpoint.config;
+        let [dim, heads, kv_heads] =
+            [config.head_dim(), config.num_attention_heads, config.kv_heads()].map(|size| size as i32);
+        if matches!(kernels, Kernels::Cuda) && !cuda::fits(dim, heads, kv_heads) {
+            return Err(unfit(&format!("{heads} heads of {dim} dimensions, {kv_heads} of them keys'")));
+        }
+        Ok(())
+    }
+
+    /// Every tensor in its place; nothing is evaluated but what is joined.
+    fn assemble(checkpoint: &Checkpoint, dtype: Option<Dtype>, kernels: &Kernels) -> Loaded<Self> {
         let config = &checkpoint.config;
         let mut weights = Weights::open(&checkpoint.shards, dtype)?;
         // Level `plain` is for processors that have no instruction for numbers of 16 bits.
@@ -229,42 +269,23 @@ impl Llama {
             .then(|| Linear::load(&mut weights, config, "lm_head", [vocabulary, hidden], false))
             .transpose()?;
         weights.finish()?;
-        let mut model = Llama {
+        Ok(Llama {
             dtype: norm.weight.dtype(),
             embed_tokens,
             layers,
             norm,
             lm_head,
-            rope: Rope::new(config)?,
+            rope: Rope::new(config),
             kv_heads: config.kv_heads() as i32,
             head_dim: config.head_dim() as i32,
             #[cfg(target_os = "linux")]
             fused: None,
             cuda: None,
-        };
-        // Loading is lazy, and a prefill that asks for the cache only would leave the last layer unread.
-        mlx_rs::transforms::eval(model.arrays())?;
-        match kernels {
-            Kernels::Stock | Kernels::Joined(_) => {}
-            #[cfg(target_os = "linux")]
-            Kernels::Ours { level, threads } => {
-                let (frequencies, scale) = model.rope.frequencies();
-                model.fused = Some(Fused::new(level, *threads, &model.parts(&frequencies, scale))?);
-            }
-            #[cfg(not(target_os = "linux"))]
-            Kernels::Ours { .. } => return Err(Exception::custom("offprint's CPU kernels are for Linux").into()),
-            Kernels::Cuda => model.cuda = Some(model.cuda(config)?),
-        }
-        Ok(model)
+        })
     }
 
     /// The CUDA kernels for this model; an error where they are not made for it, since records say who computed.
     fn cuda(&self, config: &Config) -> Loaded<Cuda> {
-        let unfit = |what: &str| {
-            let hint =
-                "hint: --stock-kernels computes it by MLX's own, OFFPRINT_KERNELS=qkv,gate_up with joined matrices";
-            LoadError::from(format!("offprint's CUDA kernels are not made for {what}\n{hint}"))
-        };
         let (frequencies, rope_scale) = self.rope.frequencies();
         let sizes = Sizes {
             hidden: config.hidden_size as i32,

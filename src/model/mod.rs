@@ -3,6 +3,7 @@
 
 pub mod cache;
 pub mod checkpoint;
+pub mod config;
 pub mod cuda;
 #[cfg(target_os = "linux")]
 pub mod fused;
@@ -15,6 +16,7 @@ pub mod llama;
 pub mod past;
 pub mod pypi;
 pub mod rope;
+mod shards;
 pub mod source;
 pub mod vocabulary;
 pub mod weights;
@@ -26,7 +28,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-pub use checkpoint::{Checkpoint, Config};
+pub use checkpoint::Checkpoint;
+pub use config::Config;
 pub use source::Source;
 
 /// What a fetch tells while it works; the command line shows it.

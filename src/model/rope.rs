@@ -2,7 +2,7 @@
 
 use mlx_rs::{Array, error::Result, fast};
 
-use crate::model::checkpoint::{Config, RopeScaling};
+use crate::model::config::{Config, RopeScaling};
 
 /// The rotation of one model's heads.
 #[derive(Debug)]
@@ -15,21 +15,24 @@ pub struct Rope {
 }
 
 impl Rope {
-    /// From the configuration; `Err` names a kind of scaling that is not known.
-    pub fn new(config: &Config) -> std::result::Result<Self, String> {
+    /// From the configuration.
+    pub fn new(config: &Config) -> Self {
         let dims = config.head_dim() as i32;
         let plain = Rope { dims, base: Some(config.rope_theta), freqs: None, scale: 1.0 };
-        let Some(scaling) = &config.rope_scaling else { return Ok(plain) };
-        match scaling.rope_type.as_str() {
-            "default" => Ok(plain),
-            "linear" => Ok(Rope { scale: 1.0 / scaling.factor, ..plain }),
-            "llama3" => {
-                let freqs = llama3_freqs(config.head_dim(), config.rope_theta, scaling);
-                Ok(Rope { base: None, freqs: Some(Array::from_slice(&freqs, &[dims / 2])), ..plain })
+        match config.rope_scaling {
+            None => plain,
+            Some(RopeScaling::Linear { factor }) => Rope { scale: 1.0 / factor, ..plain },
+            Some(RopeScaling::Llama3 {
+                factor,
+                low_freq_factor,
+                high_freq_factor,
+                original_max_position_embeddings,
+            }) => {
+                let factors = (factor, low_freq_factor, high_freq_factor);
+                let freqs =
+                    llama3_freqs(config.head_dim(), config.rope_theta, factors, original_max_position_embeddings);
+                Rope { base: None, freqs: Some(Array::from_slice(&freqs, &[dims / 2])), ..plain }
             }
-            other => Err(format!(
-                "rope_scaling: `{other}` is not known; `default`, `linear` and `llama3` are\nhint: choose another checkpoint"
-            )),
         }
     }
 
@@ -54,18 +57,16 @@ impl Rope {
 
 /// Llama 3's wavelengths over 2π (MLX divides positions by them): long ones are stretched by `factor`, short ones kept,
 /// and those between are blended. Source: mlx-lm's `Llama3RoPE`, computed in float32 as there.
-fn llama3_freqs(head_dim: usize, theta: f32, scaling: &RopeScaling) -> Vec<f32> {
-    let old = scaling.original_max_position_embeddings;
-    let (low, high) = (scaling.low_freq_factor, scaling.high_freq_factor);
+fn llama3_freqs(head_dim: usize, theta: f32, (factor, low, high): (f32, f32, f32), old: f32) -> Vec<f32> {
     (0..head_dim / 2)
         .map(|i| {
             let freq = theta.powf(2.0 * i as f32 / head_dim as f32);
             let wavelength = 2.0 * std::f32::consts::PI * freq;
             if wavelength > old / low {
-                freq * scaling.factor
+                freq * factor
             } else if wavelength > old / high {
                 let smooth = (old / wavelength - low) / (high - low);
-                freq / ((1.0 - smooth) / scaling.factor + smooth)
+                freq / ((1.0 - smooth) / factor + smooth)
             } else {
                 freq
             }
@@ -80,14 +81,7 @@ mod tests {
     /// Llama 3.2: the fastest frequency is kept, the slowest stretched 32 times.
     #[test]
     fn llama3_keeps_fast_and_stretches_slow() {
-        let scaling = RopeScaling {
-            rope_type: "llama3".into(),
-            factor: 32.0,
-            low_freq_factor: 1.0,
-            high_freq_factor: 4.0,
-            original_max_position_embeddings: 8192.0,
-        };
-        let freqs = llama3_freqs(64, 500_000.0, &scaling);
+        let freqs = llama3_freqs(64, 500_000.0, (32.0, 1.0, 4.0), 8192.0);
         assert_eq!(freqs[0], 1.0);
         let slowest = 500_000f32.powf(62.0 / 64.0) * 32.0;
         assert!((freqs[31] / slowest - 1.0).abs() < 1e-6);

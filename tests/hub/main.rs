@@ -47,7 +47,13 @@ impl Here {
             .map(|entry| entry.unwrap().path())
             .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(&path).unwrap()))
             .collect();
-        for other in ["README.md", ".gitattributes", "pytorch_model.bin", "original/consolidated.safetensors"] {
+        for other in [
+            "README.md",
+            ".gitattributes",
+            "pytorch_model.bin",
+            "consolidated.safetensors",
+            "original/consolidated.safetensors",
+        ] {
             files.insert(other.to_owned(), b"not of a checkpoint".to_vec());
         }
         Here { hub: Hub::serve(files.clone()), home: tempfile::tempdir().unwrap(), files }
@@ -64,6 +70,8 @@ impl Here {
             .env("OFFPRINT_CACHE", self.home.path())
             .env_remove("HF_TOKEN")
             .env_remove("HF_HUB_OFFLINE")
+            .env_remove("HF_HUB_CACHE")
+            .env_remove("HUGGINGFACE_HUB_CACHE")
             .env("HF_HOME", self.home.path())
             .env("HF_ENDPOINT", &self.hub.address)
             .env("NO_PROXY", "127.0.0.1")
@@ -266,6 +274,28 @@ fn nothing_is_written_outside_the_cache() {
     here.hub.set_fault(Some(Fault::Climbs { file: WEIGHTS.into() }));
     assert_refused(&here.fetch(), &[WEIGHTS, "../../../escaped"]);
     assert!(!here.home.path().join("escaped").exists());
+}
+
+/// The cache may be named itself, by its name of today or by its earlier one; the token stays in the hub's home.
+#[test]
+fn the_cache_is_where_the_hubs_own_client_has_it() {
+    for (name, other) in
+        [("HF_HUB_CACHE", None), ("HUGGINGFACE_HUB_CACHE", None), ("HF_HUB_CACHE", Some("HUGGINGFACE_HUB_CACHE"))]
+    {
+        let here = Here::new();
+        fs::write(here.home.path().join("token"), "hf_of_the_file\n").unwrap();
+        let cache = tempfile::tempdir().unwrap();
+        let mut variables = vec![(name, cache.path().to_str().unwrap())];
+        variables.extend(other.map(|other| (other, "/nowhere")));
+        let said = here.fetch_with("hf:org/model", &variables);
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        let snapshot = cache.path().join("models--org--model/snapshots").join(COMMIT);
+        assert_eq!(Path::new(said.out.trim()), snapshot);
+        assert!(!here.home.path().join("hub").exists(), "nothing lies where it is not looked for");
+        assert!(here.hub.requests().iter().any(|request| request.token.as_deref() == Some("hf_of_the_file")));
+        variables.push(("HF_HUB_OFFLINE", "1"));
+        assert_eq!(Path::new(here.fetch_with("hf:org/model", &variables).out.trim()), snapshot);
+    }
 }
 
 #[test]

@@ -49,7 +49,7 @@ pub fn of_checkpoint(tensors: &SafeTensors<'_>, config: &Config, module: &str) -
     if weight.dtype() != Dtype::U32 {
         return floats("weight");
     }
-    let affine = config.quantization_of(module).unwrap().unwrap();
+    let affine = config.quantization_of(module).unwrap();
     let per_word = 32 / affine.bits;
     let words = weight.data().chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
     let quants =

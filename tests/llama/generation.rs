@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use mlx_rs::{Array, Dtype, random};
 use offprint::{
-    engine::{Engine, Generation, Prompt, Request, Sampling, mlx::Mlx},
+    engine::{Engine, Generation, Prompt, Request, Sampling, mlx::Mlx, tokenizer::Tokenizer},
     model::{
         Checkpoint,
         kernels::{self, Joined, Kernels},
@@ -194,25 +194,93 @@ fn a_generation_that_cannot_be_says_why() {
     }
 }
 
+/// A token beyond the embeddings, such as a `[PAD]` that was added later, is a fault only where a prompt has it.
 #[test]
-fn a_tokenizer_of_another_model_is_refused() {
+fn a_token_without_an_embedding_is_refused_where_a_prompt_has_it() {
     let _alone = mlx();
     let folder = folder();
     let file = folder.path().join("tokenizer.json");
-    let refused = |tokenizer: &Value| {
-        fs::write(&file, tokenizer.to_string()).unwrap();
-        format!("{:#}", Mlx::new(folder.path().to_owned()).load().unwrap_err())
-    };
-    let error = refused(&checkpoint::tokenizer(VOCABULARY + 1));
-    assert!(
-        error.contains("tokenizer.json") && error.contains("hint: the tokenizer belongs to another model"),
-        "{error}"
-    );
-    // Few tokens, but one whose id has no embedding.
-    let mut sparse = checkpoint::tokenizer(10);
+    let mut sparse = checkpoint::tokenizer(VOCABULARY);
     sparse["model"]["vocab"]["far"] = json!(VOCABULARY);
-    let error = refused(&sparse);
-    assert!(error.contains("`far`") && error.contains("hint: the tokenizer belongs to another model"), "{error}");
-    let error = refused(&json!({}));
+    fs::write(&file, sparse.to_string()).unwrap();
+    let mut engine = engine(folder.path());
+    assert_eq!(engine_tokens(&mut engine, &request("w1 w95", 1, 0.0, 0)).n_prompt, 2);
+    let error = engine.generate(&request("w1 far", 1, 0.0, 0)).unwrap_err().to_string();
+    assert!(error.contains("`far`, id 96, but the model has 96 embeddings\nhint: the tokenizer belongs to"), "{error}");
+    fs::write(&file, "{}").unwrap();
+    let error = format!("{:#}", Mlx::new(folder.path().to_owned()).load().unwrap_err());
     assert!(error.contains("tokenizer.json") && error.contains("hint: "), "{error}");
+}
+
+/// A text gets the tokenizer's special tokens unless it begins with them; a chat has those that its template writes, and no more.
+#[test]
+fn special_tokens_are_added_as_mlx_lm_adds_them() {
+    let _alone = mlx();
+    let folder = folder();
+    let mut tokenizer = checkpoint::tokenizer(VOCABULARY);
+    let special = |id: u64, content: &str| json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true});
+    tokenizer["model"]["vocab"]["<s>"] = json!(90);
+    tokenizer["added_tokens"] = json!([special(90, "<s>")]);
+    tokenizer["post_processor"] = json!({
+        "type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {"<s>": {"id": "<s>", "ids": [90], "tokens": ["<s>"]}},
+    });
+    fs::write(folder.path().join("tokenizer.json"), tokenizer.to_string()).unwrap();
+    set(folder.path(), "tokenizer_config.json", "bos_token", json!({"content": "<s>"}));
+    let ids = |template: Option<&str>, prompt: &str| {
+        if let Some(template) = template {
+            fs::write(folder.path().join("chat_template.jinja"), template).unwrap();
+        }
+        let tokenizer = Tokenizer::open(folder.path(), VOCABULARY as usize).unwrap();
+        tokenizer.prompt(prompt, template.is_some()).unwrap()
+    };
+    assert_eq!(ids(None, "w1 w2"), [90, 1, 2]);
+    assert_eq!(ids(None, "<s> w1 w2"), [90, 1, 2]);
+    let cases: [(&str, &[u32]); 3] = [
+        ("w5 {{ messages[0].content }} w6", &[5, 1, 2, 6]),
+        ("{% if false %}{% endif %}\n\n{{ bos_token }} {{ messages[0].content }}", &[90, 1, 2]),
+        ("{{ bos_token }} {{ messages[0].content }}", &[90, 1, 2]),
+    ];
+    for (template, expected) in cases {
+        assert_eq!(ids(Some(template), "w1 w2"), expected, "{template}");
+    }
+}
+
+/// config.json's, or generation_config.json's where it names any, and the tokenizer's own, as in mlx-lm.
+#[test]
+fn each_file_may_name_the_end() {
+    let _alone = mlx();
+    let asked = Request { stop_on_eos: true, ..request("w5 w6 w7", 40, 1.0, 3) };
+    let end = engine_tokens(&mut engine(folder().path()), &asked).tokens[0];
+    let cases = [
+        (json!(null), json!(null), json!(null), false),
+        (json!(end), json!(null), json!(null), true),
+        (json!([VOCABULARY + 1, end]), json!([]), json!(null), true),
+        (json!(end), json!(VOCABULARY + 1), json!(null), false),
+        (json!(null), json!(null), json!(format!("w{end}")), true),
+        (json!(VOCABULARY + 1), json!(null), json!(format!("w{end}")), true),
+        (json!([VOCABULARY + 1, end]), json!(VOCABULARY + 1), json!({"content": format!("w{end}")}), true),
+    ];
+    for (config, generation, tokenizer, stops) in cases {
+        let folder = folder();
+        set(folder.path(), "config.json", "eos_token_id", config.clone());
+        set(folder.path(), "generation_config.json", "eos_token_id", generation.clone());
+        set(folder.path(), "tokenizer_config.json", "eos_token", tokenizer.clone());
+        let found = engine_tokens(&mut engine(folder.path()), &asked).tokens.len();
+        assert_eq!(found == 1, stops, "{config} {generation} {tokenizer}: {found} tokens");
+    }
+}
+
+/// What a window would change is not computed without one.
+#[test]
+fn a_sequence_beyond_the_models_window_is_refused() {
+    let _alone = mlx();
+    let folder = folder();
+    set(folder.path(), "config.json", "sliding_window", json!(8));
+    let mut engine = engine(folder.path());
+    assert_eq!(engine_tokens(&mut engine, &request("w1 w2 w3 w4", 4, 0.0, 0)).tokens.len(), 4);
+    let error = engine.generate(&request("w1 w2 w3 w4", 5, 0.0, 0)).unwrap_err().to_string();
+    assert!(error.starts_with("9 positions: beyond 8 the model attends through a window"), "{error}");
 }

@@ -162,6 +162,9 @@ fn a_model_without_cuda_kernels_is_not_computed_by_others() {
     let checkpoint = damaged(&config, |_| {});
     let opened = Checkpoint::open(checkpoint.path()).unwrap();
     let refused = |dtype| Llama::load(&opened, dtype, &Kernels::Cuda).unwrap_err().to_string();
+    let before = Llama::check(&opened, &Kernels::Cuda).unwrap_err().to_string();
+    assert!(before.contains("4 heads of 16 dimensions") && before.contains("hint: --stock-kernels"), "{before}");
+    Llama::check(&opened, &Kernels::Stock).unwrap();
     let said = refused(Some(Dtype::Float32));
     assert!(said.contains("head_dim: 16") && said.contains("hint: --stock-kernels"), "{said}");
 }

@@ -116,6 +116,34 @@ fn logits_equal_mlx_lms_for_every_kind_of_checkpoint() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// A width that mlx-lm's golden answers lack: MLX's own kernels are the oracle.
+#[test]
+fn five_bits_are_computed_by_every_kind_of_kernels() {
+    let _alone = mlx();
+    let golden = golden();
+    let variant = golden.variants.iter().find(|variant| !variant.config["quantization"].is_null()).unwrap();
+    for group in [32, 64] {
+        let mut config = variant.config.clone();
+        for (size, least) in [("hidden_size", 64), ("intermediate_size", 128)] {
+            assert!(config[size].as_u64().unwrap() % least == 0, "{size}");
+        }
+        config["quantization"] = serde_json::json!({"group_size": group, "bits": 5, "mode": "affine"});
+        let variant = Variant { name: String::new(), dtype: variant.dtype.clone(), config, logits: Default::default() };
+        let stock = logits(&load(&variant, 1, &Kernels::Stock), &golden.ids, golden.ids.len());
+        assert!(stock.iter().flatten().any(|logit| logit.abs() > 0.1), "logits of some size");
+        for kernels in every_kind() {
+            for chunk in [golden.ids.len(), 1] {
+                let rows = logits(&load(&variant, 1, &kernels), &golden.ids, chunk);
+                let distance = rows.iter().zip(&stock).map(|(row, own)| furthest(row, own)).fold(0.0, f32::max);
+                assert!(
+                    distance < most_from_mlx_lm(),
+                    "{kernels:?}, groups of {group}, steps of {chunk}: {distance} away"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn shards_make_the_same_model_as_one_file() {
     let _alone = mlx();

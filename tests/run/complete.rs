@@ -75,10 +75,74 @@ fn another_seed_gives_another_order_and_other_tokens() {
 fn a_dry_run_prints_the_plan_and_makes_nothing() {
     let here = Here::with("fake", "execution: {seed: 20261123}\n");
     let said = here.call(&["run", "study.yaml", "--dry-run"]);
-    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    let unknown =
+        "how long it takes is not known: results/test has no complete run of this very study on this machine\n";
+    assert_eq!((said.code, said.err.as_str()), (Some(0), unknown));
     insta::assert_snapshot!(said.out);
     assert_eq!(fs::read_dir(here.path("")).unwrap().count(), 1, "only the study is there");
     assert_eq!(here.call(&["run", "study.yaml", "--dry-run", "--resume"]).code, Some(2));
+}
+
+/// As long as the records say, and only where they are of this study and this machine.
+#[test]
+fn a_dry_run_says_how_long_it_took_before() {
+    let here = Here::with("fake", "");
+    assert_eq!(here.run().code, Some(0));
+    let dry = || here.plain(&here.call(&["run", "study.yaml", "--dry-run"]).err);
+    // 24 loads of 0.3 s; 12 runs of 8 tokens and 12 of 16, and as many warm-ups of 4, at 10 ms a token; prompts of 3 and 1.
+    let all = rows(&here.only());
+    let ns: u64 = all.iter().map(|row| row.load_ns.unwrap_or(0) + row.e2e_ns.unwrap()).sum();
+    assert_eq!(dry(), format!("about {:.0} s, as results/test/RUN took, on this machine\n", ns as f64 / 1e9));
+    assert!(ns > 10_000_000_000, "{ns}");
+    let file = here.only().join("environment.json");
+    let text = fs::read_to_string(&file).unwrap();
+    let mut environment: serde_json::Value = serde_json::from_str(&text).unwrap();
+    environment["chip"] = serde_json::json!({"value": "another"});
+    fs::write(&file, environment.to_string()).unwrap();
+    assert!(dry().starts_with("how long it takes is not known"), "{}", dry());
+    fs::write(&file, text).unwrap();
+    let study = fs::read_to_string(here.path("study.yaml")).unwrap();
+    fs::write(here.path("study.yaml"), study + "# another\n").unwrap();
+    assert!(dry().starts_with("how long it takes is not known"), "{}", dry());
+}
+
+/// Rows of another machine, build or setting are not added to: what is another is named, and nothing is lost.
+#[test]
+fn an_unfinished_run_goes_on_only_under_its_own_conditions() {
+    let here = Here::with("fake:pace=5", "");
+    let mut running = here.start(&["run", "study.yaml"]);
+    running.until("(2/24)");
+    running.kill();
+    let file = here.only().join("environment.json");
+    let begun: serde_json::Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    let before = fs::read(here.only().join("runs.jsonl")).unwrap();
+    type Change = fn(&mut serde_json::Value);
+    let cases: [(Change, &str); 4] = [
+        (
+            |all| all["libraries"]["kernels"] = "offprint avx9, 2 threads".into(),
+            "kernels (was offprint avx9, 2 threads, is nothing)",
+        ),
+        (|all| all["libraries"]["tera"] = "0.0.1".into(), "tera (was 0.0.1, is "),
+        (|all| all["chip"] = serde_json::json!({"value": "Apple M9"}), "chip (was Apple M9, is "),
+        (|all| all["offprint_version"] = "0.0.1".into(), "offprint's version (was 0.0.1, is "),
+    ];
+    for (change, words) in cases {
+        let mut environment = begun.clone();
+        change(&mut environment);
+        fs::write(&file, environment.to_string()).unwrap();
+        let said = here.resume();
+        assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{words}: {}", said.err);
+        assert!(
+            here.plain(&said.err).contains("results/test/RUN: it was begun under other conditions: "),
+            "{}",
+            said.err
+        );
+        assert!(said.err.contains(words) && said.err.matches(" (was ").count() == 1, "{words}: {}", said.err);
+        assert_eq!(fs::read(here.only().join("runs.jsonl")).unwrap(), before);
+    }
+    fs::write(&file, begun.to_string()).unwrap();
+    assert_eq!(here.resume().code, Some(0));
+    assert_eq!(measured(&rows(&here.only())).len(), RUNS);
 }
 
 #[test]

@@ -85,12 +85,28 @@ fn a_session_goes_on_in_a_new_worker() {
 }
 
 #[test]
-fn an_engine_that_does_not_load_fails_every_run() {
+fn an_engine_that_cannot_be_is_refused_before_anything_is_made() {
     let here = Here::with("fake:crash=16", "");
     let said = here.run();
-    assert_eq!(said.code, Some(1), "{}", said.err);
-    let rows = rows(&here.only());
-    assert_eq!(measured(&rows).len(), RUNS);
-    assert!(rows.iter().all(|row| row.error.as_deref().is_some_and(|error| error.contains("`crash=16` is no option"))));
-    assert!(rows.iter().all(|row| row.backend == "unknown"));
+    assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{}", said.err);
+    assert!(said.err.contains("fake: `crash=16` is no option of the fake engine"), "{}", said.err);
+    assert!(said.err.lines().last().unwrap().starts_with("hint: fail=N, exit=N"), "{}", said.err);
+    assert!(here.folders().is_empty());
+}
+
+/// What only a load shows is one refusal, before anything is made, and names each system that does not load.
+#[test]
+fn a_system_that_does_not_load_is_refused_before_anything_is_made() {
+    let here = Here::with("fake", "");
+    let study = std::fs::read_to_string(here.path("study.yaml")).unwrap();
+    let two = study
+        .replace("source: \"fake\"}]", "source: \"fake\"}, {id: broken, name: Broken, source: \"fake:broken=1\"}]");
+    assert_ne!(study, two);
+    std::fs::write(here.path("study.yaml"), two).unwrap();
+    let said = here.run();
+    assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{}", said.err);
+    assert!(said.err.contains("\n  broken: it does not load: the fake engine was told not to load\n"), "{}", said.err);
+    assert!(said.err.ends_with("\nhint: leave out broken=1\n") && !said.err.contains("tiny: "), "{}", said.err);
+    assert!(here.folders().is_empty());
+    here.nobody_is_left();
 }

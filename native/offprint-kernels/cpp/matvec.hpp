@@ -272,7 +272,17 @@ inline void matvec(const Matrix& m, const Vector& v, int from, int to, bool add,
     }
     for (; row < to; ++row) numbers<1>(m, row, v.natural, out), put(row, *out);
   }
-  for (; row < to; ++row) put(row, sum(m.bits == 3 ? stream<3>(m, row, v.natural) : stream<6>(m, row, v.natural)));
+  switch (m.bits) {
+    case 3:
+      for (; row < to; ++row) put(row, sum(stream<3>(m, row, v.natural)));
+      break;
+    case 5:
+      for (; row < to; ++row) put(row, sum(stream<5>(m, row, v.natural)));
+      break;
+    case 6:
+      for (; row < to; ++row) put(row, sum(stream<6>(m, row, v.natural)));
+      break;
+  }
 }
 
 }  // namespace

@@ -181,7 +181,7 @@ Matrix matrix(Loaded& of, const MatrixHandle& h) {
   if (h.bits == 32) {
     m.weight = of.keep(h.weight, mx::float32, size, "weight");
   } else {
-    const bool known = (h.bits == 2 || h.bits == 3 || h.bits == 4 || h.bits == 6 || h.bits == 8) &&
+    const bool known = (h.bits == 2 || h.bits == 3 || h.bits == 4 || h.bits == 5 || h.bits == 6 || h.bits == 8) &&
                        (h.group == 32 || h.group == 64 || h.group == 128) && h.columns % h.group == 0;
     if (!known) throw std::invalid_argument("a quantisation without kernels");
     m.weight = of.keep(h.weight, mx::uint32, size * h.bits / 32, "weight");

@@ -98,6 +98,7 @@ inline void dequantize(const Matrix& m, int row, int from, int to, float* out) {
     case 2: return dequantize_row<2>(m, row, from, to, out);
     case 3: return dequantize_row<3>(m, row, from, to, out);
     case 4: return dequantize_row<4>(m, row, from, to, out);
+    case 5: return dequantize_row<5>(m, row, from, to, out);
     case 6: return dequantize_row<6>(m, row, from, to, out);
     case 8: return dequantize_row<8>(m, row, from, to, out);
     default: memcpy(out, row_of(m, row) + size_t(from) * 4, size_t(to - from) * 4);

@@ -1,6 +1,6 @@
 //! Finding out what the checks judge: the study, its models, MLX, the machine.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[cfg(feature = "mlx")]
 use anyhow::Result;
@@ -8,8 +8,10 @@ use anyhow::Result;
 #[cfg(feature = "mlx")]
 use crate::study::{EngineKind, ModelSpec};
 use crate::{
+    complaint::Complaint,
     engine,
     machine::{self, Environment, Fact},
+    preflight::{self, Finding},
     study::{Study, StudyError},
 };
 
@@ -17,8 +19,8 @@ use crate::{
 #[cfg_attr(not(feature = "mlx"), allow(dead_code, reason = "without MLX no model is looked for"))]
 #[derive(Debug)]
 pub(super) enum Place {
-    /// Here and whole: bytes of weights.
-    Here(u64),
+    /// Here: its folder, and bytes of weights.
+    Here(PathBuf, u64),
     /// It can be had, as the text says.
     Fetched(String),
     /// Here and broken, or not to be had: message and hint.
@@ -31,6 +33,8 @@ pub(super) struct Findings {
     pub(super) study: Option<Result<Study, StudyError>>,
     /// By model id; empty in a program without MLX, which fetches no model.
     pub(super) places: Vec<(String, Place)>,
+    /// What would be known before the first run.
+    pub(super) known: Vec<Finding>,
     /// Device on which MLX has just computed, or why it could not; nothing in a program without MLX.
     pub(super) mlx: Option<Result<String, String>>,
     /// What llama.cpp was compiled for; nothing in a program without it.
@@ -49,11 +53,13 @@ impl Findings {
         let tex = machine::ask("latexmk", &["-v"]).or_else(|_| machine::ask("tectonic", &["--version"]));
         let study = study.map(Study::from_file);
         let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        let places = study.as_ref().and_then(|study| study.as_ref().ok()).map(places).unwrap_or_default();
         Findings {
-            places: study.as_ref().and_then(|study| study.as_ref().ok()).map(places).unwrap_or_default(),
-            study,
             mlx: compute(),
-            llama_cpp: engine::llama_cpp_build().map_err(|error| format!("{error:#}")),
+            known: known_before(&study, &places),
+            study,
+            places,
+            llama_cpp: engine::llama_cpp_build().map_err(|error| Complaint::from(&error).to_string()),
             environment: machine::capture(Vec::new()),
             free_memory: machine::free_memory(),
             free_disk: machine::free_disk(Path::new(".")),
@@ -63,25 +69,26 @@ impl Findings {
     }
 }
 
-/// A sum is enough to find a device that is not there or a kernel library that was not found.
+/// Which device computes; nothing in a program without MLX.
 #[cfg(feature = "mlx")]
 pub(super) fn compute() -> Option<Result<String, String>> {
-    use mlx_rs::{Array, Device, DeviceType};
-    let sum = || -> Result<(f32, DeviceType)> {
-        let sum = Array::from_slice(&[1.0f32, 2.0], &[2]).sum(None)?.try_item_exact()?;
-        Ok((sum, Device::try_default()?.get_type()?))
-    };
-    Some(match sum() {
-        Ok((3.0, DeviceType::Gpu)) => Ok("GPU".to_owned()),
-        Ok((3.0, DeviceType::Cpu)) => Ok("CPU".to_owned()),
-        Ok((sum, _)) => Err(format!("1 + 2 gave {sum}")),
-        Err(error) => Err(error.to_string()),
-    })
+    Some(engine::compute().map(str::to_owned).map_err(|error| Complaint::from(&error).to_string()))
 }
 
 #[cfg(not(feature = "mlx"))]
 pub(super) fn compute() -> Option<Result<String, String>> {
     None
+}
+
+/// Of models that are here, and open.
+fn known_before(study: &Option<Result<Study, StudyError>>, places: &[(String, Place)]) -> Vec<Finding> {
+    let Some(Ok(study)) = study else { return Vec::new() };
+    let folder = |id: &str| match places.iter().find(|(of, _)| of == id) {
+        Some((_, Place::Here(folder, _))) => Some(folder.clone()),
+        _ => None,
+    };
+    let folders: Vec<_> = study.models.iter().map(|model| folder(&model.id)).collect();
+    preflight::preflight(study, &folders, false)
 }
 
 #[cfg(feature = "mlx")]
@@ -104,7 +111,8 @@ pub(super) fn place(source: &str) -> Place {
         let source: Source = source.parse()?;
         if let Some(folder) = model::present(&source, &model::cache_dir()) {
             let shards = Checkpoint::open(&folder)?.shards;
-            return Ok(Place::Here(shards.iter().flat_map(std::fs::metadata).map(|file| file.len()).sum()));
+            let bytes = shards.iter().flat_map(std::fs::metadata).map(|file| file.len()).sum();
+            return Ok(Place::Here(folder, bytes));
         }
         Ok(match &source {
             Source::Hub { repository, revision } => {
@@ -115,5 +123,5 @@ pub(super) fn place(source: &str) -> Place {
             Source::Folder(folder) => Place::Nowhere(format!("{}: there is no such folder", folder.display())),
         })
     };
-    look().unwrap_or_else(|error| Place::Nowhere(format!("{error:#}")))
+    look().unwrap_or_else(|error| Place::Nowhere(Complaint::from(&error).to_string()))
 }

@@ -1,0 +1,94 @@
+//! A checkpoint's folder, and a study -> whether the one opens, and whether every prompt of the other goes into it.
+
+use std::{collections::BTreeMap, path::Path};
+
+use super::{Finding, Weight};
+use crate::{
+    complaint::Complaint,
+    engine::{chat, repeated, tokenizer::Tokenizer},
+    factor::{CONTEXT, Level},
+    model::{Checkpoint, Config, kernels::Kernels, llama::Llama},
+    study::Study,
+};
+
+/// What is to be known of the model `id` before it runs, by these kernels where MLX runs it.
+pub(super) fn findings(study: &Study, id: &str, folder: &Path, kernels: &Kernels) -> Vec<Finding> {
+    let checkpoint = match Checkpoint::open(folder) {
+        Ok(checkpoint) => checkpoint,
+        Err(error) => return vec![Finding::refuse("model", id, &error)],
+    };
+    let look = "see whether it matters; the records will say it";
+    let mut found: Vec<Finding> =
+        checkpoint.notes.iter().map(|note| Finding::warn("model", id, note.as_str(), look)).collect();
+    if let Err(error) = Llama::check(&checkpoint, kernels) {
+        found.push(Finding::refuse("model", id, &error.into()));
+    }
+    match Tokenizer::open(folder, checkpoint.config.vocab_size) {
+        Ok(tokenizer) => {
+            if study.settings.stop_on_eos && checkpoint.eos.is_empty() && tokenizer.eos().is_none() {
+                let what =
+                    "stop_on_eos is set, and the checkpoint names no token that ends a text: no answer stops early";
+                found.push(Finding::warn("model", id, what, "name one in generation_config.json (eos_token_id)"));
+            }
+            found.extend(prompts(study, id, &tokenizer, &checkpoint.config));
+        }
+        Err(error) => found.push(Finding::refuse("model", id, &error)),
+    }
+    found
+}
+
+/// Renders and tokenizes every prompt, and compares the longest with what the model can hold.
+fn prompts(study: &Study, id: &str, tokenizer: &Tokenizer, config: &Config) -> Vec<Finding> {
+    let mut found = Vec::new();
+    // One reason is one finding, for however many prompts.
+    let mut refused: BTreeMap<String, (Vec<&str>, anyhow::Error)> = BTreeMap::new();
+    let mut longest: Option<(&str, usize)> = None;
+    for prompt in &study.prompts {
+        let ids = match prompt.tokens {
+            Some(tokens) => repeated(tokens, &prompt.text, |text| tokenizer.encode(text)),
+            None => tokenizer.prompt(&prompt.text, study.settings.chat_template),
+        };
+        match ids {
+            Ok(ids) if longest.is_none_or(|(_, most)| ids.len() > most) => longest = Some((&prompt.id, ids.len())),
+            Ok(_) => {}
+            Err(error) => {
+                let reason = Complaint::from(&error).to_string();
+                refused.entry(reason).or_insert_with(|| (Vec::new(), error)).0.push(&prompt.id);
+            }
+        }
+    }
+    for (prompts, error) in refused.into_values() {
+        let which = if prompts.len() == 1 { "prompt" } else { "prompts" };
+        found.push(Finding::refuse("prompt", &format!("{id}, {which} {}", prompts.join(", ")), &error));
+    }
+    let dated = |text: &str| tokenizer.chat(text).is_ok_and(|rendered| rendered.dated);
+    if study.settings.chat_template && study.prompts.iter().any(|prompt| dated(&prompt.text)) {
+        let what = format!(
+            "the chat template asks for today's date and is told {}, so that prompts are the same every day",
+            chat::TODAY
+        );
+        found.push(Finding::warn("prompt", id, what, "nothing is to be done"));
+    }
+    let answer = study.settings.max_tokens.iter().max().map_or(0, |most| *most as usize);
+    let Some((prompt, tokens)) = longest else { return found };
+    let context = study.factors.iter().find(|factor| factor.name == CONTEXT);
+    let context = context.into_iter().flat_map(|factor| &factor.levels).filter_map(Level::as_number);
+    let context = context.fold(0.0, f64::max) as usize;
+    let positions = context + tokens + answer;
+    let before = if context > 0 { format!("a context of {context} tokens, ") } else { String::new() };
+    let sum = format!("{before}prompt {prompt} has {tokens} tokens and its answer up to {answer}: {positions} positions");
+    let hint = "shorten prompts or max_tokens, or choose another model";
+    if let Some(window) = config.window.filter(|window| positions > *window) {
+        let what = format!(
+            "{sum}, and beyond {window} the model attends through a window (config.json: sliding_window), which is not computed here"
+        );
+        found.push(Finding { weight: Weight::Refuse, ..Finding::warn("prompt", id, what, hint) });
+    }
+    if let Some(most) = config.max_position_embeddings.filter(|most| positions > *most) {
+        let what = format!(
+            "{sum}, and the model knows {most} (config.json: max_position_embeddings); what it says beyond means nothing"
+        );
+        found.push(Finding::warn("prompt", id, what, hint));
+    }
+    found
+}

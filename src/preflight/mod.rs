@@ -1,0 +1,138 @@
+//! A study, and where its models are -> what can be known before the first run: findings, each of which refuses the study or
+//! warns of something. Reads configurations, headers, tokenizers and prompts; loads no weights, writes nothing, prints nothing.
+//!
+//! Of a study it looks at the models, the prompts, the settings and the factors.
+
+#[cfg(feature = "mlx")]
+mod checkpoint;
+
+use std::{fmt, path::PathBuf};
+
+use crate::{
+    complaint::Complaint,
+    engine,
+    factor::{Factor, Level, THREADS},
+    study::{EngineKind, Study},
+};
+
+/// What a finding does to the study.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// It is not run.
+    Refuse,
+    /// It is run, and the records say what is odd.
+    Warn,
+}
+
+/// Something known before the first run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub weight: Weight,
+    /// What was looked at, in a word: `model`, `prompt`, `engine`, `threads`.
+    pub about: &'static str,
+    /// Which one: a model's id, an engine, a variable. No path of this machine, since warnings are published.
+    pub place: String,
+    pub what: String,
+    pub hint: String,
+}
+
+impl Finding {
+    fn warn(about: &'static str, place: &str, what: impl Into<String>, hint: &str) -> Self {
+        Finding { weight: Weight::Warn, about, place: place.to_owned(), what: what.into(), hint: hint.to_owned() }
+    }
+
+    /// A refusal for the reason that an error gives.
+    pub fn refuse(about: &'static str, place: &str, error: &anyhow::Error) -> Self {
+        let Complaint { causes, hint } = Complaint::from(error);
+        Finding {
+            weight: Weight::Refuse,
+            about,
+            place: place.to_owned(),
+            what: causes.iter().map(|line| line.trim()).collect::<Vec<_>>().join(": "),
+            hint: hint.unwrap_or_else(|| "correct the study, or what it names".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.what)
+    }
+}
+
+/// Everything. `folders`: each model's checkpoint, in the study's order; `None`, where it is not on this machine or the engine
+/// needs none.
+pub fn preflight(study: &Study, folders: &[Option<PathBuf>], stock_kernels: bool) -> Vec<Finding> {
+    let mut found = engines(study, stock_kernels);
+    found.extend(models(study, folders, stock_kernels));
+    found
+}
+
+/// Each engine's start: is it in this program, are its options some, does it compute, with how many threads?
+pub fn engines(study: &Study, stock_kernels: bool) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut tried = Vec::new();
+    for model in &study.models {
+        // The fake engine's options are in the source.
+        let place = if model.engine == EngineKind::Fake { &model.source } else { "" };
+        if tried.contains(&(model.engine, place)) {
+            continue;
+        }
+        tried.push((model.engine, place));
+        let opened = engine::open(model.engine, place, stock_kernels).map(drop);
+        let started = opened.and_then(|()| engine::start(model.engine, stock_kernels));
+        match started {
+            Ok(None) => {}
+            Ok(Some(threads)) => found.extend(crowded(threads)),
+            Err(error) => found.push(Finding::refuse("engine", model.engine.name(), &error)),
+        }
+    }
+    found.dedup();
+    found.extend(study.factors.iter().filter(|factor| factor.name == THREADS).flat_map(threads));
+    found
+}
+
+/// Levels of the factor `threads` that this machine has no processors for: what they would measure is a queue.
+fn threads(factor: &Factor) -> Vec<Finding> {
+    let usable = std::thread::available_parallelism().map_or(u32::MAX, |n| n.get() as u32);
+    let levels = factor.levels.iter().filter_map(Level::as_number).filter(|level| *level > f64::from(usable));
+    let finding = |level: f64| {
+        let what = format!("expected at most {usable} threads, the processors that are usable here, found {level}");
+        let hint = "take the level out, or run the study on a machine with more processors";
+        Finding { weight: Weight::Refuse, ..Finding::warn("threads", "factors.threads", what, hint) }
+    };
+    levels.map(finding).collect()
+}
+
+/// More threads than processors take turns.
+fn crowded(threads: u32) -> Option<Finding> {
+    let usable = std::thread::available_parallelism().map_or(u32::MAX, |n| n.get() as u32);
+    let what = format!("{threads} threads on {usable} usable processors take turns, and times say little");
+    (threads > usable).then(|| Finding::warn("threads", "OFFPRINT_THREADS", what, "ask for fewer, or unset it"))
+}
+
+/// Each model's checkpoint, and the study's prompts in it.
+#[cfg(feature = "mlx")]
+pub fn models(study: &Study, folders: &[Option<PathBuf>], stock_kernels: bool) -> Vec<Finding> {
+    use crate::model::kernels::Kernels;
+    // A choice that cannot be is a finding of the engine's.
+    let chosen = engine::mlx::kernels(stock_kernels).unwrap_or(Kernels::Stock);
+    let mut found = Vec::new();
+    let mut seen: Vec<&str> = Vec::new();
+    for (model, folder) in study.models.iter().zip(folders) {
+        // On several engines it is one model.
+        if let Some(folder) = folder.as_ref().filter(|_| !seen.contains(&model.id.as_str())) {
+            seen.push(&model.id);
+            let on_mlx = study.models.iter().any(|other| other.id == model.id && other.engine == EngineKind::Mlx);
+            let kernels = if on_mlx { &chosen } else { &Kernels::Stock };
+            found.extend(checkpoint::findings(study, &model.id, folder, kernels));
+        }
+    }
+    found
+}
+
+/// Without MLX no model is looked at; [`engines`] has refused it.
+#[cfg(not(feature = "mlx"))]
+pub fn models(_: &Study, _: &[Option<PathBuf>], _: bool) -> Vec<Finding> {
+    Vec::new()
+}
