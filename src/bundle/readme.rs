@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::{content, label::Label};
 use crate::{
     analysis::Summary,
-    store::Run,
+    store::{Run, not_a_measurement},
     study::{Author, ModelSpec},
 };
 
@@ -27,10 +27,15 @@ pub fn readme(label: &Label, run: &Run, summary: &Summary, files: &BTreeMap<Stri
         format!("{} ({}){engine}", plain(&model.name), plain(&model.source))
     };
     let models: Vec<String> = run.study.models.iter().map(of_model).collect();
-    let fake =
-        if run.study.is_fake() { "\n**Made by an engine that computes nothing. Not a measurement.**\n" } else { "" };
+    let warning = match not_a_measurement(&run.study, environment) {
+        Some(_) if run.study.is_fake() => {
+            "\n**Made by an engine that computes nothing. Not a measurement.**\n".to_owned()
+        }
+        Some(why) => format!("\n**Not a measurement: {why}.**\n"),
+        None => String::new(),
+    };
     let mut text = format!(
-        "# {title}\n{fake}\n\
+        "# {title}\n{warning}\n\
          Results bundle `{name}`: {rows} runs, {well} of which ended well, and the paper made from them.\n\n\
          | | |\n|---|---|\n\
          | study | {study}, run {run_id}, measured {date} |\n\
@@ -107,6 +112,9 @@ pub fn citation(label: &Label, run: &Run) -> Result<String> {
     );
     for licence in licences(label) {
         text += &format!("  - {}\n", quoted(licence)?);
+    }
+    if let Some(why) = not_a_measurement(&run.study, &run.environment) {
+        text += &format!("abstract: {}\n", quoted(&format!("Not a measurement: {why}."))?);
     }
     text += "authors:\n";
     for author in &run.study.authors {

@@ -29,7 +29,7 @@ mod tests;
 use anyhow::{Context, Result};
 pub use forest::{Forest, ForestPanel, ForestRow, Look, forest};
 
-use crate::{analysis::Summary, machine::Environment, study::Study};
+use crate::{analysis::Summary, machine::Environment, store::not_a_measurement, study::Study};
 use data::{Data, LATENCY, THROUGHPUT};
 
 /// One figure in three formats that show the same outlines.
@@ -58,14 +58,8 @@ pub struct Labels {
 
 impl Labels {
     pub fn of(study: &Study, environment: &Environment) -> Self {
-        let fake = study.models.iter().any(|model| model.engine == "fake");
-        let random = environment.checkpoints.iter().any(|checkpoint| checkpoint.random_weights);
         Labels {
-            not_a_measurement: match (fake, random) {
-                (true, _) => Some("made by the fake engine".into()),
-                (_, true) => Some("random weights".into()),
-                _ => None,
-            },
+            not_a_measurement: not_a_measurement(study, environment).map(str::to_owned),
             confidence: study.statistics.confidence,
             equivalence_margin: study.statistics.equivalence_margin,
         }
