@@ -6,10 +6,12 @@
 mod files;
 mod html;
 mod latex;
+mod letters;
 mod numbering;
 mod proofread;
 mod prose;
 mod references;
+mod tabular;
 mod templates;
 
 use std::collections::BTreeMap;
