@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 pub use build::{build, list};
+pub use excerpts::shortened;
 pub use runs::Runs;
 
 use serde::{Deserialize, Serialize};

@@ -26,7 +26,7 @@ use tera::{Context, Delimiters, Tera};
 
 use crate::{
     analysis::{Group, Summary},
-    claims::Claims,
+    claims::{Claims, shortened},
     study::Study,
 };
 use references::References;
@@ -246,7 +246,7 @@ pub fn levels(study: &Study, summary: &Summary, claims: &Claims) -> Levels {
             .prompts
             .iter()
             .filter(|prompt| summary.by_prompt.iter().any(|group| group.key == prompt.id))
-            .map(|prompt| PromptLevel { id: prompt.id.clone(), text: prompt.text.clone() })
+            .map(|prompt| PromptLevel { id: prompt.id.clone(), text: shortened(&prompt.text) })
             .collect(),
         cells: summary
             .cells

@@ -3,6 +3,7 @@
 
 mod baseline;
 mod hostile;
+mod letters;
 mod published;
 mod systems;
 mod typeset;
