@@ -5,6 +5,7 @@ mod check;
 mod error;
 mod file;
 mod locate;
+mod orcid;
 mod plan;
 mod published;
 mod read;
