@@ -6,6 +6,7 @@ mod consistency;
 mod excerpts;
 mod inference;
 mod judgements;
+mod people;
 mod published;
 pub mod rounding;
 mod runs;

@@ -8,6 +8,7 @@ mod html;
 mod latex;
 mod letters;
 mod numbering;
+mod people;
 mod proofread;
 mod prose;
 mod references;
@@ -29,6 +30,7 @@ use crate::{
     claims::{Claims, shortened},
     study::Study,
 };
+use people::People;
 use references::References;
 
 /// The paper in its three text formats.
@@ -94,6 +96,7 @@ pub fn page(page: &Page, body: &str, figures: &BTreeMap<String, Vec<u8>>) -> Res
     let front = Front {
         title: page.title.clone(),
         authors: page.authors.clone(),
+        people: People::default(),
         keywords: page.keywords.clone(),
         date: page.date.clone(),
         source: page.source.clone(),
@@ -166,6 +169,7 @@ pub fn places(claims: &Claims, levels: &Levels) -> Result<BTreeMap<String, Vec<P
 struct Front {
     title: String,
     authors: String,
+    people: People,
     keywords: String,
     date: String,
     source: String,
@@ -181,6 +185,7 @@ impl Front {
         Front {
             title: text("paper.title"),
             authors: text("study.authors"),
+            people: People::of(claims),
             keywords: text("study.keywords"),
             date: text("study.date"),
             source: format!("run {} (runs.jsonl sha256 {})", claims.source.run_id, claims.source.sha256),
@@ -219,6 +224,7 @@ fn skin(name: &str, template: &str, front: &Front, escape: fn(&str) -> String, b
     ] {
         context.insert(key, &escape(value));
     }
+    front.people.insert(&mut context, escape);
     context.insert("real", &front.real);
     context.insert("body", bodies[0]);
     context.insert("rest", bodies[1]);
