@@ -21,6 +21,7 @@ pub mod bundle;
 pub mod compare;
 pub mod doctor;
 pub mod explain;
+mod folder;
 pub mod lint;
 #[cfg(feature = "mlx")]
 pub mod model;
@@ -29,6 +30,7 @@ pub mod progress;
 pub mod report;
 pub mod rerun;
 pub mod run;
+mod typeset;
 pub mod verify;
 pub mod worker;
 

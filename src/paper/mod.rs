@@ -100,6 +100,7 @@ pub fn page(page: &Page, body: &str, figures: &BTreeMap<String, Vec<u8>>) -> Res
         keywords: page.keywords.clone(),
         date: page.date.clone(),
         source: page.source.clone(),
+        sha256: String::new(),
         command: page.command.clone(),
         real: page.warning.is_none(),
         warning: page.warning.clone().unwrap_or_default(),
@@ -173,6 +174,8 @@ struct Front {
     keywords: String,
     date: String,
     source: String,
+    /// Of the records, where they are one file.
+    sha256: String,
     command: String,
     real: bool,
     warning: String,
@@ -189,6 +192,7 @@ impl Front {
             keywords: text("study.keywords"),
             date: text("study.date"),
             source: format!("run {} (runs.jsonl sha256 {})", claims.source.run_id, claims.source.sha256),
+            sha256: claims.source.sha256.clone(),
             command: "offprint report".to_owned(),
             real: real.is_some_and(|predicate| predicate.holds == Some(true)),
             warning: real.map(|predicate| predicate.text.clone()).unwrap_or_default(),
@@ -226,6 +230,8 @@ fn skin(name: &str, template: &str, front: &Front, escape: fn(&str) -> String, b
     }
     front.people.insert(&mut context, escape);
     context.insert("real", &front.real);
+    // Into a property of the document, where nothing may break it.
+    context.insert("sha256", &front.sha256.chars().filter(char::is_ascii_alphanumeric).collect::<String>());
     context.insert("body", bodies[0]);
     context.insert("rest", bodies[1]);
     tera.render(name, &context).map_err(failed)

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // a test may: it fails where it should
 
 mod baseline;
+mod folder;
 mod hostile;
 mod letters;
 mod published;
