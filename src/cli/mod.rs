@@ -30,6 +30,7 @@ pub mod progress;
 pub mod report;
 pub mod rerun;
 pub mod run;
+mod sought;
 mod typeset;
 pub mod verify;
 pub mod worker;
