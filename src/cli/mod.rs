@@ -27,6 +27,7 @@ pub mod lint;
 pub mod model;
 pub mod paper;
 pub mod progress;
+mod publish;
 pub mod report;
 pub mod rerun;
 pub mod run;

@@ -15,7 +15,10 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     bench::{Bench, Ended, worker::Program},
-    cli::progress::{RunProgress, cell},
+    cli::{
+        progress::{RunProgress, cell},
+        publish,
+    },
     engine,
     machine::{self, CheckpointFacts, Environment},
     record::{Outcome, Phase},
@@ -89,6 +92,7 @@ pub(super) fn execute_with(
     begun: &mut dyn FnMut(&Path) -> Result<()>,
 ) -> Result<Execution> {
     let (study, text) = read(study_file)?;
+    let text = publish::study_text(study_file, &study, &text)?;
     let plan = Plan::of(&study);
     let (places, checkpoints) = models(&study)?;
     let mut environment = machine::capture(checkpoints);
@@ -129,8 +133,9 @@ pub(super) fn execute_with(
     }
     let variables = kernels.map_or_else(Vec::new, |kernels| kernels.variables);
     let worker = Program { command: worker, variables };
+    let paths = publish::Paths::of(&study, &places);
     let bench = Bench { study: &study, plan: &plan, done, places, worker, stop: &stop };
-    let ended = bench.execute(&mut |rows| journal.append(rows), &mut |news| progress.show(news))?;
+    let ended = bench.execute(&mut |rows| journal.append(&paths.rows(rows)), &mut |news| progress.show(news))?;
 
     let folder = journal.folder().to_owned();
     drop(journal);
@@ -191,7 +196,8 @@ pub(super) fn unfinished(study_file: &Path, results: &Path) -> Result<PathBuf> {
         }
         ensure!(
             // A folder that has none is refused by its own name when it is opened.
-            fs::read(folder.join("study.yaml")).map_or(true, |of_run| of_run == text),
+            fs::read(folder.join("study.yaml"))
+                .map_or(true, |of_run| publish::is_copy(&of_run, study_file, &study, &text)),
             "{}: it was begun with another version of {}\nhint: restore that version (study.yaml there is a copy), or run without --resume",
             folder.display(),
             study_file.display()

@@ -4,6 +4,7 @@
 mod check;
 mod error;
 mod file;
+mod local;
 mod locate;
 mod orcid;
 mod plan;
@@ -15,6 +16,7 @@ mod tests;
 use std::path::Path;
 
 pub use error::{Place, Problem, StudyError};
+pub use local::{is_elsewhere, published_source, published_text, without_paths};
 pub use published::{Cause, Finding, FoundIn, PUBLISHED_SCHEMA, Printed, Published, PublishedValue};
 use serde::{Deserialize, Serialize};
 
