@@ -64,8 +64,8 @@ fn replaced(text: &str, from: &str, to: &str) -> String {
 
 /// The name of a folder or file, whatever system its path is of.
 fn last_part(path: &str) -> &str {
-    let parts = path.split(['/', '\\']).filter(|part| !["", ".", "..", "~"].contains(part));
-    parts.last().unwrap_or("folder")
+    let mut parts = path.split(['/', '\\']).filter(|part| !["", ".", "..", "~"].contains(part));
+    parts.next_back().unwrap_or("folder")
 }
 
 /// A text that a program wrote, such as an error, without the paths in it: of each the last part stays. `known` are folders of this
