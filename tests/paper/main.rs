@@ -5,6 +5,7 @@ mod baseline;
 mod folder;
 mod hostile;
 mod letters;
+mod people;
 mod published;
 mod systems;
 mod typeset;
