@@ -73,3 +73,36 @@ fn the_recomputation_gives_the_value() {
         assert!((again / value - 1.0).abs() < 1e-9, "{id}: {again} for {value}");
     }
 }
+
+/// What is copied out of the paper, unit and all, leads to the same claim as its id.
+#[test]
+fn a_number_is_found_as_it_is_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = study(&folder);
+    let printed = |id: &str| explained(&run, id)[0]["text"].as_str().unwrap().to_owned();
+    let ids = |what: &str| -> Vec<String> {
+        explained(&run, what).iter().map(|found| found["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let decode = printed("decode.mean");
+    for what in [
+        format!("{decode} tok/s"),
+        format!("{decode} tokens per second"),
+        format!("{}\u{202f}tok/s", decode.replace('.', ",")),
+    ] {
+        let found = ids(&what);
+        assert!(found.contains(&"decode.mean".to_owned()), "{what}: {found:?}");
+        assert!(found.iter().all(|id| explained(&run, id)[0]["unit"] == "tok/s"), "{what}: {found:?}");
+    }
+    let (low, high) = (printed("latency.ci.low"), printed("latency.ci.high"));
+    for what in [format!("{low} to {high} s"), format!("[{low}, {high}]"), format!("{low}–{high}")] {
+        let found = ids(&what);
+        assert!(["latency.ci.low", "latency.ci.high"].iter().all(|id| found.contains(&(*id).to_owned())), "{found:?}");
+    }
+    assert!(ids("95 %").contains(&"study.confidence".to_owned()));
+    assert_eq!(explained(&run, "complete")[0]["holds"], true);
+
+    let none = offprint(&["explain", "123456.7 tok/s", "--run", &run]);
+    let hint = String::from_utf8(none.stderr).unwrap();
+    assert_eq!(none.status.code(), Some(1));
+    assert!(hint.contains("hint: the numbers next to it are ") && hint.contains(" tok/s ("), "{hint}");
+}

@@ -15,6 +15,7 @@ mod label;
 mod make;
 mod names;
 mod open;
+mod person;
 mod problem;
 mod provenance;
 mod ranges;

@@ -11,7 +11,11 @@ use super::{
     label::{LABEL, Label},
     readme::{CITATION, README, about, licences},
 };
-use crate::{analysis::Seen, machine::Fact, store::Run};
+use crate::{
+    analysis::Seen,
+    machine::Fact,
+    store::{Run, not_a_measurement},
+};
 
 const PROFILE: &str = "https://w3id.org/ro/wfrun/process/0.5";
 
@@ -59,6 +63,8 @@ fn descriptor() -> Json {
 }
 
 fn root(label: &Label, run: &Run, files: &BTreeMap<String, u64>) -> Result<Json> {
+    let warning = not_a_measurement(&run.study, &run.environment)
+        .map_or_else(String::new, |why| format!("Not a measurement: {why}. "));
     let mut fields = vec![
         ("@id", text("./")),
         ("@type", text("Dataset")),
@@ -67,7 +73,7 @@ fn root(label: &Label, run: &Run, files: &BTreeMap<String, u64>) -> Result<Json>
         (
             "description",
             text(format!(
-                "Records of the study {}, and the paper made from them: bundle {}",
+                "{warning}Records of the study {}, and the paper made from them: bundle {}",
                 label.study,
                 label.name()
             )),

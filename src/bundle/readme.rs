@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::{content, label::Label};
+use super::{
+    content,
+    label::Label,
+    person::{Name, Person, parted},
+};
 use crate::{
     analysis::Summary,
-    store::Run,
+    store::{Run, not_a_measurement},
     study::{Author, ModelSpec},
 };
 
@@ -27,10 +31,15 @@ pub fn readme(label: &Label, run: &Run, summary: &Summary, files: &BTreeMap<Stri
         format!("{} ({}){engine}", plain(&model.name), plain(&model.source))
     };
     let models: Vec<String> = run.study.models.iter().map(of_model).collect();
-    let fake =
-        if run.study.is_fake() { "\n**Made by an engine that computes nothing. Not a measurement.**\n" } else { "" };
+    let warning = match not_a_measurement(&run.study, environment) {
+        Some(_) if run.study.is_fake() => {
+            "\n**Made by an engine that computes nothing. Not a measurement.**\n".to_owned()
+        }
+        Some(why) => format!("\n**Not a measurement: {why}.**\n"),
+        None => String::new(),
+    };
     let mut text = format!(
-        "# {title}\n{fake}\n\
+        "# {title}\n{warning}\n\
          Results bundle `{name}`: {rows} runs, {well} of which ended well, and the paper made from them.\n\n\
          | | |\n|---|---|\n\
          | study | {study}, run {run_id}, measured {date} |\n\
@@ -108,6 +117,9 @@ pub fn citation(label: &Label, run: &Run) -> Result<String> {
     for licence in licences(label) {
         text += &format!("  - {}\n", quoted(licence)?);
     }
+    if let Some(why) = not_a_measurement(&run.study, &run.environment) {
+        text += &format!("abstract: {}\n", quoted(&format!("Not a measurement: {why}."))?);
+    }
     text += "authors:\n";
     for author in &run.study.authors {
         text += &person(author)?;
@@ -129,21 +141,26 @@ pub fn citation(label: &Label, run: &Run) -> Result<String> {
 }
 
 fn person(author: &Author) -> Result<String> {
-    let quoted = |text: &str| serde_json::to_string(text);
-    // The last word is the family name, which is right for most names and visible where it is not.
-    let mut text = match author.name.rsplit_once(' ') {
-        Some((given, family)) => {
-            format!("  - family-names: {}\n    given-names: {}\n", quoted(family)?, quoted(given)?)
-        }
-        None => format!("  - name: {}\n", quoted(&author.name)?),
+    let known_as_person = author.affiliation.is_some() || author.orcid.is_some();
+    let name = match parted(&author.name) {
+        // Only a person works somewhere or has an ORCID iD.
+        Name::Whole(family) if known_as_person => Name::Person(Person { family, ..Person::default() }),
+        name => name,
     };
-    if let (Some(affiliation), true) = (&author.affiliation, author.name.contains(' ')) {
-        text += &format!("    affiliation: {}\n", quoted(affiliation)?);
-    }
-    if let Some(orcid) = &author.orcid {
-        text += &format!("    orcid: \"https://orcid.org/{orcid}\"\n");
-    }
-    Ok(text)
+    let fields = match &name {
+        Name::Person(Person { family, given, particle, suffix }) => {
+            vec![("family-names", family), ("given-names", given), ("name-particle", particle), ("name-suffix", suffix)]
+        }
+        Name::Whole(name) => vec![("name", name)],
+    };
+    let orcid = author.orcid.as_ref().map_or_else(String::new, |orcid| format!("https://orcid.org/{orcid}"));
+    let affiliation = author.affiliation.clone().unwrap_or_default();
+    let all = fields.into_iter().chain([("affiliation", &affiliation), ("orcid", &orcid)]);
+    let lines = all.filter(|(_, text)| !text.is_empty()).enumerate().map(|(place, (key, text))| {
+        let start = if place == 0 { "  - " } else { "    " };
+        Ok(format!("{start}{key}: {}\n", serde_json::to_string(text)?))
+    });
+    lines.collect()
 }
 
 /// SPDX identifiers of the licences to choose from.

@@ -23,6 +23,7 @@ impl Registry {
         let authors: Vec<String> = study.authors.iter().map(|author| author.name.clone()).collect();
         let authors = if authors.is_empty() { "The authors of the study".to_owned() } else { list(&authors) };
         self.fact("study.authors", &authors, "authors in the study");
+        self.people(study);
         self.fact("study.keywords", &study.keywords.join(", "), "keywords in the study");
         self.count("study.prompts", study.prompts.len() as u64, "number of prompts in the study");
         self.count("study.lengths", settings.max_tokens.len() as u64, "number of output lengths in the study");

@@ -9,6 +9,7 @@ mod groups;
 mod id;
 mod inference;
 mod judgements;
+mod people;
 mod published;
 mod ratios;
 mod registry;
@@ -21,6 +22,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 pub use build::build;
+pub use excerpts::shortened;
 pub use id::{Id, Part};
 pub use runs::Runs;
 pub use words::list;

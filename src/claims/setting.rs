@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::{Id, Predicate, words::counted};
 use crate::{
     analysis::Summary,
-    store::Run,
+    store::{Run, not_a_measurement},
     study::{EngineKind, Isolation, Order},
 };
 
@@ -17,7 +17,6 @@ pub(super) fn of(run: &Run, summary: &Summary) -> BTreeMap<Id, Predicate> {
     };
     let (planned, ok) = (summary.planned, summary.runs.len());
     let odd = summary.runs.iter().filter(|run| run.n_gen != run.max_tokens).count();
-    let random = run.environment.checkpoints.iter().any(|checkpoint| checkpoint.random_weights);
     let (settings, execution) = (&run.study.settings, &run.study.execution);
     let designed = |holds: bool, yes: &str, no: &str| said(holds, "the study says so", yes.to_owned(), no.to_owned());
     BTreeMap::from([
@@ -83,7 +82,7 @@ pub(super) fn of(run: &Run, summary: &Summary) -> BTreeMap<Id, Predicate> {
         (
             "measurement.real".into(),
             said(
-                !run.study.is_fake() && !random,
+                not_a_measurement(&run.study, &run.environment).is_none(),
                 "the engine computes, and the weights are a trained model's",
                 "The numbers are measurements of a trained model.".to_owned(),
                 "THIS IS NOT A MEASUREMENT. The numbers come from a fake engine or from random weights and exist to try the program.".to_owned(),

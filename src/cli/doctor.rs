@@ -125,7 +125,8 @@ impl Findings {
         if self.refused("mlx") {
             return None;
         }
-        let fake = self.readable().is_some_and(|study| study.models.iter().all(|model| model.engine == EngineKind::Fake));
+        let fake =
+            self.readable().is_some_and(|study| study.models.iter().all(|model| model.engine == EngineKind::Fake));
         let version = self.environment.libraries.get("mlx").map_or("of unknown version", String::as_str);
         Some(match &self.mlx {
             Some(Ok(device)) => Check::good("mlx", format!("MLX {version} computes on the {device}")),

@@ -7,8 +7,11 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::{
-    claims::{Claim, Id, Runs},
-    cli::report,
+    claims::{Claim, Id, Predicate, Runs},
+    cli::{
+        report,
+        sought::{near, sought},
+    },
     evidence::Evidence,
     paper::{self, Place},
     record::{Phase, RunRecord},
@@ -17,7 +20,7 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub struct ExplainArgs {
-    /// A claim's id, `latency.mean`, or a number as the paper prints it, `8.61`
+    /// An id, `latency.mean`, or a number as the paper prints it, unit and all: `8.61 s`, `25.1 to 27.4`, `90 %`
     #[arg(allow_hyphen_values = true)]
     what: String,
     /// The run folder; else as `report` chooses it
@@ -42,6 +45,14 @@ struct Explanation<'a> {
     baseline_rows: Vec<Row>,
     /// A command that computes the value from `runs.jsonl` alone.
     recompute: Option<String>,
+}
+
+/// All about one predicate.
+#[derive(Debug, Serialize)]
+struct Judgement<'a> {
+    id: &'a str,
+    #[serde(flatten)]
+    predicate: &'a Predicate,
 }
 
 /// The fields of a row that formulas use.
@@ -80,19 +91,28 @@ pub fn run(args: ExplainArgs) -> Result<ExitCode> {
     };
     let Evidence { run, summary, claims } = Evidence::with_rows(&folder)?;
     let places = paper::places(&claims, &paper::levels(&run.study, &summary, &claims))?;
-    let found: Vec<&Id> = match claims.claims.get_key_value(args.what.as_str()) {
-        Some((id, _)) => vec![id],
-        None => claims.claims.iter().filter(|(_, claim)| claim.text == args.what).map(|(id, _)| id).collect(),
-    };
+    let found = sought(&args.what, &claims);
     if found.is_empty() {
         tell!("no claim of {} is `{}` or prints so", folder.display(), args.what);
-        tell!("hint: did you mean {}?", nearest(&args.what, claims.claims.keys()).join(", "));
+        let near = near(&args.what, &claims, 5);
+        if near.is_empty() {
+            tell!("hint: did you mean {}?", nearest(&args.what, claims.claims.keys()).join(", "));
+        } else {
+            tell!("hint: the numbers next to it are {}", near.join(", "));
+        }
         return Ok(ExitCode::from(1));
     }
     let rows = measured(&run);
     let baseline_rows = run.baseline.as_deref().map(measured).unwrap_or_default();
+    let judgements: Vec<Judgement<'_>> = found
+        .predicates
+        .iter()
+        .filter_map(|id| claims.predicates.get_key_value(id))
+        .map(|(id, predicate)| Judgement { id, predicate })
+        .collect();
     let explanations: Vec<Explanation<'_>> = found
-        .into_iter()
+        .claims
+        .iter()
         .map(|id| {
             let claim = &claims.claims[id];
             Explanation {
@@ -111,9 +131,11 @@ pub fn run(args: ExplainArgs) -> Result<ExitCode> {
         })
         .collect();
     if args.json {
-        say!("{}", serde_json::to_string_pretty(&explanations)?);
+        let all = explanations.iter().map(serde_json::to_value).chain(judgements.iter().map(serde_json::to_value));
+        say!("{}", serde_json::to_string_pretty(&all.collect::<Result<Vec<_>, _>>()?)?);
     } else {
         explanations.iter().for_each(show);
+        judgements.iter().for_each(judge);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -144,6 +166,24 @@ fn show(Explanation { id, claim, places, rows, baseline_rows, recompute }: &Expl
         if !rows.is_empty() {
             say!("  rows{whose}      run  n_prompt  n_gen  load_ns  ttft_ns  t_last_ns  e2e_ns  peak_memory_bytes");
             show_rows(rows);
+        }
+    }
+    say!("");
+}
+
+fn judge(Judgement { id, predicate }: &Judgement<'_>) {
+    let Predicate { holds, test, statistic, p, margin, text } = predicate;
+    let holds = match holds {
+        Some(true) => "holds",
+        Some(false) => "does not hold",
+        None => "is not settled",
+    };
+    say!("{id} {holds}");
+    say!("  says      {text}");
+    say!("  test      {test}");
+    for (name, value) in [("statistic", statistic), ("p        ", p), ("margin   ", margin)] {
+        if let Some(value) = value {
+            say!("  {name} {value}");
         }
     }
     say!("");

@@ -22,6 +22,7 @@ pub mod compare;
 mod conditions;
 pub mod doctor;
 pub mod explain;
+mod folder;
 mod forecast;
 pub mod lint;
 #[cfg(feature = "mlx")]
@@ -29,9 +30,12 @@ pub mod model;
 mod models;
 pub mod paper;
 pub mod progress;
+mod publish;
 pub mod report;
 pub mod rerun;
 pub mod run;
+mod sought;
+mod typeset;
 pub mod verify;
 pub mod worker;
 

@@ -1,14 +1,18 @@
-//! `offprint report`: records -> paper. Everything is rendered in memory first, so a failure leaves the old paper whole.
+//! `offprint report`: records -> paper. Everything is made apart first, so a failure leaves the old paper whole.
 
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    process::{Command, ExitCode},
+    process::ExitCode,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 
+use super::{
+    folder::{Others, PDF, Ready},
+    typeset::{NoEngine, is_readable, says, typeset},
+};
 use crate::{
     bundle::difference,
     claims::Source,
@@ -50,7 +54,7 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
     }
     let files = files(&folder)?;
     if args.check {
-        let differences = differences(&args.out, &files);
+        let differences = differences(&args.out, &files)?;
         for difference in &differences {
             say!("{difference}");
         }
@@ -118,8 +122,8 @@ pub fn choose(out: &Path, results: &Path) -> Result<PathBuf> {
     bail!("{}: no complete run\nhint: offprint run STUDY makes one", results.display())
 }
 
-/// What in `out` is not as it should be, a line a file.
-fn differences(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
+/// What in `out` is not as it should be, a line a file. Of the PDF, whose bytes are the TeX engine's, only the records are known.
+fn differences(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for (name, expected) in files {
         let path = out.join(name);
@@ -131,68 +135,67 @@ fn differences(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
             Ok(_) => {}
         }
     }
-    found
+    for name in Others::of(out, &files.keys().cloned().chain([PDF.to_owned()]).collect())?.stale {
+        found.push(format!("{}: it is of another paper; this one has no such file", out.join(name).display()));
+    }
+    if let Ok(pdf) = fs::read(out.join(PDF))
+        && is_readable(&pdf)
+        && !says(&pdf, &records(files)?)
+    {
+        found.push(format!("{}: it is of other records", out.join(PDF).display()));
+    }
+    Ok(found)
 }
 
+/// Replaces the paper in `out`, and says what became of all that was there.
 fn write(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
-    for (name, bytes) in files {
-        let path = out.join(name);
-        let parent = path.parent().unwrap_or(out);
-        fs::create_dir_all(parent).with_context(|| format!("{}", parent.display()))?;
-        // Whole or not at all.
-        let making = path.with_extension("tmp");
-        fs::write(&making, bytes)
-            .and_then(|()| fs::rename(&making, &path))
-            .with_context(|| format!("{}\nhint: is the folder writable, and is there space?", path.display()))?;
+    let mut ready = Ready::write(out, files)?;
+    let typeset = typeset(&ready.folder(), &out.join("paper.tex"));
+    let mut kept = false;
+    if typeset.is_ok() {
+        ready.add(PDF);
+    } else if is_of_these(out, files) {
+        ready.keep(PDF)?;
+        kept = true;
     }
-    match pdf(out) {
-        Ok(engine) => tell!("{} (by {engine})", out.join("paper.pdf").display()),
+    let others = ready.put()?;
+    let pdf = out.join(PDF);
+    for name in &others.stale {
+        tell!("{}: removed; it was of another paper", out.join(name).display());
+    }
+    if let [_, ..] = others.foreign.as_slice() {
+        tell!("{}: no part of the paper, left as it is: {}", out.display(), some(&others.foreign));
+    }
+    match typeset {
+        Ok(engine) => tell!("{} (by {engine})", pdf.display()),
+        Err(error) if error.is::<NoEngine>() && kept => {
+            tell!("{}: kept; it is of these very files, and there is no TeX engine to make it again", pdf.display())
+        }
         Err(error) if error.is::<NoEngine>() => tell!("no PDF: {error}"),
         Err(error) => return Err(error),
     }
     Ok(())
 }
 
-/// There is no TeX engine.
-#[derive(Debug, thiserror::Error)]
-#[error("neither latexmk nor tectonic is installed; everything else is made")]
-struct NoEngine;
+/// Is the PDF in `out` one that these files give? So it is if it is of their records, and what TeX reads is what it was.
+fn is_of_these(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> bool {
+    let read = |(name, _): &(&String, &Vec<u8>)| {
+        name.as_str() == "paper.tex" || name.as_str() == "claims.json" || name.starts_with("figures/")
+    };
+    let same = |(name, bytes): (&String, &Vec<u8>)| fs::read(out.join(name)).is_ok_and(|found| found == *bytes);
+    files.iter().filter(read).all(same)
+        && fs::read(out.join(PDF)).is_ok_and(|pdf| says(&pdf, &records(files).unwrap_or_default()))
+}
 
-/// Typesets `paper.tex` in `out`, all auxiliary files apart. Returns the engine's name.
-fn pdf(out: &Path) -> Result<&'static str> {
-    let engines: [(&str, &[&str]); 2] = [
-        ("latexmk", &["-pdf", "-interaction=nonstopmode", "-halt-on-error", "-output-directory=.tex", "paper.tex"]),
-        ("tectonic", &["--outdir", ".tex", "paper.tex"]),
-    ];
-    let made = out.join(".tex");
-    fs::create_dir_all(&made).with_context(|| format!("{}", made.display()))?;
-    let result = engines.into_iter().find_map(|(engine, arguments)| {
-        // The document's date is the records', not today's, so the same records give the same PDF.
-        let output = Command::new(engine)
-            .args(arguments)
-            .current_dir(out)
-            .env("SOURCE_DATE_EPOCH", "0")
-            .env("FORCE_SOURCE_DATE", "1")
-            .output();
-        match output {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            other => Some((engine, other)),
-        }
-    });
-    let typeset = (|| {
-        let Some((engine, output)) = result else { return Err(NoEngine.into()) };
-        let output = output.with_context(|| engine.to_owned())?;
-        let said = String::from_utf8_lossy(&output.stdout);
-        let errors: Vec<&str> = said.lines().filter(|line| line.starts_with('!')).collect();
-        ensure!(
-            output.status.success(),
-            "{engine} cannot typeset {}: {}\nhint: run it there by hand to see more; all other files are written",
-            out.join("paper.tex").display(),
-            errors.join("; ")
-        );
-        fs::rename(made.join("paper.pdf"), out.join("paper.pdf")).context("paper.pdf")?;
-        Ok(engine)
-    })();
-    let _ = fs::remove_dir_all(&made);
-    typeset
+/// SHA-256 of the records that the paper is made from.
+fn records(files: &BTreeMap<String, Vec<u8>>) -> Result<String> {
+    let claims: Head = serde_json::from_slice(files.get("claims.json").map_or(b"", Vec::as_slice))?;
+    Ok(claims.source.sha256)
+}
+
+/// The first few of many names.
+fn some(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let more = if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };
+    format!("{}{more}", names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", "))
 }

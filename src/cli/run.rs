@@ -23,6 +23,7 @@ use crate::{
         conditions, forecast,
         models::{self, Located},
         progress::{RunProgress, cell},
+        publish,
     },
     machine::{self, CheckpointFacts, Environment},
     preflight::{self, Finding, Weight},
@@ -105,6 +106,7 @@ pub(super) fn execute_with(
     begun: &mut dyn FnMut(&Path) -> Result<()>,
 ) -> Result<Execution> {
     let (study, text) = read(study_file)?;
+    let text = publish::study_text(study_file, &study, &text)?;
     let plan = Plan::of(&study);
     let located = models::locate(&study, &origin.sources);
     let notes = known_before(study_file, &study, &located, stock_kernels)?;
@@ -145,8 +147,9 @@ pub(super) fn execute_with(
     tell!("{}: {} of {} runs to do", journal.folder().display(), todo.len(), plan.runs.len());
 
     let mut progress = RunProgress::new(&study, plan.runs.len(), &todo);
+    let paths = publish::Paths::of(&study, &located.places);
     let bench = Bench { study: &study, plan: &plan, done, places: located.places.clone(), worker, stop: &stop };
-    let ended = bench.execute(&mut |rows| journal.append(rows), &mut |news| progress.show(news))?;
+    let ended = bench.execute(&mut |rows| journal.append(&paths.rows(rows)), &mut |news| progress.show(news))?;
 
     let folder = journal.folder().to_owned();
     drop(journal);
@@ -254,7 +257,8 @@ pub(super) fn unfinished(study_file: &Path, results: &Path) -> Result<PathBuf> {
         }
         ensure!(
             // A folder that has none is refused by its own name when it is opened.
-            fs::read(folder.join("study.yaml")).map_or(true, |of_run| of_run == text),
+            fs::read(folder.join("study.yaml"))
+                .map_or(true, |of_run| publish::is_copy(&of_run, study_file, &study, &text)),
             "{}: it was begun with another version of {}\nhint: restore that version (study.yaml there is a copy), or run without --resume",
             folder.display(),
             study_file.display()

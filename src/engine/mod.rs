@@ -88,7 +88,10 @@ pub fn kernels(
 ///
 /// # Errors
 /// A device that does not compute, a choice in the environment that cannot be.
-pub fn start(kind: EngineKind, #[cfg_attr(not(feature = "mlx"), expect(unused))] stock_kernels: bool) -> Result<Option<u32>> {
+pub fn start(
+    kind: EngineKind,
+    #[cfg_attr(not(feature = "mlx"), expect(unused))] stock_kernels: bool,
+) -> Result<Option<u32>> {
     match kind {
         #[cfg(feature = "mlx")]
         EngineKind::Mlx => {

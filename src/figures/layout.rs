@@ -22,6 +22,8 @@ const KEY_GAP: f64 = 9.0;
 const PANEL_GAP: f64 = 8.0;
 /// The longest upright tick label before it is cut.
 const UPRIGHT_MOST: f64 = 60.0;
+/// What an upright tick label needs across, so that it does not touch the next.
+const UPRIGHT_COLUMN: f64 = TICK_SIZE + 0.7;
 /// The longest text of a key before it is cut.
 const KEY_MOST: f64 = 110.0;
 
@@ -44,14 +46,25 @@ pub struct Frame {
     pub bottom: f64,
     pub x: (f64, f64),
     pub y: (f64, f64),
-    /// Middles of the axes' labels: the y label's x, the x label's y.
+    /// Middles of the axes' labels: the y label's x, the x label's y; and of the line below that.
     pub y_label: f64,
     pub x_label: f64,
+    pub x_note: f64,
     /// Middle height of the panel's heading.
     pub heading: f64,
-    /// The x axis' texts stand upright, since they would touch otherwise; as drawn, cut to their room.
+    pub x_texts: Texts,
+}
+
+/// The texts below an x axis, as they fit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Texts {
+    /// They stand upright, since they would touch otherwise.
     pub upright: bool,
-    pub x_texts: Vec<String>,
+    /// One a tick, cut to its room; empty where the tick is not named.
+    pub ticks: Vec<String>,
+    /// Stands below the axis' label where not all ticks are named.
+    pub note: Option<String>,
+    height: f64,
 }
 
 impl Frame {
@@ -78,11 +91,14 @@ pub fn lay_out(scene: &Scene, font: &Font) -> Layout {
             vec![(left, WIDTH - MARGIN - right); scene.panels.len()]
         }
     };
-    let labels: Vec<(bool, Vec<String>, f64)> =
+    let labels: Vec<Texts> =
         scene.panels.iter().zip(&spans).map(|(panel, span)| x_texts(&panel.x, span.1 - span.0, font)).collect();
     let bottoms: Vec<f64> =
-        scene.panels.iter().zip(&labels).map(|(panel, label)| bottom_room(&panel.x, label.2)).collect();
-    let deepest = bottoms.iter().copied().fold(0.0, f64::max);
+        scene.panels.iter().zip(&labels).map(|(panel, label)| bottom_room(&panel.x, label)).collect();
+    // Labels of panels side by side stand in one line, their notes in the next.
+    let most_notes = labels.iter().map(note_room).fold(0.0, f64::max);
+    let deepest =
+        bottoms.iter().zip(&labels).map(|(room, label)| room - note_room(label)).fold(0.0, f64::max) + most_notes;
 
     let weights: f64 = scene.panels.iter().map(|panel| panel.weight).sum();
     let mut frames = Vec::new();
@@ -94,6 +110,7 @@ pub fn lay_out(scene: &Scene, font: &Font) -> Layout {
             Arrange::Row => (scene.height, deepest),
             Arrange::Column => (scene.height * panel.weight / weights, *bottom),
         };
+        let notes = if scene.arrange == Arrange::Row { most_notes } else { note_room(&label) };
         let heading = next_top + LABEL_SIZE / 2.0;
         if !panel.heading.is_empty() {
             next_top += LABEL_SIZE + 3.0;
@@ -107,10 +124,10 @@ pub fn lay_out(scene: &Scene, font: &Font) -> Layout {
             x: panel.x.range,
             y: panel.y.range,
             y_label: span.0 - left + LABEL_SIZE / 2.0,
-            x_label: end + room - LABEL_SIZE / 2.0,
+            x_label: end + room - notes - LABEL_SIZE / 2.0,
+            x_note: end + room - TICK_SIZE / 2.0,
             heading,
-            upright: label.0,
-            x_texts: label.1,
+            x_texts: label,
         });
         next_top =
             if scene.arrange == Arrange::Row { legend_end } else { end + room + if panel.x.shown { 4.0 } else { 0.0 } };
@@ -159,7 +176,9 @@ fn row(scene: &Scene, lefts: &[f64], font: &Font) -> Vec<(f64, f64)> {
     let gaps = PANEL_GAP * scene.panels.len().saturating_sub(1) as f64;
     let right = scene.panels.last().map_or(0.0, |panel| right_room(&panel.x, font));
     let room = WIDTH - 2.0 * MARGIN - gaps - lefts.iter().sum::<f64>() - right;
-    let least: Vec<f64> = scene.panels.iter().map(|panel| font.width(&panel.x.label, LABEL_SIZE) + 2.0).collect();
+    let labels: Vec<f64> = scene.panels.iter().map(|panel| font.width(&panel.x.label, LABEL_SIZE) + 2.0).collect();
+    let words: Vec<f64> = scene.panels.iter().map(|panel| least_width(&panel.x, font)).collect();
+    let least = if words.iter().sum::<f64>() <= room { words } else { labels };
     let mut widths = vec![None; scene.panels.len()];
     // Panels that their share would make too narrow get what they need; the others divide the rest.
     loop {
@@ -184,6 +203,14 @@ fn row(scene: &Scene, lefts: &[f64], font: &Font) -> Vec<(f64, f64)> {
     spans
 }
 
+/// The room for an axis' label and, where its levels' texts cannot all stand, for the words that say so.
+fn least_width(axis: &Axis, font: &Font) -> f64 {
+    let label = font.width(&axis.label, LABEL_SIZE) + 2.0;
+    let all = axis.ticks.len() as f64 * UPRIGHT_COLUMN;
+    let thinned = font.width(&note(200), TICK_SIZE) + 2.0;
+    if axis.levels { label.max(all.min(thinned)) } else { label }
+}
+
 /// What the y axis needs left of the plot.
 fn left_room(axis: &Axis, font: &Font) -> f64 {
     if !axis.shown {
@@ -200,24 +227,83 @@ fn right_room(axis: &Axis, font: &Font) -> f64 {
     last.map_or(0.0, |tick| font.width(&tick.text, TICK_SIZE) / 2.0)
 }
 
-/// The x axis' texts as they fit: upright or not, cut or not, and their height.
-fn x_texts(axis: &Axis, width: f64, font: &Font) -> (bool, Vec<String>, f64) {
+/// The x axis' texts as they fit: upright or not, cut or not, and no more of them than have room.
+fn x_texts(axis: &Axis, width: f64, font: &Font) -> Texts {
     let texts = || axis.ticks.iter().map(|tick| tick.text.as_str());
     let column = width / (axis.ticks.len() as f64).max(1.0);
     let upright = axis.levels && texts().any(|text| font.width(text, TICK_SIZE) > column - 2.0);
     if !upright {
-        return (false, texts().map(str::to_owned).collect(), TICK_SIZE + 1.5);
+        let ticks = texts().map(str::to_owned).collect();
+        return Texts { upright, ticks, note: None, height: TICK_SIZE + 1.5 };
     }
-    let cut: Vec<String> = texts().map(|text| font.shorten(text, TICK_SIZE, UPRIGHT_MOST)).collect();
-    let height = cut.iter().map(|text| font.width(text, TICK_SIZE)).fold(0.0, f64::max);
-    (true, cut, height + 1.5)
+    let every = every(column);
+    let cut =
+        |(place, text)| if place % every == 0 { font.shorten(text, TICK_SIZE, UPRIGHT_MOST) } else { String::new() };
+    let ticks: Vec<String> = texts().enumerate().map(cut).collect();
+    let height = ticks.iter().map(|text| font.width(text, TICK_SIZE)).fold(0.0, f64::max) + 1.5;
+    let note = (every > 1).then(|| font.shorten(&note(every), TICK_SIZE, width + PANEL_GAP));
+    Texts { upright, ticks, note, height }
+}
+
+/// Every how many-th tick can be named, where each has `column` points across: a number that people count by.
+fn every(column: f64) -> usize {
+    let fits = |every: &usize| *every as f64 * column >= UPRIGHT_COLUMN;
+    let round = (0..).flat_map(|zeros: u32| [1, 2, 5].map(|digit| digit * 10_usize.saturating_pow(zeros)));
+    round.take(60).find(fits).unwrap_or(usize::MAX)
+}
+
+/// `every 5th named`
+fn note(every: usize) -> String {
+    let ordinal = if every == 2 { "nd" } else { "th" };
+    format!("every {every}{ordinal} named")
 }
 
 /// What the x axis needs below the plot.
-fn bottom_room(axis: &Axis, texts: f64) -> f64 {
+fn bottom_room(axis: &Axis, texts: &Texts) -> f64 {
     if !axis.shown {
         return 0.0;
     }
     let label = if axis.label.is_empty() { 0.0 } else { LABEL_SIZE + 2.0 };
-    TICK_LENGTH + texts + label
+    TICK_LENGTH + texts.height + label + note_room(texts)
+}
+
+fn note_room(texts: &Texts) -> f64 {
+    if texts.note.is_some() { TICK_SIZE + 1.0 } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn levels(count: usize) -> Axis {
+        let names: Vec<String> = (1..=count).map(|level| format!("level-{level}")).collect();
+        Axis::levels("prompt", names.iter().map(String::as_str))
+    }
+
+    #[test]
+    fn as_many_texts_stand_as_have_room_and_the_axis_says_so() {
+        let font = Font::open().unwrap();
+        for (count, named, note) in [
+            (3, 3, None),
+            (15, 15, None),
+            (40, 20, Some("every 2nd named")),
+            (70, 14, Some("every 5th named")),
+            (150, 15, Some("every 10th named")),
+            (5000, 10, Some("every 500th named")),
+        ] {
+            let texts = x_texts(&levels(count), 170.0, &font);
+            assert_eq!(texts.ticks.len(), count);
+            assert_eq!(texts.ticks.iter().filter(|text| !text.is_empty()).count(), named, "{count}");
+            assert_eq!((texts.note.as_deref(), texts.ticks[0].as_str()), (note, "level-1"));
+        }
+    }
+
+    #[test]
+    fn a_panel_has_room_for_what_its_axis_says() {
+        let font = Font::open().unwrap();
+        let least = |count| least_width(&levels(count), &font);
+        assert!(least(2) < font.width("prompt", LABEL_SIZE) + 3.0);
+        assert!(least(100) >= font.width("every 10th named", TICK_SIZE));
+        assert!(least(100) == least(1000));
+    }
 }

@@ -31,7 +31,9 @@ pub use forest::{Forest, ForestPanel, ForestRow, Look, forest};
 
 pub use relative::factors as with_figure;
 
-use crate::{analysis::Summary, factor::LENGTH, machine::Environment, metric::Metric, study::Study};
+use crate::{
+    analysis::Summary, factor::LENGTH, machine::Environment, metric::Metric, store::not_a_measurement, study::Study,
+};
 use data::Data;
 
 /// One figure in three formats that show the same outlines.
@@ -60,14 +62,8 @@ pub struct Labels {
 
 impl Labels {
     pub fn of(study: &Study, environment: &Environment) -> Self {
-        let fake = study.is_fake();
-        let random = environment.checkpoints.iter().any(|checkpoint| checkpoint.random_weights);
         Labels {
-            not_a_measurement: match (fake, random) {
-                (true, _) => Some("made by the fake engine".into()),
-                (_, true) => Some("random weights".into()),
-                _ => None,
-            },
+            not_a_measurement: not_a_measurement(study, environment).map(str::to_owned),
             confidence: study.statistics.confidence,
             equivalence_margin: study.statistics.equivalence_margin,
         }

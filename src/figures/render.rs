@@ -62,11 +62,15 @@ fn axes(canvas: &Canvas, frame: &Frame, panel: &Panel) -> Result<()> {
     }
     canvas.line(&[(left, bottom), (frame.right, bottom)], AXIS_PEN)?;
     if panel.x.shown {
-        for (tick, text) in panel.x.ticks.iter().zip(&frame.x_texts) {
+        for (tick, text) in panel.x.ticks.iter().zip(&frame.x_texts.ticks) {
+            // A tick without a name says nothing, and many would be a beam.
+            if text.is_empty() && !tick.text.is_empty() {
+                continue;
+            }
             let x = frame.at((tick.at, 0.0)).0;
             canvas.line(&[(x, bottom), (x, bottom + TICK_LENGTH)], AXIS_PEN)?;
             let below = bottom + TICK_LENGTH + 1.5;
-            if frame.upright {
+            if frame.x_texts.upright {
                 canvas.text(text, (x, below), Anchor::Right, TICK_SIZE, INK, true)?;
             } else {
                 canvas.text(text, (x, below + TICK_SIZE / 2.0), Anchor::Middle, TICK_SIZE, INK, false)?;
@@ -74,6 +78,9 @@ fn axes(canvas: &Canvas, frame: &Frame, panel: &Panel) -> Result<()> {
         }
         let middle = (frame.left + frame.right) / 2.0;
         canvas.text(&panel.x.label, (middle, frame.x_label), Anchor::Middle, LABEL_SIZE, INK, false)?;
+        if let Some(note) = &frame.x_texts.note {
+            canvas.text(note, (middle, frame.x_note), Anchor::Middle, TICK_SIZE, AXIS, false)?;
+        }
     }
     if panel.y.shown {
         canvas.line(&[(left, frame.top), (left, bottom)], AXIS_PEN)?;

@@ -40,6 +40,15 @@ fn odd() -> Vec<(&'static str, Design)> {
                 ..Design::default()
             },
         ),
+        (
+            "more",
+            Design {
+                lengths: vec![8, 16, 24],
+                prompts: (1..=120).map(|prompt| format!("prompt-{prompt}")).collect(),
+                repeats: 1,
+                ..Design::default()
+            },
+        ),
     ]
 }
 
@@ -217,16 +226,17 @@ fn tick_texts_and_keys_do_not_touch_and_the_legend_stays_off_the_data() {
             let layout = lay_out(&scene, &font);
             for (panel, frame) in scene.panels.iter().zip(&layout.frames) {
                 assert!(layout.keys.iter().all(|key| key.1 < frame.top), "{name}, {id}: a key lies over a panel");
-                let widths = frame
-                    .x_texts
-                    .iter()
-                    .map(|text| if frame.upright { TICK_SIZE } else { font.width(text, TICK_SIZE) });
+                let texts = &frame.x_texts;
+                let width = |text: &String| if texts.upright { TICK_SIZE } else { font.width(text, TICK_SIZE) };
+                let widths = texts.ticks.iter().map(width);
                 let ends: Vec<(f64, f64)> = panel
                     .x
                     .ticks
                     .iter()
                     .zip(widths)
-                    .map(|(tick, width)| {
+                    .zip(&texts.ticks)
+                    .filter(|(_, text)| !text.is_empty())
+                    .map(|((tick, width), _)| {
                         let x = frame.at((tick.at, 0.0)).0;
                         (x - width / 2.0, x + width / 2.0)
                     })

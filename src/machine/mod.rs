@@ -249,7 +249,11 @@ mod tests {
         let vendor = "x".to_owned();
         let processor =
             Processor { name: every(), vendor, family: every(), model: every(), stepping: every(), microcode: every() };
-        let captured = Environment { processor: Fact::known(processor), notes: vec!["odd".to_owned()], ..capture(vec![checkpoint()]) };
+        let captured = Environment {
+            processor: Fact::known(processor),
+            notes: vec!["odd".to_owned()],
+            ..capture(vec![checkpoint()])
+        };
         let environment = serde_json::to_value(captured).unwrap();
         let fields = [&environment, &environment["checkpoints"][0], &environment["processor"]["value"]]
             .map(|object| object.as_object().unwrap().clone());

@@ -3,10 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    Fact,
-    command::{self, Ask},
-};
+use super::Fact;
 use crate::digest::sha256_hex;
 
 /// The lock file that this program was built with.
@@ -25,10 +22,7 @@ pub(super) struct Software {
 }
 
 pub(super) fn read() -> Software {
-    let (git_commit, git_dirty) = match commit(&command::ask) {
-        Ok((commit, dirty)) => (Fact::known(commit), Fact::known(dirty)),
-        Err(reason) => (Fact::unknown(reason.clone()), Fact::unknown(reason)),
-    };
+    let (git_commit, git_dirty) = commit();
     Software {
         git_commit,
         git_dirty,
@@ -38,19 +32,13 @@ pub(super) fn read() -> Software {
     }
 }
 
-/// Commit of the repository around the current folder, and whether what is compiled differs from it. Only when its
-/// lock file is the one compiled in: any other repository says nothing of this binary.
-fn commit(ask: Ask) -> Result<(String, bool), String> {
-    let git = |arguments: &[&str]| ask("git", arguments).map(|answer| answer.trim().to_owned());
-    let top = git(&["rev-parse", "--show-toplevel"])?;
-    let lock = std::fs::read_to_string(std::path::Path::new(&top).join("Cargo.lock")).unwrap_or_default();
-    if lock != CARGO_LOCK {
-        return Err("the current folder's repository is not the one this program was built from".to_owned());
+/// The commit that this program was compiled from, and whether what was compiled differed from it. The folder in which it runs
+/// says nothing of it.
+fn commit() -> (Fact<String>, Fact<bool>) {
+    match (env!("OFFPRINT_COMMIT"), env!("OFFPRINT_COMMIT_UNKNOWN")) {
+        ("", reason) => (Fact::unknown(reason), Fact::unknown(reason)),
+        (commit, _) => (Fact::known(commit.to_owned()), Fact::known(env!("OFFPRINT_COMMIT_DIRTY") == "true")),
     }
-    let compiled = ["Cargo.toml", "Cargo.lock", "build.rs", "src", "native", "templates"];
-    let mut status = vec!["-C", top.as_str(), "status", "--porcelain", "--untracked-files=no", "--"];
-    status.extend(compiled);
-    Ok((git(&["rev-parse", "HEAD"])?, !git(&status)?.is_empty()))
 }
 
 fn libraries() -> BTreeMap<String, String> {
@@ -113,21 +101,22 @@ mod tests {
         assert_eq!(libraries().get("mlx").map(String::as_str), Some("0.32.2"));
     }
 
+    /// What the build noted is what the repository says now: a stale note would have been made again.
     #[test]
-    fn the_commit_counts_only_in_the_repository_of_this_program() {
-        let top = tempfile::tempdir().unwrap();
-        let answers = |changed: &'static str| {
-            let top = top.path().display().to_string();
-            move |_: &str, arguments: &[&str]| match arguments {
-                ["rev-parse", "--show-toplevel"] => Ok(format!("{top}\n")),
-                ["rev-parse", "HEAD"] => Ok("27b08ab\n".to_owned()),
-                _ => Ok(changed.to_owned()),
-            }
+    fn the_commit_is_that_of_what_is_compiled() {
+        let root = env!("CARGO_MANIFEST_DIR");
+        let git = |arguments: &[&str]| {
+            let output = std::process::Command::new("git").args(["-C", root]).args(arguments).output().ok()?;
+            output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
         };
-        assert!(commit(&answers("")).unwrap_err().contains("not the one"));
-        std::fs::write(top.path().join("Cargo.lock"), CARGO_LOCK).unwrap();
-        assert_eq!(commit(&answers("")), Ok(("27b08ab".to_owned(), false)));
-        assert_eq!(commit(&answers(" M src/lib.rs\n")), Ok(("27b08ab".to_owned(), true)));
-        assert_eq!(commit(&|_, _| Err("git cannot be run".to_owned())), Err("git cannot be run".to_owned()));
+        let (commit, dirty) = commit();
+        let Some(head) = git(&["rev-parse", "HEAD"]) else {
+            assert!(commit.reason.is_some_and(|reason| !reason.is_empty()));
+            return;
+        };
+        assert_eq!(commit.value, Some(head));
+        let status =
+            ["status", "--porcelain", "--", "Cargo.toml", "Cargo.lock", "build.rs", "src", "native", "templates"];
+        assert_eq!(dirty.value, Some(git(&status).is_some_and(|changes| !changes.is_empty())));
     }
 }

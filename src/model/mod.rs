@@ -26,11 +26,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 pub use checkpoint::Checkpoint;
 pub use config::Config;
 pub use source::Source;
+
+use crate::study::{is_elsewhere, published_source};
 
 /// What a fetch tells while it works; the command line shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +55,14 @@ pub fn cache_dir() -> PathBuf {
 /// As each source has them; every message names the way out.
 pub fn fetch(source: &Source, cache: &Path, tell: &mut dyn FnMut(Progress)) -> Result<(Checkpoint, String)> {
     match source {
-        Source::Folder(folder) => Ok((Checkpoint::open(folder)?, source.to_string())),
+        Source::Folder(folder) => {
+            ensure!(
+                folder.is_dir() || !is_elsewhere(&source.to_string()),
+                "{source}: a folder of the machine that made these records; its path is not published\n\
+                 hint: where is it here? write its whole path, or give it with --model path:FOLDER (offprint rerun)"
+            );
+            Ok((Checkpoint::open(folder)?, published_source(&source.to_string())))
+        }
         Source::Package { name, version } => {
             let folder = package_folder(cache, name, version);
             if !folder.is_dir() {

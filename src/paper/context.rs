@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     analysis::Summary,
-    claims::{Claims, Id, Part},
+    claims::{Claims, Id, Part, shortened},
     factor::{Factor, LENGTH, MODEL, PROMPT, Role, TEMPERATURE},
     figures,
     metric::Metric,
@@ -149,8 +149,9 @@ pub fn levels(study: &Study, summary: &Summary, claims: &Claims) -> Context {
             .filter(|prompt| summary.by(PROMPT).iter().any(|group| group.key == prompt.id))
             .map(|prompt| {
                 let filler = prompt.tokens.is_some();
-                let text = if filler { "the beginning of a text of our own" } else { &prompt.text };
-                PromptLevel { id: prompt.id.clone(), text: text.to_owned(), filler }
+                let text =
+                    if filler { "the beginning of a text of our own".to_owned() } else { shortened(&prompt.text) };
+                PromptLevel { id: prompt.id.clone(), text, filler }
             })
             .collect(),
         cells: cells(summary),

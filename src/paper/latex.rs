@@ -1,6 +1,9 @@
 //! The numbered Markdown -> the body of a LaTeX document, from the parsed text, so it cannot say anything else.
 
-use pulldown_cmark::{Alignment, CodeBlockKind, Event, Tag, TagEnd};
+use pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd};
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
+
+use super::{letters, tabular::Tabular};
 
 /// Longer than any word of prose, in characters.
 const LONG_WORD: usize = 28;
@@ -20,13 +23,12 @@ struct Writer {
     /// A table's caption comes before it in the text: kept until the table begins.
     caption: Option<String>,
     in_caption: bool,
-    cells: usize,
+    /// Where text goes while a table is read.
+    table: Option<Tabular>,
     in_code_block: bool,
     /// An image's own text says nothing: the figure is set where its caption stands.
     in_image: bool,
     in_figure: bool,
-    /// The table at hand has a last column of prose.
-    prose: bool,
 }
 
 impl Writer {
@@ -37,8 +39,14 @@ impl Writer {
             Event::Start(tag) => self.start(tag),
             Event::End(tag) => self.end(tag),
             Event::Text(text) if self.in_code_block => self.out += &text,
-            Event::Text(text) => self.push(&words(&text)),
-            Event::Code(code) => self.push(&format!("\\texttt{{{}}}", breakable(&escape(&code)))),
+            Event::Text(text) => {
+                self.seen(&text);
+                self.push(&words(&text));
+            }
+            Event::Code(text) => {
+                self.seen(&text);
+                self.push(&format!("\\texttt{{{}}}", code(&text)));
+            }
             Event::Html(html) | Event::InlineHtml(html) => self.anchor(&html),
             Event::SoftBreak => self.push("\n"),
             Event::HardBreak => self.push("\\\\\n"),
@@ -48,10 +56,15 @@ impl Writer {
     }
 
     fn push(&mut self, text: &str) {
-        match &mut self.caption {
-            Some(caption) if self.in_caption => *caption += text,
+        match (&mut self.caption, &mut self.table) {
+            (Some(caption), _) if self.in_caption => *caption += text,
+            (_, Some(table)) => table.push(text),
             _ => self.out += text,
         }
+    }
+
+    fn seen(&mut self, text: &str) {
+        self.table.iter_mut().for_each(|table| table.seen(text.chars().count()));
     }
 
     /// `<a id="table-x"></a>` opens a table's caption, `figure-x` a figure with its caption; each is a target of links.
@@ -92,38 +105,14 @@ impl Writer {
                 None => self.push(&format!("\\href{{{}}}{{", url(&dest_url))),
             },
             Tag::Image { .. } => self.in_image = true,
-            Tag::Table(columns) => self.table(columns),
-            Tag::TableHead | Tag::TableRow => self.cells = 0,
-            Tag::TableCell => {
-                if self.cells > 0 {
-                    self.push(" & ");
-                }
-                self.cells += 1;
+            Tag::Table(columns) => {
+                self.in_caption = false;
+                self.table = Some(Tabular::new(columns));
             }
+            Tag::TableHead | Tag::TableRow => self.table.iter_mut().for_each(Tabular::row),
+            Tag::TableCell => self.table.iter_mut().for_each(Tabular::cell),
             _ => {}
         }
-    }
-
-    fn table(&mut self, columns: Vec<Alignment>) {
-        self.in_caption = false;
-        let caption = self.caption.take().unwrap_or_default();
-        // A left-aligned last column of a narrow table holds prose and may break lines.
-        self.prose = columns.len() <= 3 && columns.last() == Some(&Alignment::Left);
-        let mut letters: Vec<&str> = columns.iter().map(|c| if *c == Alignment::Right { "r" } else { "l" }).collect();
-        if self.prose
-            && let Some(last) = letters.last_mut()
-        {
-            *last = "X";
-        }
-        // No design may push a table over the margin: what is too wide is scaled to the line.
-        let begin =
-            if self.prose { "tabularx}{\\linewidth" } else { "adjustbox}{max width=\\linewidth}\n\\begin{tabular" };
-        // Many columns stand closer, which keeps their letters large.
-        let size = if columns.len() > 6 { "footnotesize\n\\setlength{\\tabcolsep}{3.2pt}" } else { "small" };
-        self.out += &format!(
-            "\n\\begin{{table}}[htbp]\n\\centering\n\\caption*{{{caption}}}\n\\{size}\n\\begin{{{begin}}}{{{}}}\n\\toprule\n",
-            letters.concat()
-        );
     }
 
     fn end(&mut self, tag: TagEnd) {
@@ -143,66 +132,90 @@ impl Writer {
                 self.in_code_block = false;
                 self.push("\\end{verbatim}\n\\end{minipage}\n\n");
             }
-            TagEnd::TableHead => self.push(" \\\\\n\\midrule\n"),
-            TagEnd::TableRow => self.push(" \\\\\n"),
             TagEnd::Table => {
-                let environment = if self.prose { "tabularx" } else { "tabular}\n\\end{adjustbox" };
-                self.push(&format!("\\bottomrule\n\\end{{{environment}}}\n\\end{{table}}\n\n"));
+                let caption = self.caption.take().unwrap_or_default();
+                let table = self.table.take().unwrap_or_default();
+                self.push(&table.written(&caption));
             }
             _ => {}
         }
     }
 }
 
-/// Plain text for LaTeX. Characters that its fonts lack are written as their code point.
+/// Plain text for LaTeX. Characters that its fonts lack, and cannot build, are written as their code point.
 pub fn escape(text: &str) -> String {
+    let composed: Vec<char> = text.nfc().collect();
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\\' => out += "\\textbackslash{}",
-            '{' | '}' | '$' | '&' | '#' | '%' | '_' => {
-                out.push('\\');
-                out.push(c);
-            }
-            '~' => out += "\\textasciitilde{}",
-            '^' => out += "\\textasciicircum{}",
-            '<' => out += "\\textless{}",
-            '>' => out += "\\textgreater{}",
-            '|' => out += "\\textbar{}",
-            '"' => out += "\\textquotedbl{}",
-            '`' => out += "\\textasciigrave{}",
-            // After a row's end or an item they would be arguments.
-            '[' | ']' | '*' => out += &format!("{{{c}}}"),
-            '–' => out += "--",
-            '—' => out += "---",
-            '≤' => out += "\\ensuremath{\\le}",
-            '≥' => out += "\\ensuremath{\\ge}",
-            'α' => out += "\\ensuremath{\\alpha}",
-            '×' => out += "\\texttimes{}",
-            '·' => out += "\\textperiodcentered{}",
-            '−' => out += "\\textminus{}",
-            '±' => out += "\\textpm{}",
-            '’' => out += "'",
-            '“' => out += "``",
-            '”' => out += "''",
-            '…' => out += "\\ldots{}",
-            '\u{a0}' => out += "~",
-            // A line end could leave a comment or begin a paragraph.
-            '\n' => out.push(' '),
-            ' '..='~' => out.push(c),
-            // Latin letters of Western Europe, which T1 fonts have.
-            'À'..='ÿ' => out.push(c),
-            c => out += &format!("\\texttt{{U+{:04X}}}\\allowbreak{{}}", c as u32),
+    let mut before = ' ';
+    // A character with the marks that follow it.
+    let mut rest = composed.as_slice();
+    while let Some(c) = rest.first().copied() {
+        let length = 1 + rest[1..].iter().take_while(|c| is_combining_mark(**c)).count();
+        let (cluster, after) = rest.split_at(length);
+        rest = after;
+        // Two of these would become another sign.
+        if [DASHES, QUOTES, ","].iter().any(|signs| signs.contains(before) && signs.contains(c)) {
+            out += "{}";
+        }
+        before = c;
+        match plain(c) {
+            Some(plain) if length == 1 => out += &plain,
+            _ => match letters::set(&cluster.iter().collect::<String>()) {
+                Some(letter) => out += &letter,
+                None => cluster.iter().for_each(|c| {
+                    out += &plain(*c).or_else(|| letters::set(&c.to_string())).unwrap_or_else(|| code_point(*c))
+                }),
+            },
         }
     }
     out
+}
+
+const DASHES: &str = "-–—";
+const QUOTES: &str = "'’”";
+
+fn code_point(c: char) -> String {
+    format!("\\texttt{{U+{:04X}}}\\allowbreak{{}}", c as u32)
+}
+
+/// ASCII, and signs that have a name in TeX.
+fn plain(c: char) -> Option<String> {
+    let named = match c {
+        '\\' => "\\textbackslash{}",
+        '{' | '}' | '$' | '&' | '#' | '%' | '_' => return Some(format!("\\{c}")),
+        '~' => "\\textasciitilde{}",
+        '^' => "\\textasciicircum{}",
+        '<' => "\\textless{}",
+        '>' => "\\textgreater{}",
+        '|' => "\\textbar{}",
+        '"' => "\\textquotedbl{}",
+        '`' => "\\textasciigrave{}",
+        // After a row's end or an item they would be arguments.
+        '[' | ']' | '*' => return Some(format!("{{{c}}}")),
+        '–' => "--",
+        '—' => "---",
+        '×' => "\\texttimes{}",
+        '·' => "\\textperiodcentered{}",
+        '−' => "\\textminus{}",
+        '±' => "\\textpm{}",
+        '’' => "'",
+        '“' => "``",
+        '”' => "''",
+        '…' => "\\ldots{}",
+        '\u{a0}' => "~",
+        // A line end could leave a comment or begin a paragraph.
+        '\n' => " ",
+        ' '..='~' => return Some(c.to_string()),
+        _ => return None,
+    };
+    Some(named.to_owned())
 }
 
 /// Text whose long words, such as digests and addresses, may break anywhere: they have no syllables.
 pub fn words(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for piece in text.split_inclusive(' ') {
-        let letters: Vec<char> = piece.chars().collect();
+        let letters: Vec<char> = piece.nfc().collect();
         if letters.len() <= LONG_WORD {
             out += &escape(piece);
             continue;
@@ -213,12 +226,16 @@ pub fn words(text: &str) -> String {
     out
 }
 
-/// Long code may break after these; two hyphens stay two.
-fn breakable(code: &str) -> String {
-    code.replace("--", "-{}-")
-        .replace('/', "/\\allowbreak{}")
-        .replace("\\_", "\\_\\allowbreak{}")
-        .replace('=', "=\\allowbreak{}")
+/// Code: it may break after these signs.
+fn code(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for piece in text.split_inclusive(['/', '_', '=']) {
+        out += &escape(piece);
+        if piece.ends_with(['/', '_', '=']) {
+            out += "\\allowbreak{}";
+        }
+    }
+    out
 }
 
 /// A link's target: only what a URL consists of.

@@ -7,10 +7,13 @@ mod context;
 mod files;
 mod html;
 mod latex;
+mod letters;
 mod numbering;
+mod people;
 mod proofread;
 mod prose;
 mod references;
+mod tabular;
 mod templates;
 
 use std::collections::BTreeMap;
@@ -24,6 +27,7 @@ pub use templates::Templates;
 use tera::{Context, Delimiters, Tera};
 
 use crate::claims::{Claims, Id};
+use people::People;
 use references::References;
 
 /// The paper in its three text formats.
@@ -89,9 +93,11 @@ pub fn page(page: &Page, body: &str, figures: &BTreeMap<String, Vec<u8>>) -> Res
     let front = Front {
         title: page.title.clone(),
         authors: page.authors.clone(),
+        people: People::default(),
         keywords: page.keywords.clone(),
         date: page.date.clone(),
         source: page.source.clone(),
+        sha256: String::new(),
         command: page.command.clone(),
         real: page.warning.is_none(),
         warning: page.warning.clone().unwrap_or_default(),
@@ -161,9 +167,12 @@ pub fn places(claims: &Claims, levels: &Levels) -> Result<BTreeMap<Id, Vec<Place
 struct Front {
     title: String,
     authors: String,
+    people: People,
     keywords: String,
     date: String,
     source: String,
+    /// Of the records, where they are one file.
+    sha256: String,
     command: String,
     real: bool,
     warning: String,
@@ -176,9 +185,11 @@ impl Front {
         Front {
             title: text("paper.title"),
             authors: text("study.authors"),
+            people: People::of(claims),
             keywords: text("study.keywords"),
             date: text("study.date"),
             source: format!("run {} (runs.jsonl sha256 {})", claims.source.run_id, claims.source.sha256),
+            sha256: claims.source.sha256.clone(),
             command: "offprint report".to_owned(),
             real: real.is_some_and(|predicate| predicate.holds == Some(true)),
             warning: real.map(|predicate| predicate.text.clone()).unwrap_or_default(),
@@ -214,7 +225,10 @@ fn skin(name: &str, template: &str, front: &Front, escape: fn(&str) -> String, b
     ] {
         context.insert(key, &escape(value));
     }
+    front.people.insert(&mut context, escape);
     context.insert("real", &front.real);
+    // Into a property of the document, where nothing may break it.
+    context.insert("sha256", &front.sha256.chars().filter(char::is_ascii_alphanumeric).collect::<String>());
     context.insert("body", bodies[0]);
     context.insert("rest", bodies[1]);
     tera.render(name, &context).map_err(failed)

@@ -76,7 +76,8 @@ fn prompts(study: &Study, id: &str, tokenizer: &Tokenizer, config: &Config) -> V
     let context = context.fold(0.0, f64::max) as usize;
     let positions = context + tokens + answer;
     let before = if context > 0 { format!("a context of {context} tokens, ") } else { String::new() };
-    let sum = format!("{before}prompt {prompt} has {tokens} tokens and its answer up to {answer}: {positions} positions");
+    let sum =
+        format!("{before}prompt {prompt} has {tokens} tokens and its answer up to {answer}: {positions} positions");
     let hint = "shorten prompts or max_tokens, or choose another model";
     if let Some(window) = config.window.filter(|window| positions > *window) {
         let what = format!(

@@ -5,6 +5,7 @@
 mod baseline;
 mod journal;
 mod lines;
+mod measurement;
 
 use std::{
     borrow::Cow,
@@ -17,6 +18,7 @@ use anyhow::{Context, Result, bail, ensure};
 pub use baseline::{BASELINE, attach};
 pub use journal::{Dropped, Journal};
 pub use lines::{Records, Torn};
+pub use measurement::not_a_measurement;
 
 use crate::{
     digest,

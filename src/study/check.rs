@@ -87,13 +87,7 @@ fn author(i: usize, AuthorEntry { name, affiliation, orcid }: AuthorEntry) -> Ch
     let key = format!("study.authors[{i}]");
     let name = one_line(&format!("{key}.name"), &name)?;
     let affiliation = affiliation.map(|text| one_line(&format!("{key}.affiliation"), &text)).transpose()?;
-    if let Some(orcid) = &orcid {
-        let groups: Vec<&str> = orcid.split('-').collect();
-        let digits = orcid.bytes().filter(u8::is_ascii_digit).count() + usize::from(orcid.ends_with('X'));
-        let fits = groups.len() == 4 && groups.iter().all(|group| group.len() == 4) && digits == 16;
-        let found = format!("{orcid:?}");
-        ensure(fits, &format!("{key}.orcid"), "four groups of four digits", &found, "e.g. 0000-0002-1825-0097")?;
-    }
+    let orcid = orcid.map(|written| super::orcid::checked(&format!("{key}.orcid"), &written)).transpose()?;
     Ok(Author { name, affiliation, orcid })
 }
 

@@ -6,7 +6,9 @@ mod engine;
 mod error;
 mod factors;
 mod file;
+mod local;
 mod locate;
+mod orcid;
 mod plan;
 mod published;
 mod read;
@@ -17,6 +19,7 @@ use std::{collections::BTreeMap, path::Path};
 
 pub use engine::EngineKind;
 pub use error::{Place, Problem, StudyError};
+pub use local::{is_elsewhere, published_source, published_text, without_paths};
 pub use published::{Cause, Finding, FoundIn, PUBLISHED_SCHEMA, Printed, Published, PublishedValue};
 use serde::{Deserialize, Serialize};
 
@@ -113,8 +116,7 @@ impl Study {
         let bytes = std::fs::read(path).map_err(|error| {
             unreadable(format!("cannot be read: {error}"), "is the path right? studies are in config/")
         })?;
-        let text = String::from_utf8(bytes)
-            .map_err(|error| unreadable(format!("expected UTF-8, found {}", error.utf8_error()), "save it as UTF-8"))?;
+        let text = read::text(bytes).map_err(|what| unreadable(what, "save it as UTF-8"))?;
         Study::from_str(&file, &text)
     }
 
@@ -125,6 +127,8 @@ impl Study {
     /// The first thing that is wrong, with file, line, column, key and a way out.
     pub fn from_str(file: &str, text: &str) -> Result<Study, StudyError> {
         let failed = |(place, problem)| StudyError { file: file.to_owned(), place, problem };
+        // Some editors put a mark of byte order before UTF-8, which says nothing.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let entries = read::read(text).map_err(failed)?;
         check::study(entries).map_err(|problem| failed((locate::value(text, &problem.key), problem)))
     }

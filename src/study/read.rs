@@ -12,6 +12,23 @@ use super::{
 /// A study is text written by a person. The bound also bounds the parser's time on hostile nesting.
 const MAX_BYTES: usize = 128 * 1024;
 
+/// A file's bytes as text.
+///
+/// # Errors
+/// What was found instead of UTF-8.
+pub(super) fn text(bytes: Vec<u8>) -> Result<String, String> {
+    let expected = |found: &str| format!("expected UTF-8, found {found}");
+    // ASCII in UTF-16 is every other byte zero, with a mark or without.
+    match bytes.as_slice() {
+        [0xff, 0xfe, ..] => return Err(expected("UTF-16, little-endian")),
+        [0xfe, 0xff, ..] => return Err(expected("UTF-16, big-endian")),
+        [first, 0, second, 0, ..] if *first != 0 && *second != 0 => return Err(expected("UTF-16 without its mark")),
+        [0, first, 0, second, ..] if *first != 0 && *second != 0 => return Err(expected("UTF-16 without its mark")),
+        _ => {}
+    }
+    String::from_utf8(bytes).map_err(|error| expected(&error.utf8_error().to_string()))
+}
+
 pub(super) fn read(text: &str) -> Result<File, (Option<Place>, Problem)> {
     if text.len() > MAX_BYTES {
         return Err((

@@ -233,3 +233,34 @@ fn hostile_nesting_of_the_largest_size_is_refused_in_good_time() {
     assert!(Study::from_str("bad.yaml", &text).is_err());
     assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
 }
+
+/// Editors on other systems: a mark of byte order and other line ends change nothing; another encoding is named.
+#[test]
+fn a_study_is_read_as_other_editors_save_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("study.yaml");
+    let text = include_str!("../../config/fake.yaml");
+    let plain = Study::from_str("study.yaml", text).unwrap();
+    let read = |bytes: Vec<u8>| {
+        std::fs::write(&file, bytes).unwrap();
+        Study::from_file(&file)
+    };
+    for saved in
+        [format!("\u{feff}{text}"), text.replace('\n', "\r\n"), format!("\u{feff}{}", text.replace('\n', "\r\n"))]
+    {
+        assert_eq!(read(saved.into_bytes()).unwrap(), plain);
+    }
+    // A fault is where the editor shows it.
+    let error = read("\u{feff}models: 1\r\n".as_bytes().to_vec()).unwrap_err();
+    assert_eq!(error.place.map(|place| (place.line, place.column)), Some((1, 9)), "{error}");
+    for (order, mark) in [("little", 0xfeff_u16), ("big", 0xfeff)] {
+        let units = std::iter::once(mark).chain(text.encode_utf16());
+        let bytes =
+            units.flat_map(|unit| if order == "little" { unit.to_le_bytes() } else { unit.to_be_bytes() }).collect();
+        let error = read(bytes).unwrap_err().to_string();
+        assert!(error.contains(&format!("expected UTF-8, found UTF-16, {order}-endian")), "{error}");
+        assert!(error.ends_with("hint: save it as UTF-8"), "{error}");
+    }
+    let bare: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert!(read(bare).unwrap_err().to_string().contains("found UTF-16 without its mark"));
+}

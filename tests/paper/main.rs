@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used)] // a test may: it fails where it should
 
 mod baseline;
+mod folder;
 mod hostile;
+mod letters;
+mod people;
 mod published;
 mod systems;
 mod typeset;

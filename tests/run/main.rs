@@ -10,6 +10,7 @@ mod here;
 mod killed;
 mod misfortune;
 mod odd;
+mod private;
 mod real;
 mod session;
 mod stopped;

@@ -3,7 +3,7 @@
 #![cfg(feature = "mlx")]
 
 #[path = "../llama/checkpoint.rs"]
-mod checkpoint;
+pub mod checkpoint;
 
 use std::{fs, path::Path, thread, time::Instant};
 

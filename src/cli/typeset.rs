@@ -1,0 +1,76 @@
+//! `paper.tex` in a folder -> `paper.pdf` beside it, by the TeX engine that is installed. And: of which records is a PDF?
+
+use std::{fs, io::ErrorKind, path::Path, process::Command};
+
+use anyhow::{Context, Result, ensure};
+
+use super::folder::PDF;
+
+/// There is no TeX engine.
+#[derive(Debug, thiserror::Error)]
+#[error("neither latexmk nor tectonic is installed; everything else is made")]
+pub struct NoEngine;
+
+/// Typesets `paper.tex` in `folder`, all auxiliary files apart. `shown` is its name in errors. Returns the engine's name.
+///
+/// # Errors
+/// [`NoEngine`], or what TeX complains of.
+pub fn typeset(folder: &Path, shown: &Path) -> Result<&'static str> {
+    let engines: [(&str, &[&str]); 2] = [
+        ("latexmk", &["-pdf", "-interaction=nonstopmode", "-halt-on-error", "-output-directory=.tex", "paper.tex"]),
+        ("tectonic", &["--outdir", ".tex", "paper.tex"]),
+    ];
+    let made = folder.join(".tex");
+    fs::create_dir_all(&made).with_context(|| format!("{}", made.display()))?;
+    let result = engines.into_iter().find_map(|(engine, arguments)| {
+        // The document's date is the records', not today's, so the same records give the same PDF.
+        let output = Command::new(engine)
+            .args(arguments)
+            .current_dir(folder)
+            .env("SOURCE_DATE_EPOCH", "0")
+            .env("FORCE_SOURCE_DATE", "1")
+            .output();
+        match output {
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            other => Some((engine, other)),
+        }
+    });
+    let Some((engine, output)) = result else { return Err(NoEngine.into()) };
+    let output = output.with_context(|| engine.to_owned())?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let errors: Vec<&str> = said.lines().filter(|line| line.starts_with('!')).collect();
+    ensure!(
+        output.status.success(),
+        "{engine} cannot typeset {}: {}\nhint: run it there by hand to see more; all other files are written",
+        shown.display(),
+        errors.join("; ")
+    );
+    fs::rename(made.join(PDF), folder.join(PDF)).context(PDF)?;
+    Ok(engine)
+}
+
+/// Does the PDF say that it is made from the records of this SHA-256? The skin writes it into the document's properties, which
+/// pdfTeX leaves readable, in octal UTF-16.
+pub fn says(pdf: &[u8], runs_sha256: &str) -> bool {
+    let octal: String = runs_sha256.chars().map(|c| format!("\\000{c}")).collect();
+    let plain = runs_sha256.as_bytes();
+    !plain.is_empty() && [plain, octal.as_bytes()].iter().any(|mark| pdf.windows(mark.len()).any(|part| part == *mark))
+}
+
+/// Would a PDF of ours by this PDF's engine say so readably?
+pub fn is_readable(pdf: &[u8]) -> bool {
+    pdf.windows(6).any(|part| part == b"pdfTeX")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pdf_says_of_which_records_it_is() {
+        assert!(says(b"/Subject(\\376\\377\\000a\\0000\\000f)", "a0f"));
+        assert!(!says(b"/Subject(\\376\\377\\000a\\0000\\000f)", "a1f"));
+        assert!(!says(b"x", ""));
+        assert!(is_readable(b"/Producer (pdfTeX-1.40.24)") && !is_readable(b"/Producer (xdvipdfmx)"));
+    }
+}
