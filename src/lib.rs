@@ -13,7 +13,9 @@ pub mod record; // one row of runs.jsonl, and its schema version
 pub mod study; // YAML -> Study -> Plan
 pub mod machine; // what machine this is
 #[cfg(feature = "mlx")]
+#[allow(clippy::disallowed_methods)] // what a model computes is compared to a tolerance
 pub mod model; // a source -> a verified checkpoint; the Llama module
+#[allow(clippy::disallowed_methods)] // ... and how a token is drawn
 pub mod engine; // a request -> token ids and step times
 pub mod store; // results/<study>/<run-id>/
 pub mod bench; // Plan x Engine -> records
