@@ -1,6 +1,8 @@
 //! Summary -> numbers and predicates, each with its formula, its rounding and the runs behind it.
 //! The only place where a number becomes text. Knows nothing of templates.
 
+mod adopt;
+pub mod agree;
 mod build;
 mod consistency;
 mod excerpts;
@@ -13,6 +15,7 @@ mod setting;
 
 use std::collections::BTreeMap;
 
+pub use adopt::adopt;
 use anyhow::Result;
 pub use build::{build, list};
 pub use runs::Runs;
