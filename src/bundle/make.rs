@@ -17,12 +17,17 @@ use super::{
     fixity,
     label::{BUNDLE_SCHEMA, Label, check_version},
     open::Bundle,
+    pdf,
     problem::{Check, Problem},
     ranges::Ranges,
     signature,
 };
 use crate::{
     analysis::Summary,
+    claims::{
+        Claims,
+        agree::{Agreement, Edition},
+    },
     compare, machine,
     paper::Templates,
     record::{Phase, RunRecord},
@@ -148,8 +153,9 @@ pub fn make(order: &Order<'_>) -> Result<Made> {
     let templates = Templates::own();
     let mut payload = content::given(&label, run_files, &templates, machine::CARGO_LOCK)?;
     let mut sizes = sizes(&payload)?;
-    let made = content::made(&label, &run, &summary, &templates, &sizes)?;
-    let no_pdf = match pdf(order.paper, &made) {
+    let claims = compare::all_claims(&run, &summary)?;
+    let made = content::made(&label, &run, &summary, &claims, &templates, &sizes)?;
+    let no_pdf = match pdf(order.paper, &run, &claims, &made) {
         Ok(bytes) => {
             sizes.insert(content::PDF.to_owned(), bytes.len() as u64);
             payload.insert(content::PDF.to_owned(), Content::Memory(bytes));
@@ -198,17 +204,22 @@ fn ends_a_line(file: &Path) -> io::Result<bool> {
     Ok(last == *b"\n")
 }
 
-/// The PDF beside a paper that is this run's.
-fn pdf(folder: &Path, made: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>, String> {
+/// The PDF beside a paper that is this run's, if it says that it is: a PDF may be older than what lies beside it.
+fn pdf(folder: &Path, run: &Run, claims: &Claims, made: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>, String> {
     let hint = "offprint report --run DIR makes it where a TeX engine is installed; then bundle again with --paper";
-    for name in ["claims.json", "paper.tex"] {
-        let own = made.get(&format!("{PAPER}{name}"));
-        let found =
-            fs::read(folder.join(name)).map_err(|error| format!("{}: {error}; {hint}", folder.join(name).display()))?;
-        if own != Some(&found) {
-            return Err(format!("{} is not this run's; {hint}", folder.join(name).display()));
-        }
+    let read = |name: &str| {
+        let file = folder.join(name);
+        fs::read(&file).map_err(|error| format!("{}: {error}; {hint}", file.display()))
+    };
+    let refused = |name: &str| Err(format!("{} is not this run's; {hint}", folder.join(name).display()));
+    // The values may be those of another machine's C library.
+    let own: Option<Claims> = serde_json::from_slice(&read("claims.json")?).ok();
+    if own.is_none_or(|own| !Agreement::of(claims, &own, Edition::This).differences.is_empty()) {
+        return refused("claims.json");
     }
-    let file = folder.join("paper.pdf");
-    fs::read(&file).map_err(|error| format!("{}: {error}; {hint}", file.display()))
+    if made.get(&format!("{PAPER}paper.tex")) != Some(&read("paper.tex")?) {
+        return refused("paper.tex");
+    }
+    let bytes = read("paper.pdf")?;
+    if pdf::is_of(&bytes, &run.runs_sha256) { Ok(bytes) } else { refused("paper.pdf") }
 }

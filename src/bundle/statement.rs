@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use serde::Deserialize;
 
 use super::{
     bag::Digests,
@@ -88,6 +89,25 @@ pub fn of(label: &Label, run: &Run, files: &BTreeMap<String, Digests>) -> Result
         ("subject", list(SUBJECTS.iter().filter_map(subject))),
     ])
     .bytes()
+}
+
+/// Is a statement, in whatever form, about these files? All of its subjects are here, and the manifests are among them.
+pub fn holds(statement: &[u8], files: &BTreeMap<String, Digests>) -> bool {
+    #[derive(Deserialize)]
+    struct Statement {
+        subject: Vec<Subject>,
+    }
+    #[derive(Deserialize)]
+    struct Subject {
+        name: String,
+        digest: BTreeMap<String, String>,
+    }
+    let Ok(Statement { subject }) = serde_json::from_slice(statement) else { return false };
+    let is_here = |subject: &Subject| {
+        files.get(&subject.name).is_some_and(|digests| subject.digest.get("sha256") == Some(&digests.hex[0]))
+    };
+    let names = |name: &str| subject.iter().any(|subject| subject.name == name);
+    subject.iter().all(is_here) && SUBJECTS.into_iter().all(names)
 }
 
 fn fact(fact: &Fact<String>) -> Json {

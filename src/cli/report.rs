@@ -11,7 +11,10 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     bundle::difference,
-    claims::Source,
+    claims::{
+        self, Claims, Source,
+        agree::{Agreement, Edition},
+    },
     compare, digest,
     paper::{self, Templates},
     store::{self, Run},
@@ -47,8 +50,8 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
         compare::compare(&Run::open(baseline)?, &Run::open(&folder)?)?;
         store::attach(&folder, baseline)?;
     }
-    let files = files(&folder)?;
     if args.check {
+        let files = files(&folder, Some(&args.out))?;
         let differences = differences(&args.out, &files);
         for difference in &differences {
             say!("{difference}");
@@ -60,7 +63,7 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
         tell!("hint: offprint report --run {} writes it anew", folder.display());
         return Ok(ExitCode::from(1));
     }
-    write(&args.out, &files)?;
+    write(&args.out, &files(&folder, None)?)?;
     say!("{}", args.out.join("paper.md").display());
     Ok(ExitCode::SUCCESS)
 }
@@ -70,13 +73,19 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
 /// # Errors
 /// A run folder that is none, prose that does not fit the claims, a folder that cannot be written.
 pub fn write_paper(folder: &Path, out: &Path) -> Result<()> {
-    write(out, &files(folder)?)
+    write(out, &files(folder, None)?)
 }
 
-/// By path under the paper's folder.
-fn files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
-    let (run, summary) = compare::read(folder)?;
-    let claims = compare::all_claims(&run, &summary)?;
+/// By path under the paper's folder. For a paper that was made before, maybe elsewhere, the values in its claims are taken where they
+/// agree with those made here: C libraries differ in the last place.
+fn files(folder: &Path, made: Option<&Path>) -> Result<BTreeMap<String, Vec<u8>>> {
+    let (run, mut summary) = compare::read(folder)?;
+    let mut claims = compare::all_claims(&run, &summary)?;
+    let text = made.and_then(|paper| fs::read(paper.join("claims.json")).ok()).unwrap_or_default();
+    if let Ok(given) = serde_json::from_slice::<Claims>(&text) {
+        claims = Agreement::of(&claims, &given, Edition::This).claims;
+        claims::adopt(&mut summary, &claims);
+    }
     paper::files(&run, &summary, &claims, &Templates::own())
 }
 

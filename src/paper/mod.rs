@@ -15,7 +15,7 @@ mod templates;
 use std::collections::BTreeMap;
 
 use anyhow::{Result, anyhow};
-pub use files::files;
+pub use files::{exhibits, files};
 pub use prose::{Beside, CellLevel, Compared, Levels, PromptLevel, Term};
 use pulldown_cmark::{Event, Options, Parser};
 use serde::Serialize;
@@ -95,6 +95,7 @@ pub fn page(page: &Page, body: &str, figures: &BTreeMap<String, Vec<u8>>) -> Res
         keywords: page.keywords.clone(),
         date: page.date.clone(),
         source: page.source.clone(),
+        records: String::new(),
         command: page.command.clone(),
         real: page.warning.is_none(),
         warning: page.warning.clone().unwrap_or_default(),
@@ -167,6 +168,8 @@ struct Front {
     keywords: String,
     date: String,
     source: String,
+    /// SHA-256 of the rows; empty of a page that is no paper.
+    records: String,
     command: String,
     real: bool,
     warning: String,
@@ -181,6 +184,7 @@ impl Front {
             authors: text("study.authors"),
             keywords: text("study.keywords"),
             date: text("study.date"),
+            records: claims.source.sha256.chars().filter(char::is_ascii_hexdigit).collect(),
             source: format!("run {} (runs.jsonl sha256 {})", claims.source.run_id, claims.source.sha256),
             command: "offprint report".to_owned(),
             real: real.is_some_and(|predicate| predicate.holds == Some(true)),
@@ -217,6 +221,8 @@ fn skin(name: &str, template: &str, front: &Front, escape: fn(&str) -> String, b
     ] {
         context.insert(key, &escape(value));
     }
+    // Hexadecimal, so that it needs no escaping, which would put places to break into it.
+    context.insert("records", &front.records);
     context.insert("real", &front.real);
     context.insert("body", bodies[0]);
     context.insert("rest", bodies[1]);
