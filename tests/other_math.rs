@@ -1,5 +1,6 @@
 //! The same verdict with another system's mathematics: this test is linked with functions of its own for those of the C library, from the
 //! crate `libm`, which is the port of musl's to Rust. It stands for Linux with musl, and for what else is not glibc.
+#![cfg(unix)]
 #![allow(clippy::disallowed_methods)] // compared to a tolerance
 #![allow(clippy::unwrap_used)]
 

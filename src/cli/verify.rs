@@ -40,6 +40,8 @@ pub fn run(args: VerifyArgs) -> Result<ExitCode> {
         tell!("not checked: {unchecked}");
     }
     match &report.signature {
+        // Nothing in the archive was looked at.
+        Signed::No if report.files == 0 => {}
         Signed::No => tell!("not signed"),
         Signed::Bad => tell!("its signature does not hold"),
         Signed::By { key } => tell!("signed with {key}, for which nobody here vouches (--allowed-signers)"),
@@ -52,7 +54,8 @@ pub fn run(args: VerifyArgs) -> Result<ExitCode> {
         say!("{bundle}: {files} files, {rows} rows, {claims} claims, {all}");
         return Ok(ExitCode::SUCCESS);
     }
-    tell!("{}: {} problems", args.bundle.display(), report.problems.len() + report.more);
+    let problems = report.problems.len() + report.more;
+    tell!("{}: {problems} problem{}", args.bundle.display(), if problems == 1 { "" } else { "s" });
     match &report.hint {
         Some(hint) => tell!("hint: {hint}"),
         None => tell!("hint: docs/VERIFY.md says what each check means; do not rest on this bundle"),
