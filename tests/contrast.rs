@@ -1,6 +1,7 @@
 //! The tests behind `compare`: against an independent computation (tests/oracles/contrasts.py), and by simulation. Of two
 //! executions whose true change lies exactly on the margin, at most the promised share may be called equivalent or different.
 //! And verdicts on hand-made cases where the level for one of several tests and the level for a single one disagree.
+#![allow(clippy::disallowed_methods)] // compared to a tolerance
 #![allow(clippy::unwrap_used)] // a test may: it fails where it should
 
 use offprint::analysis::{

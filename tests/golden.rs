@@ -1,6 +1,7 @@
 //! The engine against mlx-lm, on a real model: the same prompt ids, the same greedy tokens, the same logits. Only one test
 //! uses MLX, which is used from one thread at a time; it takes minutes, so it says how far it is.
 #![cfg(feature = "mlx")]
+#![allow(clippy::disallowed_methods)] // compared to a tolerance
 #![allow(clippy::unwrap_used)]
 
 use std::{

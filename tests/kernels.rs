@@ -1,6 +1,7 @@
 //! Kernels of ours, at every level that this processor can. Each matrix kernel against sums in float64: all bits and group
 //! sizes, rows and columns that fill no register or tile, one vector and many, one thread and three. The draw against MLX's.
 #![cfg(all(feature = "mlx", target_os = "linux"))]
+#![allow(clippy::disallowed_methods)] // compared to a tolerance
 #![allow(clippy::unwrap_used)]
 
 use std::{ffi::CString, ptr};

@@ -1,6 +1,8 @@
 //! A number with its derivatives: what is computed from cells' means carries along how it would change with each of them,
 //! so that its standard error can be had whatever the formula (Rall 1981, forward mode). Knows nothing of cells.
 
+#![allow(clippy::disallowed_methods)] // logarithms of claims, whose values are compared to a tolerance
+
 /// A value and its derivatives by each of some variables.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dual {

@@ -54,7 +54,9 @@ impl Line {
     pub fn at(&self, tokens: f64) -> (f64, (f64, f64)) {
         let value = self.intercept.estimate + self.slope.estimate * tokens;
         let of_mean = self.residual_sd / (self.n as f64).sqrt();
-        let half = self.t * of_mean.hypot(self.slope.se * (tokens - self.centre));
+        let of_slope = self.slope.se * (tokens - self.centre);
+        // Not `hypot`, which is the C library's: a figure is drawn from this.
+        let half = self.t * (of_mean * of_mean + of_slope * of_slope).sqrt();
         (value, (value - half, value + half))
     }
 }

@@ -77,6 +77,12 @@ pub fn info(label: &Label, run: &Run, date: &str, payload: impl Iterator<Item = 
     )
 }
 
+/// Bytes and number of the payload's files: `12345.67` (RFC 8493, 2.2.2).
+pub fn oxum(known: &BTreeMap<String, Digests>) -> String {
+    let payload = || known.iter().filter(|(path, _)| is_payload(path));
+    format!("{}.{}", payload().map(|(_, digests)| digests.bytes).sum::<u64>(), payload().count())
+}
+
 /// Makes the signature of a message.
 pub type Sign<'a> = dyn Fn(&[u8]) -> Result<String> + 'a;
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     analysis::Summary,
-    evidence,
+    claims::Claims,
     paper::{self, Templates},
     store::{BASELINE, Run},
 };
@@ -55,8 +55,11 @@ pub fn given(
     Ok(files)
 }
 
+/// Files by path.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
 /// Everything that is made from the given files; of those, only sizes are needed beyond what was read from them. The rows
-/// themselves are needed where the run has a baseline; else `summary` stands for them.
+/// themselves are needed where the run has a baseline; else `summary` stands for them, and `claims` are theirs.
 ///
 /// # Errors
 /// Prose that does not fit the claims, times that are none.
@@ -64,16 +67,44 @@ pub fn made(
     label: &Label,
     run: &Run,
     summary: &Summary,
+    claims: &Claims,
     templates: &Templates,
     given: &BTreeMap<String, u64>,
-) -> Result<BTreeMap<String, Vec<u8>>> {
-    let claims = evidence::all_claims(run, summary)?;
-    let paper = paper::files(run, summary, &claims, templates)?;
-    let mut files: BTreeMap<String, Vec<u8>> =
-        paper.into_iter().map(|(path, bytes)| (format!("{PAPER}{path}"), bytes)).collect();
-    files.insert(MODEL.to_owned(), model(run).into_bytes());
-    files.insert(readme::CITATION.to_owned(), readme::citation(label, run)?.into_bytes());
+) -> Result<Files> {
+    let mut files = paper(run, summary, claims, templates)?;
+    files.extend(beside(label, run)?);
     described(label, run, summary, given, files)
+}
+
+/// The paper with its claims, tables and figures.
+///
+/// # Errors
+/// Prose that does not fit the claims.
+pub fn paper(run: &Run, summary: &Summary, claims: &Claims, templates: &Templates) -> Result<Files> {
+    Ok(in_paper(paper::files(run, summary, claims, templates)?))
+}
+
+/// Tables and figures alone, which need no template.
+///
+/// # Errors
+/// A drawing library fails.
+pub fn exhibits(run: &Run, summary: &Summary) -> Result<Files> {
+    Ok(in_paper(paper::exhibits(run, summary)?))
+}
+
+fn in_paper(files: Files) -> Files {
+    files.into_iter().map(|(path, bytes)| (format!("{PAPER}{path}"), bytes)).collect()
+}
+
+/// What stands beside the paper: digests of the model, and how to cite the bundle.
+///
+/// # Errors
+/// Times that are none.
+pub fn beside(label: &Label, run: &Run) -> Result<Files> {
+    Ok(BTreeMap::from([
+        (MODEL.to_owned(), model(run).into_bytes()),
+        (readme::CITATION.to_owned(), readme::citation(label, run)?.into_bytes()),
+    ]))
 }
 
 /// `files` with what describes all others: the README, and the crate's metadata.
@@ -85,8 +116,8 @@ pub fn described(
     run: &Run,
     summary: &Summary,
     given: &BTreeMap<String, u64>,
-    mut files: BTreeMap<String, Vec<u8>>,
-) -> Result<BTreeMap<String, Vec<u8>>> {
+    mut files: Files,
+) -> Result<Files> {
     for path in [readme::README, CRATE] {
         files.remove(path);
     }

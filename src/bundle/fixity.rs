@@ -26,7 +26,7 @@ pub fn check(bundle: &Bundle) -> (BTreeMap<String, Digests>, Vec<Problem>) {
                 }
                 known.insert(path.to_owned(), digests);
             }
-            Err(error) => problems.push(Problem::new(Check::Fixity, path, "a readable file", format!("{error:#}"))),
+            Err(error) => problems.push(Problem::fault(Check::Fixity, path, "a readable file", &error)),
         }
     }
     for (prefix, of) in [("", bag::is_payload as fn(&str) -> bool), ("tag", bag::is_tag)] {
@@ -35,7 +35,7 @@ pub fn check(bundle: &Bundle) -> (BTreeMap<String, Digests>, Vec<Problem>) {
             let expected = bag::manifest(&known, index, of);
             match bundle.text(&file) {
                 Ok(text) => problems.extend(compare(&file, &text, &expected, &known, index, of)),
-                Err(error) => problems.push(Problem::new(Check::Fixity, &file, "a manifest", format!("{error:#}"))),
+                Err(error) => problems.push(Problem::fault(Check::Fixity, &file, "a manifest", &error)),
             }
         }
     }
@@ -45,9 +45,7 @@ pub fn check(bundle: &Bundle) -> (BTreeMap<String, Digests>, Vec<Problem>) {
             let found = difference::first(&found, bag::DECLARATION.as_bytes());
             problems.push(Problem::new(Check::Fixity, "bagit.txt", "the declaration of a bag, version 1.0", found));
         }
-        Err(error) => {
-            problems.push(Problem::new(Check::Fixity, "bagit.txt", "a bag's declaration", format!("{error:#}")))
-        }
+        Err(error) => problems.push(Problem::fault(Check::Fixity, "bagit.txt", "a bag's declaration", &error)),
     }
     (known, problems)
 }

@@ -17,12 +17,16 @@ use super::{
     fixity,
     label::{BUNDLE_SCHEMA, Label, check_version},
     open::Bundle,
+    pdf,
     problem::{Check, Problem},
     ranges::Ranges,
     signature,
 };
 use crate::{
-    analysis::Summary,
+    claims::{
+        Claims,
+        agree::{Agreement, Edition},
+    },
     evidence::Evidence,
     machine,
     paper::Templates,
@@ -80,9 +84,9 @@ impl Made {
 }
 
 /// The run with its summary, refused where `verify` would find fault with a row.
-fn read(folder: &Path) -> Result<(Run, Summary)> {
+fn read(folder: &Path) -> Result<Evidence> {
     let (mut ranges, mut last) = (None, None);
-    let Evidence { run, summary, .. } = Evidence::read(folder, false, |study, environment, row| {
+    let evidence = Evidence::read(folder, false, |study, environment, row| {
         let ranges = ranges.get_or_insert_with(|| Ranges::new(study, environment));
         refuse(ranges, row)?;
         if row.phase == Phase::Measured && last.replace(row.order).is_some_and(|last| last >= row.order) {
@@ -91,12 +95,12 @@ fn read(folder: &Path) -> Result<(Run, Summary)> {
         Ok(())
     })
     .with_context(|| format!("{}: nothing was written", folder.display()))?;
-    if let Some(baseline) = &run.baseline {
+    if let Some(baseline) = &evidence.run.baseline {
         let mut ranges = Ranges::new(&baseline.study, &baseline.environment);
         let mut rows = baseline.records.iter();
         rows.try_for_each(|row| refuse(&mut ranges, row)).with_context(|| baseline.folder.display().to_string())?;
     }
-    Ok((run, summary))
+    Ok(evidence)
 }
 
 fn refuse(ranges: &mut Ranges, row: &RunRecord) -> Result<()> {
@@ -123,7 +127,7 @@ pub fn make(order: &Order<'_>) -> Result<Made> {
         order.licence
     );
     let folder = order.run;
-    let (run, summary) = read(folder)?;
+    let Evidence { run, summary, claims } = read(folder)?;
     ensure!(
         summary.seen.measured as usize == Plan::of(&run.study).runs.len(),
         "{}: not every planned run has its row\nhint: offprint run --resume goes on",
@@ -149,8 +153,8 @@ pub fn make(order: &Order<'_>) -> Result<Made> {
     let templates = Templates::own();
     let mut payload = content::given(&label, run_files, &templates, machine::CARGO_LOCK)?;
     let mut sizes = sizes(&payload)?;
-    let made = content::made(&label, &run, &summary, &templates, &sizes)?;
-    let no_pdf = match pdf(order.paper, &made) {
+    let made = content::made(&label, &run, &summary, &claims, &templates, &sizes)?;
+    let no_pdf = match pdf(order.paper, &run, &claims, &made) {
         Ok(bytes) => {
             sizes.insert(content::PDF.to_owned(), bytes.len() as u64);
             payload.insert(content::PDF.to_owned(), Content::Memory(bytes));
@@ -199,17 +203,22 @@ fn ends_a_line(file: &Path) -> io::Result<bool> {
     Ok(last == *b"\n")
 }
 
-/// The PDF beside a paper that is this run's.
-fn pdf(folder: &Path, made: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>, String> {
+/// The PDF beside a paper that is this run's, if it says that it is: a PDF may be older than what lies beside it.
+fn pdf(folder: &Path, run: &Run, claims: &Claims, made: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>, String> {
     let hint = "offprint report --run DIR makes it where a TeX engine is installed; then bundle again with --paper";
-    for name in ["claims.json", "paper.tex"] {
-        let own = made.get(&format!("{PAPER}{name}"));
-        let found =
-            fs::read(folder.join(name)).map_err(|error| format!("{}: {error}; {hint}", folder.join(name).display()))?;
-        if own != Some(&found) {
-            return Err(format!("{} is not this run's; {hint}", folder.join(name).display()));
-        }
+    let read = |name: &str| {
+        let file = folder.join(name);
+        fs::read(&file).map_err(|error| format!("{}: {error}; {hint}", file.display()))
+    };
+    let refused = |name: &str| Err(format!("{} is not this run's; {hint}", folder.join(name).display()));
+    // The values may be those of another machine's C library.
+    let own: Option<Claims> = serde_json::from_slice(&read("claims.json")?).ok();
+    if own.is_none_or(|own| !Agreement::of(claims, &own, Edition::This).differences.is_empty()) {
+        return refused("claims.json");
     }
-    let file = folder.join("paper.pdf");
-    fs::read(&file).map_err(|error| format!("{}: {error}; {hint}", file.display()))
+    if made.get(&format!("{PAPER}paper.tex")) != Some(&read("paper.tex")?) {
+        return refused("paper.tex");
+    }
+    let bytes = read("paper.pdf")?;
+    if pdf::is_of(&bytes, &run.runs_sha256) { Ok(bytes) } else { refused("paper.pdf") }
 }

@@ -7,14 +7,17 @@
 pub mod archive;
 mod bag;
 mod content;
+mod derived;
 pub mod difference;
 mod fixity;
+mod handled;
 pub mod index;
 mod json;
 mod label;
 mod make;
 mod names;
 mod open;
+pub mod pdf;
 mod person;
 mod problem;
 mod provenance;
@@ -24,6 +27,7 @@ mod rows;
 pub mod signature;
 mod statement;
 mod verify;
+mod version;
 
 pub use fixity::check as fixity;
 pub use label::{BUNDLE_SCHEMA, Label, check_version};

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::{
     archive::{self, MOST_BYTES, MOST_FILES},
+    handled::{self, Handled},
     label::{LABEL, Label},
     names::{self, DEEPEST},
     problem::{Check, Problem},
@@ -34,6 +35,10 @@ pub struct Bundle {
     name: String,
     files: BTreeMap<String, Place>,
     problems: Vec<Problem>,
+    /// What another program made of the archive, so that nothing in it is what offprint wrote.
+    handled: Option<Handled>,
+    /// The way out.
+    hint: Option<String>,
 }
 
 #[derive(Debug)]
@@ -51,8 +56,14 @@ impl Bundle {
     /// Only where `path` itself cannot be read. What is wrong with its content is in [`Bundle::problems`].
     pub fn open(path: &Path) -> Result<Bundle> {
         let hint = "hint: is the path right? bundles are in results/bundles/";
-        let mut bundle =
-            Bundle { path: path.to_owned(), name: String::new(), files: BTreeMap::new(), problems: Vec::new() };
+        let mut bundle = Bundle {
+            path: path.to_owned(),
+            name: String::new(),
+            files: BTreeMap::new(),
+            problems: Vec::new(),
+            handled: None,
+            hint: None,
+        };
         let opened = match fs::metadata(path) {
             Ok(about) if about.is_dir() => bundle.folder(),
             Ok(about) if about.is_file() => bundle.archive(),
@@ -64,8 +75,18 @@ impl Bundle {
     }
 
     fn archive(&mut self) -> io::Result<()> {
-        let (entries, problems) = archive::list(&mut File::open(&self.path)?)?;
+        let mut file = File::open(&self.path)?;
+        let (entries, problems) = archive::list(&mut file)?;
         self.problems = problems;
+        if (!self.problems.is_empty() || entries.is_empty())
+            && let Some(handled) = Handled::of(&mut file)?
+        {
+            self.problems =
+                vec![Problem::new(Check::Archive, "(the archive)", "the file that offprint wrote", handled.words())];
+            self.hint = Some(handled.hint(&self.path));
+            self.handled = Some(handled);
+            return Ok(());
+        }
         // The one folder at the top; a file elsewhere is none of the bag's.
         let top = entries.first().and_then(|entry| entry.path.split_once('/')).map(|(top, _)| top.to_owned());
         self.name = top.unwrap_or_default();
@@ -87,10 +108,14 @@ impl Bundle {
 
     fn folder(&mut self) -> io::Result<()> {
         let mut top = self.path.canonicalize()?;
-        let inside: Vec<fs::DirEntry> = fs::read_dir(&top)?.take(2).collect::<io::Result<_>>()?;
+        let is_own = |entry: &io::Result<fs::DirEntry>| {
+            entry.as_ref().map_or(true, |entry| handled::litter(&entry.file_name().to_string_lossy()).is_none())
+        };
+        let inside: Vec<fs::DirEntry> = fs::read_dir(&top)?.filter(is_own).take(2).collect::<io::Result<_>>()?;
         if let [only] = inside.as_slice()
             && only.file_type()?.is_dir()
         {
+            self.sweep(&top)?;
             top = only.path();
         }
         self.name = top.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -108,6 +133,23 @@ impl Bundle {
         Ok(())
     }
 
+    /// Names what other systems left in `folder`, which is not the bag's.
+    fn sweep(&mut self, folder: &Path) -> io::Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            if let Some(whose) = handled::litter(&name) {
+                self.litter(&name, whose);
+            }
+        }
+        Ok(())
+    }
+
+    fn litter(&mut self, path: &str, whose: &str) {
+        let found = format!("one that {whose} left there");
+        self.problems.push(Problem::new(Check::Archive, path, "no file but those of a bundle", found));
+        self.hint = Some(handled::sweep(&self.path));
+    }
+
     /// Lists `folder`, following no link.
     fn walk(&mut self, folder: &Path, prefix: &str, depth: usize) -> io::Result<()> {
         for entry in fs::read_dir(folder)? {
@@ -115,6 +157,10 @@ impl Bundle {
             let name = entry.file_name();
             let path = format!("{prefix}{}", name.to_string_lossy());
             let about = entry.metadata()?;
+            if let Some(whose) = handled::litter(&name.to_string_lossy()) {
+                self.litter(&path, whose);
+                continue;
+            }
             let misfit = if let Some(fault) = names::fault(path.as_bytes()) {
                 Some(("a plain relative path", fault))
             } else if about.is_symlink() {
@@ -161,6 +207,16 @@ impl Bundle {
         &self.problems
     }
 
+    /// The way out of them, where it is known.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// Is it an archive that another program wrote, or none? Then there is nothing in it that can be checked.
+    pub fn is_none_of_ours(&self) -> bool {
+        self.handled.is_some()
+    }
+
     /// Every readable file, by its path under the bag's folder, ascending: `data/bundle.json`.
     pub fn files(&self) -> impl Iterator<Item = &str> {
         self.files.keys().map(String::as_str)
@@ -184,8 +240,9 @@ impl Bundle {
     /// # Errors
     /// No such file, or one that cannot be opened.
     pub fn reader(&self, file: &str) -> Result<impl Read + use<>> {
-        let place = self.files.get(file).with_context(|| {
-            format!("{}: no {file}\nhint: offprint verify says what is wrong with a bundle", self.path.display())
+        let place = self.files.get(file).with_context(|| match (&self.handled, &self.hint) {
+            (Some(handled), Some(hint)) => format!("{}: {}\nhint: {hint}", self.path.display(), handled.words()),
+            _ => format!("{}: no {file}\nhint: offprint verify says what is wrong with a bundle", self.path.display()),
         })?;
         let opened = (|| match place {
             Place::Stored { start, bytes, .. } => {

@@ -57,6 +57,21 @@ impl Problem {
         let [file, expected, found] = [file.as_ref(), expected.as_ref(), found.as_ref()].map(harmless);
         Problem { check, file, expected, found }
     }
+
+    /// What an error found.
+    pub fn fault(check: Check, file: impl AsRef<str>, expected: impl AsRef<str>, error: &anyhow::Error) -> Self {
+        Problem::new(check, file, expected, Problem::words(error))
+    }
+
+    /// An error on one line, without hints, which belong to a whole message's end.
+    pub fn words(error: &anyhow::Error) -> String {
+        let own = |cause: &(dyn std::error::Error + 'static)| {
+            let text = cause.to_string();
+            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("hint:"));
+            lines.collect::<Vec<_>>().join(" ")
+        };
+        error.chain().map(own).filter(|words| !words.is_empty()).collect::<Vec<_>>().join(": ")
+    }
 }
 
 impl fmt::Display for Problem {
@@ -90,6 +105,13 @@ fn harmless(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_is_one_line_without_its_hint() {
+        let error = anyhow::anyhow!("no data/bundle.json\nhint: is it one?").context("x.zip");
+        let problem = Problem::fault(Check::Schema, "x", "a label", &error);
+        assert_eq!(problem.to_string(), "schema: x: expected a label, found x.zip: no data/bundle.json");
+    }
 
     #[test]
     fn what_is_shown_is_short_and_cannot_steer_a_terminal() {

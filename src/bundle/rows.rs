@@ -8,6 +8,7 @@ use super::{
     open::{Bundle, most_rows},
     problem::{Check, Problem},
     ranges::Ranges,
+    version,
 };
 use crate::{
     analysis::Tally,
@@ -40,14 +41,14 @@ pub fn check(bundle: &Bundle, label: &Label, study: &Study, environment: &Enviro
         count: 0,
         measured: 0,
         records: Vec::new(),
-        tally: Tally::of(study),
+        tally: version::tally(label, study),
         problems: Vec::new(),
         usable: true,
     };
     let reader = match bundle.reader(&file) {
         Ok(reader) => reader,
         Err(error) => {
-            let problem = Problem::new(Check::Schema, &file, "the records", format!("{error:#}"));
+            let problem = Problem::fault(Check::Schema, &file, "the records", &error);
             return Rows { problems: vec![problem], usable: false, ..rows };
         }
     };
@@ -81,12 +82,7 @@ pub fn check(bundle: &Bundle, label: &Label, study: &Study, environment: &Enviro
                 let fits = row.token_times_ns.as_ref().is_none_or(|times| times.len() <= row.max_tokens as usize);
                 rows.usable &= fits;
                 if fits && let Err(error) = rows.tally.add(&row) {
-                    rows.problems.push(Problem::new(
-                        Check::Schema,
-                        &place,
-                        "a row with its times",
-                        format!("{error:#}"),
-                    ));
+                    rows.problems.push(Problem::fault(Check::Schema, &place, "a row with its times", &error));
                     rows.usable = false;
                 }
                 if fits && keep {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use serde::Deserialize;
 
 use super::{
     bag::Digests,
@@ -90,6 +91,53 @@ pub fn of(label: &Label, run: &Run, files: &BTreeMap<String, Digests>) -> Result
     .bytes()
 }
 
+/// Is a statement, in whatever form, about these files? All of its subjects are here, and the manifests are among them.
+pub fn holds(statement: &[u8], files: &BTreeMap<String, Digests>) -> bool {
+    #[derive(Deserialize)]
+    struct Statement {
+        subject: Vec<Subject>,
+    }
+    #[derive(Deserialize)]
+    struct Subject {
+        name: String,
+        digest: BTreeMap<String, String>,
+    }
+    let Ok(Statement { subject }) = serde_json::from_slice(statement) else { return false };
+    let is_here = |subject: &Subject| {
+        files.get(&subject.name).is_some_and(|digests| subject.digest.get("sha256") == Some(&digests.hex[0]))
+    };
+    let names = |name: &str| subject.iter().any(|subject| subject.name == name);
+    subject.iter().all(is_here) && SUBJECTS.into_iter().all(names)
+}
+
 fn fact(fact: &Fact<String>) -> Json {
     or_null(fact.value.as_ref().map(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::bag;
+
+    /// A subject's name and digest -> others, or none.
+    type Change<'a> = &'a dyn Fn(&str, &str) -> Option<(String, String)>;
+
+    #[test]
+    fn another_version_s_statement_has_to_be_about_these_manifests() {
+        let files: BTreeMap<String, Digests> =
+            SUBJECTS.iter().map(|name| ((*name).to_owned(), bag::digests(&mut name.as_bytes()).unwrap())).collect();
+        let said = |change: Change<'_>| {
+            let subjects = files.iter().filter_map(|(name, digests)| {
+                let (name, sha256) = change(name, &digests.hex[0])?;
+                Some(format!("{{\"name\":\"{name}\",\"digest\":{{\"sha256\":\"{sha256}\"}},\"of\":\"a later form\"}}"))
+            });
+            let subjects: Vec<String> = subjects.collect();
+            holds(format!("{{\"form\":2,\"subject\":[{}]}}", subjects.join(",")).as_bytes(), &files)
+        };
+        let same = |name: &str, digest: &str| Some((name.to_owned(), digest.to_owned()));
+        assert!(said(&same));
+        assert!(!said(&|name, digest| same(name, digest).filter(|_| name != "manifest-sha512.txt")), "one is missing");
+        assert!(!said(&|name, digest| same(name, if name == "bagit.txt" { "00" } else { digest })), "another digest");
+        assert!(!holds(b"{}", &files) && !holds(b"{\"subject\":[]}", &files));
+    }
 }

@@ -1,29 +1,26 @@
 //! A bundle -> everything that is wrong with it. Goes on after the first problem. What is promised, and what cannot be:
 //! `docs/VERIFY.md`.
 
-use std::{
-    collections::BTreeMap,
-    panic::{self, AssertUnwindSafe},
-};
+use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::{
     bag::{self, Digests},
-    content::{self, LOCK, PDF, TEMPLATES},
-    difference, fixity,
-    label::{LABEL, Label},
+    content::{self, LOCK, TEMPLATES},
+    derived, difference, fixity,
+    label::{LABEL, Label, check_version},
     open::Bundle,
     problem::{Check, Problem},
     rows,
     signature::{self, AllowedSigners},
     statement::{self, SIGNATURE, STATEMENT},
+    version,
 };
 use crate::{
-    analysis::{Summary, Tally},
-    claims::{Claims, Id},
-    digest,
+    analysis::Tally,
+    claims::agree::Edition,
     machine::Environment,
     paper::Templates,
     store::{BASELINE, Run},
@@ -37,17 +34,23 @@ const MOST_PROBLEMS: usize = 1000;
 pub struct Report {
     /// `smollm2-1.0.0`
     pub bundle: String,
+    /// The version of the program that made it, where that is an earlier one.
+    pub earlier: Option<String>,
     pub problems: Vec<Problem>,
     /// Problems beyond those listed.
     pub more: usize,
     pub files: usize,
     /// Rows of `runs.jsonl`, and of the baseline's where there is one.
     pub rows: usize,
-    /// Claims and predicates that were recomputed.
+    /// Claims and predicates that were computed again and agree.
     pub claims: usize,
+    /// Files that were made again and are equal.
+    pub derived: usize,
     pub signature: Signed,
     /// What was not looked at, and why.
     pub unchecked: Vec<String>,
+    /// The way out, where it is known: what another program did to the bundle can be undone.
+    pub hint: Option<String>,
 }
 
 /// What is known of the signature.
@@ -69,18 +72,33 @@ pub enum Signed {
 }
 
 /// Checks a bundle; with `allowed`, also that one of these signed it.
-pub fn verify(bundle: &Bundle, allowed: Option<&AllowedSigners>) -> Report {
-    let (known, fixity) = fixity::check(bundle);
+///
+/// # Errors
+/// A later version of the program made it.
+pub fn verify(bundle: &Bundle, allowed: Option<&AllowedSigners>) -> Result<Report> {
+    if let Ok(label) = bundle.text(LABEL) {
+        version::refuse_later(&label).with_context(|| bundle.path().display().to_string())?;
+    }
     let mut report = Report {
         bundle: bundle.name().to_owned(),
-        problems: bundle.problems().iter().cloned().chain(fixity).collect(),
+        earlier: None,
+        problems: bundle.problems().to_vec(),
         more: 0,
-        files: known.len(),
+        files: 0,
         rows: 0,
         claims: 0,
+        derived: 0,
         signature: Signed::No,
         unchecked: Vec::new(),
+        hint: bundle.hint().map(str::to_owned),
     };
+    if bundle.is_none_of_ours() {
+        report.unchecked.push("what is in the archive: it is not the file that offprint wrote".to_owned());
+        return Ok(report);
+    }
+    let (known, fixity) = fixity::check(bundle);
+    report.files = known.len();
+    report.problems.extend(fixity);
     report.signature(bundle, &known, allowed);
     match bundle.label() {
         Ok(label) => report.content(bundle, &label, &known),
@@ -91,7 +109,7 @@ pub fn verify(bundle: &Bundle, allowed: Option<&AllowedSigners>) -> Report {
     }
     report.more = report.problems.len().saturating_sub(MOST_PROBLEMS);
     report.problems.truncate(MOST_PROBLEMS);
-    report
+    Ok(report)
 }
 
 impl Report {
@@ -106,9 +124,7 @@ impl Report {
 
     /// An error as a problem: its causes, without hints.
     fn fault(&mut self, check: Check, file: &str, expected: &str, error: &anyhow::Error) {
-        let text = format!("{error:#}");
-        let lines: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("hint:")).collect();
-        self.add(check, file, expected, lines.join(" "));
+        self.problems.push(Problem::fault(check, file, expected, error));
     }
 
     fn content(&mut self, bundle: &Bundle, label: &Label, known: &BTreeMap<String, Digests>) {
@@ -148,7 +164,13 @@ impl Report {
         let run = Run { baseline, ..run };
         self.version(label, &run.environment);
         match tally.finish() {
-            Ok(summary) => self.made(bundle, label, &run, &summary, &templates, known),
+            Ok(summary) => {
+                let derived = derived::check(bundle, label, &run, summary, &templates, known);
+                self.problems.extend(derived.problems);
+                self.unchecked.extend(derived.unchecked);
+                (self.claims, self.derived) = (derived.claims, derived.equal);
+                self.tags(bundle, label, &run, known);
+            }
             Err(error) => self.fault(Check::Derived, content::PAPER, "a paper from these records", &error),
         }
     }
@@ -194,105 +216,20 @@ impl Report {
         Some((run, rows.tally))
     }
 
-    /// A paper is made by a program; another version may set it otherwise.
+    /// What is said of the two versions, and of the model.
     fn version(&mut self, label: &Label, environment: &Environment) {
-        let own = env!("CARGO_PKG_VERSION");
-        if label.offprint_version != own {
+        let made = &label.offprint_version;
+        if version::edition(label) == Edition::Earlier {
+            self.earlier = Some(made.clone());
             self.unchecked.push(format!(
-                "the bundle was made by offprint {} and checked by {own}: a difference in the paper may be the program's",
-                label.offprint_version
+                "the bundle was made by offprint {made} and is checked by {}: what the two make otherwise is listed here, and offprint {made} checks it",
+                version::OWN
             ));
+        } else if check_version(made).is_err() {
+            self.add(Check::Schema, LABEL, "the version of offprint that made it, such as 0.1.0", made);
         }
         for checkpoint in &environment.checkpoints {
             self.unchecked.push(format!("{}: the model's files are not in the bundle", checkpoint.model));
-        }
-    }
-
-    /// Makes again what is made from the given files, and compares bytes.
-    fn made(
-        &mut self,
-        bundle: &Bundle,
-        label: &Label,
-        run: &Run,
-        summary: &Summary,
-        templates: &Templates,
-        known: &BTreeMap<String, Digests>,
-    ) {
-        let is_given = |path: &str| {
-            path == LABEL
-                || path == LOCK
-                || path == PDF
-                || path.starts_with(TEMPLATES)
-                || content::is_record(label, path)
-        };
-        let given =
-            known.iter().filter(|(path, _)| is_given(path)).map(|(path, digests)| (path.clone(), digests.bytes));
-        // The files are a stranger's, and the libraries that draw and typeset are not ours.
-        let again =
-            panic::catch_unwind(AssertUnwindSafe(|| content::made(label, run, summary, templates, &given.collect())));
-        let made = match again.unwrap_or_else(|_| Err(anyhow!("the program broke down while making it"))) {
-            Ok(made) => made,
-            Err(error) => return self.fault(Check::Derived, content::PAPER, "a paper from these records", &error),
-        };
-        if known.contains_key(PDF) {
-            self.unchecked.push(format!(
-                "{PDF}: its bytes are the TeX engine's; its digest and its source paper.tex were checked"
-            ));
-        }
-        for (path, expected) in &made {
-            match known.get(path) {
-                None => self.add(Check::Derived, path, "the file that the records give", "none"),
-                Some(digests) if digests.hex[0] == digest::sha256_hex(expected) => {}
-                Some(_) if path.ends_with("claims.json") => self.claims(bundle, path, expected),
-                Some(_) => {
-                    let found = bundle.read(path).map(|found| difference::first(&found, expected));
-                    let found = found.unwrap_or_else(|error| format!("{error:#}"));
-                    self.add(Check::Derived, path, "what the records give, byte for byte", found);
-                }
-            }
-        }
-        for path in known.keys().filter(|path| bag::is_payload(path) && !is_given(path) && !made.contains_key(*path)) {
-            self.add(Check::Derived, path, "no file but those of a bundle", "it");
-        }
-        for path in known.keys().filter(|path| !bag::is_payload(path) && !is_tag_file(path)) {
-            self.add(Check::Fixity, path, "no file but those of a bundle", "it");
-        }
-        let claims = made.get(&format!("{}claims.json", content::PAPER));
-        if let Some(Ok(claims)) = claims.map(|bytes| serde_json::from_slice::<Claims>(bytes)) {
-            self.claims = claims.claims.len() + claims.predicates.len();
-        }
-        self.tags(bundle, label, run, known);
-    }
-
-    /// Claim by claim, which value is not the records'.
-    fn claims(&mut self, bundle: &Bundle, path: &str, expected: &[u8]) {
-        let found = bundle
-            .read(path)
-            .and_then(|bytes| Ok((serde_json::from_slice::<Claims>(&bytes).context("claims")?, bytes)));
-        let (found, bytes) = match found {
-            Ok(found) => found,
-            Err(error) => return self.fault(Check::Claims, path, "offprint.claims/1", &error),
-        };
-        let Ok(expected_claims) = serde_json::from_slice::<Claims>(expected) else { return };
-        let before = self.problems.len();
-        let maps = [
-            (entries(&expected_claims.claims), entries(&found.claims)),
-            (entries(&expected_claims.predicates), entries(&found.predicates)),
-        ];
-        for (expected, found) in maps {
-            for (id, value) in &expected {
-                match found.get(id) {
-                    Some(other) if other == value => {}
-                    Some(other) => self.add(Check::Claims, format!("{path}: {id}"), value, other),
-                    None => self.add(Check::Claims, format!("{path}: {id}"), value, "no such claim"),
-                }
-            }
-            for id in found.keys().filter(|id| !expected.contains_key(*id)) {
-                self.add(Check::Claims, format!("{path}: {id}"), "no such claim", "one");
-            }
-        }
-        if self.problems.len() == before {
-            self.add(Check::Claims, path, "what the records give, byte for byte", difference::first(&bytes, expected));
         }
     }
 
@@ -312,6 +249,11 @@ impl Report {
         for (path, expected) in expected {
             match bundle.read(path) {
                 Ok(found) if found == expected => {}
+                Ok(found) if version::edition(label) == Edition::Earlier && holds(path, &found, known) => {
+                    let by = &label.offprint_version;
+                    self.unchecked
+                        .push(format!("{path}: written otherwise by this version; offprint {by} makes it again"));
+                }
                 Ok(found) => {
                     self.add(Check::Fixity, path, "what the content gives", difference::first(&found, &expected))
                 }
@@ -350,16 +292,13 @@ impl Report {
     }
 }
 
-fn is_tag_file(path: &str) -> bool {
-    let own = ["bagit.txt", "bag-info.txt", STATEMENT, SIGNATURE];
-    let manifests =
-        bag::ALGORITHMS.iter().flat_map(|name| [format!("manifest-{name}.txt"), format!("tagmanifest-{name}.txt")]);
-    own.contains(&path) || manifests.into_iter().any(|manifest| manifest == path)
-}
-
-/// Claims or predicates as one line of JSON each.
-fn entries<T: Serialize>(map: &BTreeMap<Id, T>) -> BTreeMap<&str, String> {
-    map.iter().map(|(id, value)| (&**id, serde_json::to_string(value).unwrap_or_default())).collect()
+/// In whatever form another version wrote it: does it say the right thing of the other files?
+fn holds(path: &str, found: &[u8], known: &BTreeMap<String, Digests>) -> bool {
+    if path == STATEMENT {
+        return statement::holds(found, known);
+    }
+    let oxum = format!("Payload-Oxum: {}", bag::oxum(known));
+    String::from_utf8_lossy(found).lines().any(|line| line == oxum)
 }
 
 fn templates(bundle: &Bundle) -> Result<Templates> {

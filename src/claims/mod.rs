@@ -1,6 +1,8 @@
 //! Summary -> numbers and predicates, each with its formula, its rounding and the runs behind it.
 //! The only place where a number becomes text. Knows nothing of templates.
 
+mod adopt;
+pub mod agree;
 mod build;
 mod consistency;
 mod excerpts;
@@ -20,6 +22,7 @@ pub mod words;
 
 use std::collections::BTreeMap;
 
+pub use adopt::adopt;
 use anyhow::Result;
 pub use build::build;
 pub use excerpts::shortened;

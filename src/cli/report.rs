@@ -11,11 +11,14 @@ use anyhow::{Context, Result, bail};
 
 use super::{
     folder::{Others, PDF, Ready},
-    typeset::{NoEngine, is_readable, says, typeset},
+    typeset::{NoEngine, typeset},
 };
 use crate::{
-    bundle::difference,
-    claims::Source,
+    bundle::{difference, pdf},
+    claims::{
+        self, Claims, Source,
+        agree::{Agreement, Edition},
+    },
     compare, digest,
     evidence::Evidence,
     paper::{self, Templates},
@@ -52,8 +55,8 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
         compare::compare(&Run::open(baseline)?, &Run::open(&folder)?)?;
         store::attach(&folder, baseline)?;
     }
-    let files = files(&folder)?;
     if args.check {
+        let files = files(&folder, Some(&args.out))?;
         let differences = differences(&args.out, &files)?;
         for difference in &differences {
             say!("{difference}");
@@ -65,7 +68,7 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
         tell!("hint: offprint report --run {} writes it anew", folder.display());
         return Ok(ExitCode::from(1));
     }
-    write(&args.out, &files)?;
+    write(&args.out, &files(&folder, None)?)?;
     say!("{}", args.out.join("paper.md").display());
     Ok(ExitCode::SUCCESS)
 }
@@ -75,12 +78,18 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
 /// # Errors
 /// A run folder that is none, prose that does not fit the claims, a folder that cannot be written.
 pub fn write_paper(folder: &Path, out: &Path) -> Result<()> {
-    write(out, &files(folder)?)
+    write(out, &files(folder, None)?)
 }
 
-/// By path under the paper's folder.
-fn files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
-    let Evidence { run, summary, claims } = Evidence::open(folder)?;
+/// By path under the paper's folder. For a paper that was made before, maybe elsewhere, the values in its claims are taken where they
+/// agree with those made here: C libraries differ in the last place.
+fn files(folder: &Path, made: Option<&Path>) -> Result<BTreeMap<String, Vec<u8>>> {
+    let Evidence { run, mut summary, mut claims } = Evidence::open(folder)?;
+    let text = made.and_then(|paper| fs::read(paper.join("claims.json")).ok()).unwrap_or_default();
+    if let Ok(given) = serde_json::from_slice::<Claims>(&text) {
+        claims = Agreement::of(&claims, &given, Edition::This).claims;
+        claims::adopt(&mut summary, &claims);
+    }
     paper::files(&run, &summary, &claims, &Templates::own())
 }
 
@@ -138,11 +147,10 @@ fn differences(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Stri
     for name in Others::of(out, &files.keys().cloned().chain([PDF.to_owned()]).collect())?.stale {
         found.push(format!("{}: it is of another paper; this one has no such file", out.join(name).display()));
     }
-    if let Ok(pdf) = fs::read(out.join(PDF))
-        && is_readable(&pdf)
-        && !says(&pdf, &records(files)?)
+    if let Ok(bytes) = fs::read(out.join(PDF))
+        && !pdf::is_of(&bytes, &records(files)?)
     {
-        found.push(format!("{}: it is of other records", out.join(PDF).display()));
+        found.push(format!("{}: it does not say that it is of these records", out.join(PDF).display()));
     }
     Ok(found)
 }
@@ -184,7 +192,7 @@ fn is_of_these(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> bool {
     };
     let same = |(name, bytes): (&String, &Vec<u8>)| fs::read(out.join(name)).is_ok_and(|found| found == *bytes);
     files.iter().filter(read).all(same)
-        && fs::read(out.join(PDF)).is_ok_and(|pdf| says(&pdf, &records(files).unwrap_or_default()))
+        && fs::read(out.join(PDF)).is_ok_and(|bytes| pdf::is_of(&bytes, &records(files).unwrap_or_default()))
 }
 
 /// SHA-256 of the records that the paper is made from.

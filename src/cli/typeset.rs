@@ -48,29 +48,3 @@ pub fn typeset(folder: &Path, shown: &Path) -> Result<&'static str> {
     fs::rename(made.join(PDF), folder.join(PDF)).context(PDF)?;
     Ok(engine)
 }
-
-/// Does the PDF say that it is made from the records of this SHA-256? The skin writes it into the document's properties, which
-/// pdfTeX leaves readable, in octal UTF-16.
-pub fn says(pdf: &[u8], runs_sha256: &str) -> bool {
-    let octal: String = runs_sha256.chars().map(|c| format!("\\000{c}")).collect();
-    let plain = runs_sha256.as_bytes();
-    !plain.is_empty() && [plain, octal.as_bytes()].iter().any(|mark| pdf.windows(mark.len()).any(|part| part == *mark))
-}
-
-/// Would a PDF of ours by this PDF's engine say so readably?
-pub fn is_readable(pdf: &[u8]) -> bool {
-    pdf.windows(6).any(|part| part == b"pdfTeX")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pdf_says_of_which_records_it_is() {
-        assert!(says(b"/Subject(\\376\\377\\000a\\0000\\000f)", "a0f"));
-        assert!(!says(b"/Subject(\\376\\377\\000a\\0000\\000f)", "a1f"));
-        assert!(!says(b"x", ""));
-        assert!(is_readable(b"/Producer (pdfTeX-1.40.24)") && !is_readable(b"/Producer (xdvipdfmx)"));
-    }
-}

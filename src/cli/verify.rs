@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result};
 
-use crate::bundle::{self, Bundle, Signed, signature::AllowedSigners};
+use crate::bundle::{self, Bundle, Report, Signed, signature::AllowedSigners};
 
 #[derive(Debug, clap::Args)]
 pub struct VerifyArgs {
@@ -25,7 +25,7 @@ pub fn run(args: VerifyArgs) -> Result<ExitCode> {
         let text = fs::read_to_string(&file).with_context(|| name.clone())?;
         AllowedSigners::from_str(&name, &text)
     });
-    let report = bundle::verify(&Bundle::open(&args.bundle)?, allowed.transpose()?.as_ref());
+    let report = bundle::verify(&Bundle::open(&args.bundle)?, allowed.transpose()?.as_ref())?;
     if args.json {
         say!("{}", serde_json::to_string_pretty(&report)?);
         return Ok(ExitCode::from(u8::from(!report.is_fine())));
@@ -40,22 +40,25 @@ pub fn run(args: VerifyArgs) -> Result<ExitCode> {
         tell!("not checked: {unchecked}");
     }
     match &report.signature {
+        // Nothing in the archive was looked at.
+        Signed::No if report.files == 0 => {}
         Signed::No => tell!("not signed"),
         Signed::Bad => tell!("its signature does not hold"),
         Signed::By { key } => tell!("signed with {key}, for which nobody here vouches (--allowed-signers)"),
         Signed::Allowed { key, principals } => tell!("signed by {principals} with {key}"),
     }
     if report.is_fine() {
-        say!(
-            "{}: {} files, {} rows, {} claims, all as they should be",
-            report.bundle,
-            report.files,
-            report.rows,
-            report.claims
-        );
+        let all =
+            if report.earlier.is_some() { "what was checked is as it should be" } else { "all as they should be" };
+        let Report { bundle, files, rows, claims, .. } = &report;
+        say!("{bundle}: {files} files, {rows} rows, {claims} claims, {all}");
         return Ok(ExitCode::SUCCESS);
     }
-    tell!("{}: {} problems", args.bundle.display(), report.problems.len() + report.more);
-    tell!("hint: docs/VERIFY.md says what each check means; do not rest on this bundle");
+    let problems = report.problems.len() + report.more;
+    tell!("{}: {problems} problem{}", args.bundle.display(), if problems == 1 { "" } else { "s" });
+    match &report.hint {
+        Some(hint) => tell!("hint: {hint}"),
+        None => tell!("hint: docs/VERIFY.md says what each check means; do not rest on this bundle"),
+    }
     Ok(ExitCode::from(1))
 }

@@ -151,6 +151,7 @@ pub struct Change {
 }
 
 impl Change {
+    #[expect(clippy::disallowed_methods, reason = "claims, whose values are compared to a tolerance")]
     fn of(contrast: &Contrast, scale: Scale) -> Self {
         let shown = |x: f64| if scale == Scale::Ratio { x.exp_m1() } else { x };
         Change {

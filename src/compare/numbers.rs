@@ -127,6 +127,7 @@ struct Test {
 
 impl Test {
     /// Two positive numbers, by their ratio. One that is not positive (loading, in a session that loads once) is left out.
+    #[expect(clippy::disallowed_methods, reason = "the margin of a test, whose results are compared to a tolerance")]
     fn ratio(
         &mut self,
         sort: Sort,

@@ -59,7 +59,8 @@ impl<'a> Canvas<'a> {
 
     /// Dashes and gaps of `dash` points along a straight line.
     pub fn dashed(&self, from: (f64, f64), to: (f64, f64), dash: f64, pen: Pen) -> Result<()> {
-        let length = (to.0 - from.0).hypot(to.1 - from.1);
+        let (across, down) = (to.0 - from.0, to.1 - from.1);
+        let length = (across * across + down * down).sqrt();
         let along = |d: f64| (from.0 + (to.0 - from.0) * d / length, from.1 + (to.1 - from.1) * d / length);
         let mut start = 0.0;
         while start < length {

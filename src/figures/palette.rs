@@ -54,6 +54,7 @@ mod tests {
     use super::*;
 
     /// CIE L* of an sRGB colour.
+    #[expect(clippy::disallowed_methods, reason = "a test against steps of eight")]
     fn lightness(RGBColor(r, g, b): RGBColor) -> f64 {
         let linear = |c: u8| {
             let c = f64::from(c) / 255.0;

@@ -117,7 +117,9 @@ pub fn show(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return value.to_string();
     }
-    let decimals = (3 - value.abs().log10().floor() as i32).clamp(0, 12) as usize;
+    // The power of ten as formatting finds it, which is exact: a logarithm is the C library's.
+    let exponent: i32 = format!("{value:e}").rsplit('e').next().and_then(|power| power.parse().ok()).unwrap_or(0);
+    let decimals = (3 - exponent).clamp(0, 12) as usize;
     let text = format!("{value:.decimals$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }

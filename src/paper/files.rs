@@ -23,20 +23,31 @@ pub fn files(
     claims: &Claims,
     templates: &Templates,
 ) -> Result<BTreeMap<String, Vec<u8>>> {
-    let figures = figures::draw(summary, &Labels::of(&run.study, &run.environment))?;
-    let by_id = figures.iter().map(|figure| (figure.id.to_owned(), figure.svg.clone())).collect();
-    let paper = render(templates, claims, &levels(&run.study, summary, claims), &by_id)?;
-
-    let mut files = BTreeMap::from([
+    let mut files = exhibits(run, summary)?;
+    let drawn = |(path, bytes): (&String, &Vec<u8>)| {
+        Some((path.strip_prefix("figures/")?.strip_suffix(".svg")?.to_owned(), bytes.clone()))
+    };
+    let figures = files.iter().filter_map(drawn).collect();
+    let paper = render(templates, claims, &levels(&run.study, summary, claims), &figures)?;
+    files.extend([
         ("paper.md".to_owned(), paper.markdown.into_bytes()),
         ("paper.tex".to_owned(), paper.latex.into_bytes()),
         ("paper.html".to_owned(), paper.html.into_bytes()),
         ("claims.json".to_owned(), claims.to_json()?.into_bytes()),
     ]);
+    Ok(files)
+}
+
+/// Its tables and figures: what needs no prose.
+///
+/// # Errors
+/// A drawing library fails.
+pub fn exhibits(run: &Run, summary: &Summary) -> Result<BTreeMap<String, Vec<u8>>> {
+    let mut files = BTreeMap::new();
     for table in tables::of(summary) {
         files.insert(format!("tables/{}", table.name), table.csv.into_bytes());
     }
-    for figure in figures {
+    for figure in figures::draw(summary, &Labels::of(&run.study, &run.environment))? {
         for (extension, bytes) in [("svg", figure.svg), ("pdf", figure.pdf), ("png", figure.png)] {
             files.insert(format!("figures/{}.{extension}", figure.id), bytes);
         }

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, anyhow};
 pub use context::{Context as Levels, levels};
-pub use files::files;
+pub use files::{exhibits, files};
 use pulldown_cmark::{Event, Options, Parser};
 use serde::Serialize;
 pub use templates::Templates;
@@ -97,7 +97,7 @@ pub fn page(page: &Page, body: &str, figures: &BTreeMap<String, Vec<u8>>) -> Res
         keywords: page.keywords.clone(),
         date: page.date.clone(),
         source: page.source.clone(),
-        sha256: String::new(),
+        records: String::new(),
         command: page.command.clone(),
         real: page.warning.is_none(),
         warning: page.warning.clone().unwrap_or_default(),
@@ -171,8 +171,8 @@ struct Front {
     keywords: String,
     date: String,
     source: String,
-    /// Of the records, where they are one file.
-    sha256: String,
+    /// SHA-256 of the rows; empty of a page that is no paper.
+    records: String,
     command: String,
     real: bool,
     warning: String,
@@ -188,8 +188,8 @@ impl Front {
             people: People::of(claims),
             keywords: text("study.keywords"),
             date: text("study.date"),
+            records: claims.source.sha256.chars().filter(char::is_ascii_hexdigit).collect(),
             source: format!("run {} (runs.jsonl sha256 {})", claims.source.run_id, claims.source.sha256),
-            sha256: claims.source.sha256.clone(),
             command: "offprint report".to_owned(),
             real: real.is_some_and(|predicate| predicate.holds == Some(true)),
             warning: real.map(|predicate| predicate.text.clone()).unwrap_or_default(),
@@ -226,9 +226,10 @@ fn skin(name: &str, template: &str, front: &Front, escape: fn(&str) -> String, b
         context.insert(key, &escape(value));
     }
     front.people.insert(&mut context, escape);
+    // Hexadecimal, so that it needs no escaping, which would put places to break into it.
+    context.insert("records", &front.records);
     context.insert("real", &front.real);
     // Into a property of the document, where nothing may break it.
-    context.insert("sha256", &front.sha256.chars().filter(char::is_ascii_alphanumeric).collect::<String>());
     context.insert("body", bodies[0]);
     context.insert("rest", bodies[1]);
     tera.render(name, &context).map_err(failed)

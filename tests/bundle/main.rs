@@ -2,9 +2,14 @@
 #![allow(clippy::unwrap_used)] // a test may: it fails where it should
 
 mod altered;
+mod editions;
 mod foreign;
+mod handled;
 mod hostile;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod libraries;
 mod made;
+mod papers;
 mod signed;
 
 use std::{
@@ -111,7 +116,7 @@ fn relist(files: &mut BTreeMap<String, Vec<u8>>) {
 }
 
 fn check(bundle: &Path) -> Report {
-    verify(&Bundle::open(bundle).unwrap(), None)
+    verify(&Bundle::open(bundle).unwrap(), None).unwrap()
 }
 
 /// `check: file` of each problem.

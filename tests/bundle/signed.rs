@@ -76,7 +76,7 @@ fn ssh_keygen_and_verify_agree_on_who_signed() {
     };
     let ours = |signers: &str| {
         let allowed = AllowedSigners::from_str("allowed", signers).unwrap();
-        verify(&Bundle::open(&archive).unwrap(), Some(&allowed))
+        verify(&Bundle::open(&archive).unwrap(), Some(&allowed)).unwrap()
     };
     let (_, other) = key(folder.path(), "other");
     for (signers, good) in [
@@ -130,7 +130,7 @@ fn what_was_changed_after_signing_does_not_pass() {
     let (_c, top) = unpacked(&changed, "tiny-1.0.0");
     assert!(check(&top).is_fine());
     let nobody = AllowedSigners::from_str("allowed", "").unwrap();
-    assert!(!verify(&Bundle::open(&top).unwrap(), Some(&nobody)).is_fine());
+    assert!(!verify(&Bundle::open(&top).unwrap(), Some(&nobody)).unwrap().is_fine());
 }
 
 #[test]
