@@ -87,7 +87,9 @@ impl Design {
                 runs: [here, there],
             });
         }
-        left_out.extend(second.into_values().map(|known| known.key));
+        let mut alone: Vec<String> = second.into_values().map(|known| known.key).collect();
+        alone.sort();
+        left_out.extend(alone);
         Design { factors, cells, left_out, levels }
     }
 

@@ -17,6 +17,9 @@ use crate::{
     metric::Metric,
 };
 
+/// Characters of a level's name beside the axis.
+const LONGEST_NAME: usize = 28;
+
 /// The factors that have such a figure: all that vary, but for the output length, whose figure is the fitted line.
 pub fn factors(summary: &Summary) -> Vec<usize> {
     let shown = |place: &usize| summary.factors[*place].name != LENGTH && summary.by[*place].len() > 1;
@@ -50,7 +53,10 @@ pub fn scene(data: &Data, labels: &Labels, place: usize) -> Result<Scene> {
         Role::Crossed => (-high.max(-low), high.max(-low)),
         Role::Compared => (low, high),
     };
-    let y = Axis::numbers(format!("relative to {} (%)", factor.say(&factor.levels[reference.level])), low, high);
+    // A name may be longer than the figure is high.
+    let said = Some(factor.say(&factor.levels[reference.level])).filter(|said| said.chars().count() <= LONGEST_NAME);
+    let said = said.unwrap_or_else(|| "the first level".to_owned());
+    let y = Axis::numbers(format!("relative to {said} (%)"), low, high);
 
     let mut panels = Vec::new();
     for (metric, differences) in &both {

@@ -69,19 +69,27 @@ pub(super) fn check(sections: &[(&str, &str)], claims: &Claims, rules: &Rules) -
 pub(super) fn faults(file: &str, text: &str, claims: &Claims, rules: &Rules) -> Vec<Fault> {
     let results = rules.results.contains(file);
     let mut found = Vec::new();
-    // For each open `if`: does it ask a predicate?
-    let mut asks: Vec<bool> = Vec::new();
+    // For each open `if`: does it ask a predicate, and whether there is a claim at all?
+    let (mut asks, mut may_lack) = (Vec::new(), Vec::new());
     for piece in pieces(text) {
         match piece.kind {
             Kind::Tag => {
                 let code = piece.text.trim_matches(['{', '}', '%', '-']).trim();
                 match code.split_whitespace().next() {
-                    Some("if") => asks.push(code.contains("holds(")),
-                    Some("endif") => drop(asks.pop()),
+                    Some("if") => {
+                        asks.push(code.contains("holds("));
+                        may_lack.push(code.contains("has("));
+                    }
+                    Some("endif") => {
+                        asks.pop();
+                        may_lack.pop();
+                    }
                     _ => {}
                 }
                 unknown(file, text, &piece, claims, &mut found);
             }
+            // What is printed only where there is such a claim need not be there.
+            Kind::Print if may_lack.contains(&true) => {}
             Kind::Print => unknown(file, text, &piece, claims, &mut found),
             Kind::Words if results => {
                 digits(file, text, &piece, claims, &mut found);
@@ -361,6 +369,8 @@ mod tests {
         assert_eq!(found[0].0, "2:6 there is no claim `latency.meen`");
         assert_eq!(found[0].1, "the most similar is `latency.mean`");
         assert_eq!((found[1].0.as_str(), found.len()), ("2:33 there is no predicate `latency.mean`", 2));
+        let guarded = "{% if has(id=\"latency.sd\") %}{{ n(id=\"latency.sd\") }}{% endif %}{{ n(id=\"latency.sd\") }}";
+        assert_eq!(self::found("01.md", guarded).len(), 1, "only the one that is printed whatever there is");
     }
 
     #[test]
