@@ -44,10 +44,10 @@ fn paper() -> (tempfile::TempDir, PathBuf, PathBuf, String) {
 #[test]
 fn a_pdf_that_cannot_be_made_again_goes() {
     let (_folder, nothing, out, run) = paper();
-    fs::write(out.join("paper.pdf"), "%PDF-1.5 /Producer (pdfTeX-1.40.24) of somebody else's run").unwrap();
+    fs::write(out.join("paper.pdf"), "%PDF-1.5 /OffprintRecords (of somebody else's run)").unwrap();
     let checked = report_with(&nothing, &out, &["--run", &run, "--check"]);
     assert_eq!(checked.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&checked.stdout).contains("paper.pdf: it is of other records"), "{checked:?}");
+    assert!(String::from_utf8_lossy(&checked.stdout).contains("paper.pdf: it does not say that it is of these records"), "{checked:?}");
     let made = report_with(&nothing, &out, &["--run", &run]);
     assert!(made.status.success());
     assert!(said(&made).contains("paper.pdf: removed; it was of another paper"), "{}", said(&made));
@@ -60,7 +60,7 @@ fn a_pdf_that_cannot_be_made_again_goes() {
 fn a_pdf_of_these_very_files_stays_and_of_others_goes() {
     let (folder, nothing, out, run) = paper();
     let claims: serde_json::Value = serde_json::from_slice(&fs::read(out.join("claims.json")).unwrap()).unwrap();
-    let pdf = format!("%PDF-1.5 {}", claims["source"]["sha256"].as_str().unwrap());
+    let pdf = format!("%PDF-1.5 /OffprintRecords ({})", claims["source"]["sha256"].as_str().unwrap());
     fs::write(out.join("paper.pdf"), &pdf).unwrap();
     let made = report_with(&nothing, &out, &["--run", &run]);
     assert!(said(&made).contains("paper.pdf: kept"), "{}", said(&made));
