@@ -72,22 +72,24 @@ pub fn fit(
     }
     centre(&mut points, groups.len());
     let sum = |of: &dyn Fn(&Point) -> f64| points.iter().map(|point| point.n * of(point)).sum::<f64>();
-    let (sxx, sxy, between) = (sum(&|p| p.x * p.x), sum(&|p| p.x * p.y), sum(&|p| p.y * p.y));
+    let (sxx, sxy) = (sum(&|p| p.x * p.x), sum(&|p| p.x * p.y));
     let (n, groups) = (observations.len(), groups.len());
     if sxx == 0.0 || n < groups + 2 {
         return Ok(None);
     }
     let size = scale(observations);
     let clean = |sum: f64| if is_rounding(sum, n, size) { 0.0 } else { sum };
-    let (slope, linear) = (sxy / sxx, sxy * sxy / sxx);
+    let slope = sxy / sxx;
     let degrees = n - groups - 1;
-    let residual = clean(between + within - linear);
+    // What the line leaves is taken from each point, not as a difference of large sums.
+    points.iter_mut().for_each(|point| point.y -= slope * point.x);
+    let between: f64 = points.iter().map(|point| point.n * point.y * point.y).sum();
+    let residual = clean(between + within);
     let se = (residual / degrees as f64 / sxx).sqrt();
     let half = quantile_t(confidence, degrees as f64)? * se;
 
-    let (explained, rank) = by_level(&points, &levels, groups);
-    let rest = clean(between + within - explained);
-    let lack = clean(explained - linear);
+    let Levels { explained, left, rank } = by_level(&points, &levels, groups);
+    let (lack, rest) = (clean(explained), clean(left + within));
     let lack_of_fit = (rank > 1 && n > groups + rank).then(|| {
         let of = (rank - 1, n - groups - rank);
         let f = lack / of.0 as f64 / (rest / of.1 as f64);
@@ -110,9 +112,17 @@ fn centre(points: &mut [Point], groups: usize) {
     }
 }
 
-/// The sum of squares that a mean for each level explains beyond the groups, and its degrees of freedom: columns of the levels, each
-/// centred within the groups, made orthogonal one after the other.
-fn by_level(points: &[Point], levels: &[usize], groups: usize) -> (f64, usize) {
+/// What a mean for each level explains beyond the groups.
+struct Levels {
+    /// Sums of squares.
+    explained: f64,
+    left: f64,
+    /// Degrees of freedom.
+    rank: usize,
+}
+
+/// Columns of the levels, each centred within the groups, made orthogonal one after the other.
+fn by_level(points: &[Point], levels: &[usize], groups: usize) -> Levels {
     let weight = |point: &Point| point.n.sqrt();
     let mut rest: Vec<f64> = points.iter().map(|point| weight(point) * point.y).collect();
     let mut basis: Vec<Vec<f64>> = Vec::new();
@@ -142,5 +152,5 @@ fn by_level(points: &[Point], levels: &[usize], groups: usize) -> (f64, usize) {
             basis.push(column);
         }
     }
-    (squares, basis.len())
+    Levels { explained: squares, left: dot(&rest, &rest), rank: basis.len() }
 }

@@ -126,7 +126,9 @@ fn rises(summary: &Summary, place: usize, throughput: &Tests) -> Predicate {
         .iter()
         .map(|step| {
             let ([from, to], by) = (step.levels.map(key), significant(step.difference, 2));
-            format!("from {from} to {to} {} by {by} tok/s", factor.unit)
+            // `to 1 tokens` is nobody's English.
+            let unit = if to == "1" { factor.unit.trim_end_matches('s') } else { &factor.unit };
+            format!("from {from} to {to} {unit} by {by} tok/s")
         })
         .collect();
     let changes = list(&changes);

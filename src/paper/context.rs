@@ -21,6 +21,8 @@ pub struct Context {
     /// Is a model compared with others? Is anything?
     pub several_models: bool,
     pub several_systems: bool,
+    /// Does anything vary beside prompt, length and temperature?
+    pub further: bool,
     /// Keys of the levels that have runs.
     pub lengths: Vec<String>,
     pub temperatures: Vec<String>,
@@ -130,7 +132,7 @@ pub struct CellLevel {
     pub prompt: String,
     pub length: String,
     pub temperature: String,
-    /// The levels of what is compared, if anything is.
+    /// The levels of whatever else varies, if anything does.
     pub compared: String,
 }
 
@@ -141,6 +143,7 @@ pub fn levels(study: &Study, summary: &Summary, claims: &Claims) -> Context {
         factors: summary.varying().into_iter().map(|place| factor(summary, claims, place)).collect(),
         several_models: summary.by(MODEL).len() > 1,
         several_systems: !summary.compared().is_empty(),
+        further: !further(summary).is_empty(),
         lengths: keys(LENGTH),
         temperatures: keys(TEMPERATURE),
         prompts: study
@@ -225,9 +228,9 @@ fn cells(summary: &Summary) -> Vec<CellLevel> {
     let named = |cell: usize, name: &str| {
         summary.grid.factor(name).map(|place| level(cell, place).key().into_owned()).unwrap_or_default()
     };
-    let compared = summary.compared();
+    let others = further(summary);
     let text =
-        |cell: usize| compared.iter().map(|place| summary.factors[*place].say(level(cell, *place))).collect::<Vec<_>>();
+        |cell: usize| others.iter().map(|place| summary.factors[*place].say(level(cell, *place))).collect::<Vec<_>>();
     summary
         .cells
         .iter()
@@ -239,6 +242,12 @@ fn cells(summary: &Summary) -> Vec<CellLevel> {
             compared: text(cell.level).join(", "),
         })
         .collect()
+}
+
+/// What varies and has no column of its own in the table of all cells.
+fn further(summary: &Summary) -> Vec<usize> {
+    let has_column = |place: &usize| [PROMPT, LENGTH, TEMPERATURE].contains(&summary.factors[*place].name.as_str());
+    summary.varying().into_iter().filter(|place| !has_column(place)).collect()
 }
 
 /// What the claims compare the run with.

@@ -253,12 +253,13 @@ fn settings(entry: BenchmarkSettings) -> Checked<Settings> {
 
 fn grid(models: &[ModelSpec], prompts: &[Prompt], settings: &Settings, others: &[Factor]) -> Checked<()> {
     let (lengths, temperatures) = (settings.max_tokens.len(), settings.temperatures.len());
-    let mut factors = vec![(models.len(), "models"), (prompts.len(), "prompts")];
-    factors.extend([(lengths, "lengths"), (temperatures, "temperatures")]);
-    factors.extend(others.iter().map(|factor| (factor.levels.len(), factor.name.as_str())));
-    factors.push((settings.num_runs as usize, "replicates"));
+    let counted = |n: usize, one: &str, of: &str| (n, format!("{n} {one}{}{of}", if n == 1 { "" } else { "s" }));
+    let mut factors = vec![counted(models.len(), "model", ""), counted(prompts.len(), "prompt", "")];
+    factors.extend([counted(lengths, "length", ""), counted(temperatures, "temperature", "")]);
+    factors.extend(others.iter().map(|factor| counted(factor.levels.len(), "level", &format!(" of {}", factor.label))));
+    factors.push(counted(settings.num_runs as usize, "replicate", ""));
     let runs = factors.iter().fold(1u64, |product, (levels, _)| product.saturating_mul(*levels as u64));
-    let product: Vec<String> = factors.iter().map(|(levels, name)| format!("{levels} {name}")).collect();
+    let product: Vec<&str> = factors.iter().map(|(_, said)| said.as_str()).collect();
     let found = format!("{runs} ({})", product.join(" x "));
     let limit = format!("at most {MAX_RUNS} runs");
     ensure(runs <= MAX_RUNS, "benchmark_settings", &limit, &found, "take levels from a factor, or split the study")

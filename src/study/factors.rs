@@ -12,11 +12,6 @@ use crate::factor::{Factor, KNOWN, Known, Level};
 /// # Errors
 /// A factor that is none, or that the study lists elsewhere; a level twice, out of range, or beyond what an engine can do.
 pub(super) fn check(Factors(entries): Factors, models: &[ModelSpec]) -> Checked<Vec<Factor>> {
-    let names: Vec<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();
-    for (i, name) in names.iter().enumerate() {
-        let again = names[..i].contains(name);
-        ensure(!again, &format!("factors.{name}"), "the factor once", "it again", "list all its levels in one place")?;
-    }
     entries.into_iter().map(|(name, levels)| factor(&name, &levels, models)).collect()
 }
 
@@ -34,8 +29,8 @@ fn factor(name: &str, levels: &[u32], models: &[ModelSpec]) -> Checked<Factor> {
         let of_engine = model.engine.most(name).unwrap_or(0.0);
         for (i, level) in levels.iter().enumerate() {
             let expected = format!("at most {of_engine}, which is what the engine {} can do", model.engine);
-            let hint = format!("take the level out, or run {} on another engine", model.id);
-            ensure(f64::from(*level) <= of_engine, &format!("{key}[{i}]"), &expected, &level.to_string(), &hint)?;
+            let hint = "take the level out; docs/FORMAT.md lists which engines act on which factor";
+            ensure(f64::from(*level) <= of_engine, &format!("{key}[{i}]"), &expected, &level.to_string(), hint)?;
         }
     }
     Ok(known.with(levels.iter().map(|level| Level::number((*level).into())).collect()))

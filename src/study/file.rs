@@ -145,7 +145,7 @@ impl<'de> Deserialize<'de> for PromptEntry {
             tokens: Option<u32>,
         }
         deserializer.deserialize_any(TextOr {
-            expected: "text or a mapping with the keys id and text",
+            expected: "text or a mapping with the keys id and text, or tokens",
             short: |text| PromptEntry { id: None, text: Some(text), tokens: None },
             full: |Full { id, text, tokens }| PromptEntry { id, text, tokens },
         })
@@ -185,9 +185,12 @@ impl<'de> Deserialize<'de> for Factors {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Factors, A::Error> {
-                let mut factors = Vec::new();
-                while let Some(entry) = entries.next_entry::<String, Vec<u32>>()? {
-                    factors.push(entry);
+                let mut factors: Vec<(String, Vec<u32>)> = Vec::new();
+                while let Some((name, levels)) = entries.next_entry()? {
+                    if factors.iter().any(|(known, _)| *known == name) {
+                        return Err(A::Error::custom(format_args!("duplicate field `{name}`")));
+                    }
+                    factors.push((name, levels));
                 }
                 Ok(Factors(factors))
             }

@@ -173,4 +173,66 @@ mod tests {
         let plan = Plan::of(&study("[64]", 3, "execution: {order: sequential}"));
         assert!(plan.runs.iter().all(|run| run.order == run.run && run.block == 1));
     }
+
+    const FACTORS: &str = "factors: {threads: [1, 2], context: [0, 512, 64]}";
+
+    /// What a row says of a run without further factors is what it said before there were any: `plan_sha256` rests on it.
+    #[test]
+    fn a_plan_without_further_factors_is_written_as_ever() {
+        let plan = |extra: &str| serde_json::to_string(&Plan::of(&study("[64]", 1, extra)).runs[0]).unwrap();
+        assert_eq!(
+            plan("execution: {order: sequential}"),
+            r#"{"run":1,"order":1,"block":1,"model":0,"prompt":0,"max_tokens":64,"temperature":0.0,"repeat":1,"seed":7561553566412330}"#
+        );
+        assert!(plan(FACTORS).contains(r#""levels":[0,0]"#));
+    }
+
+    #[test]
+    fn every_block_holds_every_combination_of_levels_once() {
+        let study = study("[64, 128]", 3, FACTORS);
+        let plan = Plan::of(&study);
+        assert_eq!((plan.runs.len(), study.cells()), (48 * 3, 48));
+        for (block, members) in (1..).zip(plan.execution().chunks(48)) {
+            let cells: std::collections::BTreeSet<_> = members
+                .iter()
+                .map(|run| (run.prompt, run.max_tokens, run.temperature.to_bits(), run.levels.clone()))
+                .collect();
+            assert_eq!(cells.len(), 48);
+            assert!(members.iter().all(|run| run.block == block && run.repeat == block));
+        }
+    }
+
+    /// They are asked for the same text: by cell of the other factors and replicate one seed, that of the design without them.
+    #[test]
+    fn compared_levels_share_the_seed_and_crossed_ones_have_their_own() {
+        let key = |run: &PlannedRun| (run.prompt, run.max_tokens, run.temperature.to_bits(), run.repeat);
+        let plain: BTreeMap<_, _> =
+            Plan::of(&study("[64, 128]", 2, "")).runs.iter().map(|run| (key(run), run.seed)).collect();
+        let mut study = study("[64, 128]", 2, FACTORS);
+        let runs = Plan::of(&study).runs;
+        assert_eq!(runs.len(), 6 * plain.len());
+        assert!(runs.iter().all(|run| run.seed == plain[&key(run)]));
+        study.factors[0].role = Role::Crossed;
+        let mut by_threads: BTreeMap<_, std::collections::BTreeSet<u64>> = BTreeMap::new();
+        for run in Plan::of(&study).runs {
+            by_threads.entry((key(&run), run.levels[0])).or_default().insert(run.seed);
+        }
+        assert!(by_threads.values().all(|seeds| seeds.len() == 1), "contexts share it");
+        let seeds: std::collections::BTreeSet<u64> = by_threads.values().flatten().copied().collect();
+        assert_eq!(seeds.len(), 2 * plain.len(), "threads do not");
+    }
+
+    /// A level more, or the levels in another order, changes no seed.
+    #[test]
+    fn seeds_name_levels_and_not_their_positions() {
+        let seeds = |extra: &str| -> BTreeMap<_, _> {
+            let mut study = study("[64]", 2, extra);
+            study.factors[0].role = Role::Crossed;
+            let level = |run: &PlannedRun| run.number(&study, "threads").unwrap() as u32;
+            let runs = Plan::of(&study).runs;
+            runs.iter().map(|run| ((run.prompt, run.temperature.to_bits(), run.repeat, level(run)), run.seed)).collect()
+        };
+        let (few, many) = (seeds("factors: {threads: [1, 4]}"), seeds("factors: {threads: [8, 4, 1]}"));
+        assert!(few.iter().all(|(cell, seed)| many[cell] == *seed));
+    }
 }

@@ -89,6 +89,7 @@ fn every_error_says_where_what_and_the_way_out() {
         V1.replacen(old, new, 1)
     };
     let added = |block: &str| format!("{V1}{block}\n");
+    let list = |n: u32| (1..=n).collect::<Vec<u32>>();
     let cases = [
         ("unknown key, close to a known one", with("num_runs", "num_run")),
         ("unknown key, close to none", with("    name:", "    colour: blue\n    name:")),
@@ -195,6 +196,31 @@ fn every_error_says_where_what_and_the_way_out() {
             format!("a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\n{}", with("prompts:", "prompts: *c\nold:")),
         ),
         ("alias bomb as a prompt", with("  - \"Q: What is machine learning?\\nA:\"", "  - &a [x, x]\n  - [*a, *a]")),
+        ("unknown factor, close to a known one", added("factors: {thread: [1, 2]}")),
+        ("unknown factor, close to none", added("factors: {colour: [1, 2]}")),
+        ("prompts as a factor", added("factors: {prompts: [1, 2]}")),
+        ("lengths as a factor", added("factors: {length: [64, 128]}")),
+        ("lengths as a factor, by their key", added("factors: {max_tokens: [64, 128]}")),
+        ("engines as a factor", added("factors: {engine: [1, 2]}")),
+        ("level twice", added("factors: {threads: [1, 2, 1]}")),
+        ("level out of range", added("factors: {threads: [1, 0]}")),
+        ("level out of range, with a unit", added("factors:\n  context:\n    - 0\n    - 2000000")),
+        ("level that is negative", added("factors: {threads: [1, -2]}")),
+        ("level as text", added("factors: {threads: [one, two]}")),
+        ("level as text of digits", added("factors: {threads: [\"1\"]}")),
+        ("level that is no list", added("factors: {threads: 4}")),
+        ("no level", added("factors: {threads: []}")),
+        ("batch on MLX", added("factors: {batch: [1, 4]}")),
+        ("factor twice", added("factors:\n  threads: [1]\n  context: [0]\n  threads: [2]")),
+        ("factors as a list", added("factors: [threads]")),
+        (
+            "grid too large by factors",
+            added(&format!("factors: {{threads: {:?}, context: {:?}}}", list(256), list(1000))),
+        ),
+        ("prompt of text and tokens", with("\"Q: What is machine learning?\\nA:\"", "{id: a, text: b, tokens: 4}")),
+        ("prompt of neither", with("\"Q: What is machine learning?\\nA:\"", "{id: a}")),
+        ("prompt of no tokens", with("\"Q: What is machine learning?\\nA:\"", "{id: a, tokens: 0}")),
+        ("prompt of tokens twice", with("prompts:", "prompts:\n  - {id: a, tokens: 8}\n  - {id: b, tokens: 8}")),
         ("too long", format!("{V1}{}", "# padding\n".repeat(30_000))),
     ];
     let mut all = String::new();

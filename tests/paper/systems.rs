@@ -1,12 +1,16 @@
-//! A study of several systems: the paper is about the first, compares it with each of the others, and all of it is checked.
+//! A study of several systems: the paper is about all of them, sets each against the first, and all of it is checked.
 
 use super::*;
 
+/// The fake study with a second model, made from this source.
+fn with(source: &str) -> String {
+    let other = format!("    source: fake\n  - {{id: other, name: Other, source: \"{source}\"}}\n");
+    include_str!("../../config/fake.yaml").replace("    source: fake\n", &other)
+}
+
 /// The fake study, and the same model again on an engine that takes 2 ms a token longer.
 fn two(folder: &Path) -> PathBuf {
-    let other = "    source: fake\n  - {id: other, name: Other, source: \"fake:pace=2\"}\n";
-    let yaml = include_str!("../../config/fake.yaml").replace("    source: fake\n", other);
-    run(folder, &yaml)
+    run(folder, &with("fake:pace=2"))
 }
 
 fn claims(paper: &Path) -> serde_json::Value {
@@ -14,33 +18,40 @@ fn claims(paper: &Path) -> serde_json::Value {
 }
 
 #[test]
-fn the_paper_is_about_the_first_and_compares_the_others() {
+fn the_paper_is_about_all_and_sets_each_against_the_first() {
     let folder = tempfile::tempdir().unwrap();
     let run = two(folder.path());
     let paper = report(folder.path(), &run);
     let all = claims(&paper);
     let (claims, predicates) = (&all["claims"], &all["predicates"]);
-    assert_eq!(claims["study.runs"]["value"], 16);
-    assert_eq!(claims["system.other.runs"]["value"], 16);
-    // The numbers of the paper are those of its own system: runs 1 to 16 of the 32.
-    assert_eq!(claims["latency.mean"]["runs"], "1-16");
-    assert_eq!(claims["system.other.latency.mean.there"]["runs"], "17-32");
-    assert_eq!(claims["system.other.latency.mean.change"]["runs"], "1-32");
-    assert!(claims["system.other.latency.mean.change"].get("baseline_runs").is_none());
+    assert_eq!(claims["study.runs"]["value"], 32);
+    // Numbers without a level are those of all rows; each model has its own.
+    for (id, runs) in [
+        ("latency.mean", "1-32"),
+        ("by_model.fake.latency.mean", "1-16"),
+        ("by_model.other.latency.mean", "17-32"),
+        ("vs.model.other.decode.ratio", "1-32"),
+    ] {
+        assert_eq!(claims[id]["runs"], runs, "{id}");
+    }
+    assert!(claims.as_object().unwrap().keys().all(|id| !id.starts_with("system.")));
     let value = |id: &str| claims[id]["value"].as_f64().unwrap();
-    assert!((value("latency.mean") / value("system.other.latency.mean.here") - 1.0).abs() < 1e-9);
-    let decode = |side: &str| claims[format!("system.other.decode.mean.{side}")]["value"].as_f64().unwrap();
-    let ratio = decode("here") / decode("there");
-    assert!((decode("change") - ratio).abs() < 1e-3 * ratio, "{ratio}");
+    let mean = (value("by_model.fake.latency.mean") + value("by_model.other.latency.mean")) / 2.0;
+    assert!((value("latency.mean") / mean - 1.0).abs() < 1e-9);
+    let ratio = value("by_model.other.decode.mean") / value("by_model.fake.decode.mean");
+    assert!((value("vs.model.other.decode.ratio") / ratio - 1.0).abs() < 0.01, "{ratio}");
+    assert_eq!(predicates["levels.model.complete"]["holds"], true);
 
     let text = fs::read_to_string(paper.join("paper.md")).unwrap();
-    assert!(text.contains("Comparison with other\n") && !text.contains("another execution\n"), "{text}");
-    assert!(text.contains("16 of its 16 runs ended well."), "{text}");
-    let said = predicates["system.other.decode.differs"]["text"].as_str().unwrap();
-    assert_eq!(text.matches(said).count(), 3, "abstract, comparison, conclusion: {said}");
+    assert!(text.contains("Each level of model against Fake"), "{text}");
+    let said = predicates["vs.model.other.decode"]["text"].as_str().unwrap();
+    assert!(said.starts_with("Decode rate with Other is "), "{said}");
+    assert_eq!(text.matches(said).count(), 3, "abstract, results, conclusion: {said}");
+    let beginning = said.split(" (").next().unwrap();
     for format in ["paper.tex", "paper.html"] {
-        assert!(fs::read_to_string(paper.join(format)).unwrap().contains("Comparison with other"), "{format}");
+        assert!(fs::read_to_string(paper.join(format)).unwrap().contains(beginning), "{format}: {beginning}");
     }
+    assert!(paper.join("tables/by_model.csv").is_file() && paper.join("figures/model.svg").is_file());
 }
 
 #[test]
@@ -59,6 +70,7 @@ fn a_bundle_of_it_is_checked_and_its_executions_are_compared_system_by_system() 
     let comparison: serde_json::Value = serde_json::from_slice(&compared.stdout).unwrap();
     let ids: Vec<&str> =
         comparison["claims"].as_array().unwrap().iter().map(|claim| claim["id"].as_str().unwrap()).collect();
+    // Every claim of the one is compared of the other, too: the same claim, or one of the system's own.
     let own = ids.iter().filter(|id| !id.starts_with("system.")).count();
     assert_eq!(ids.iter().filter(|id| id.starts_with("system.other.")).count(), own, "{ids:?}");
     assert_eq!(comparison["outputs"]["compared"], 32);
@@ -76,30 +88,47 @@ fn a_bundle_of_it_is_checked_and_its_executions_are_compared_system_by_system() 
 
 /// What fails of one system is told, and costs the others nothing.
 #[test]
-fn a_system_that_cannot_be_compared_says_why() {
-    let replicates = include_str!("../../config/fake.yaml").replace("num_runs: 2", "num_runs: 1");
-    for (yaml, source, reason) in [
-        (include_str!("../../config/fake.yaml"), "fake:exit=8;fail=16", "None of its runs ended well"),
-        (&replicates, "fake:pace=1", "No cell of the design has two runs of each"),
-    ] {
-        let folder = tempfile::tempdir().unwrap();
-        let study = folder.path().join("study.yaml");
-        let other = format!("    source: fake\n  - {{id: other, name: Other, source: \"{source}\"}}\n");
-        fs::write(&study, yaml.replace("    source: fake\n", &other)).unwrap();
-        let results = folder.path().join("results");
-        let ran = offprint(&["run", study.to_str().unwrap(), "--results", results.to_str().unwrap()]);
-        let run = PathBuf::from(String::from_utf8(ran.stdout).unwrap().trim());
-        let paper = report(folder.path(), &run);
-        let text = fs::read_to_string(paper.join("paper.md")).unwrap();
-        assert!(text.contains("Comparison with other\n") && text.contains(reason), "{text}");
-        assert!(claims(&paper)["claims"].get("system.other.decode.mean.change").is_none());
-        // Two executions of it are compared in what they have.
-        let run = run.to_str().unwrap();
-        let compared = offprint(&["compare", run, run]);
-        let found = String::from_utf8_lossy(&compared.stdout);
-        match compared.status.code() {
-            Some(0) => assert!(found.contains("`systems not compared` | `other`"), "{found}"),
-            _ => assert!(said(&compared).contains("at least two runs"), "{}", said(&compared)),
-        }
+fn a_system_that_failed_is_told_and_costs_the_others_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let study = folder.path().join("study.yaml");
+    fs::write(&study, with("fake:exit=8;fail=16")).unwrap();
+    let results = folder.path().join("results");
+    let ran = offprint(&["run", study.to_str().unwrap(), "--results", results.to_str().unwrap()]);
+    let run = PathBuf::from(String::from_utf8(ran.stdout).unwrap().trim());
+    let paper = report(folder.path(), &run);
+    let all = claims(&paper);
+    let (claims, predicates) = (&all["claims"], &all["predicates"]);
+    let complete = &predicates["levels.model.complete"];
+    assert_eq!(complete["holds"], false);
+    let said = complete["text"].as_str().unwrap();
+    assert_eq!(said, "No run with Other ended well, so nothing is said of it.");
+    let text = fs::read_to_string(paper.join("paper.md")).unwrap();
+    assert!(text.contains(said), "{text}");
+    assert_eq!(claims["by_model.fake.latency.mean"]["runs"], "1-16");
+    assert_eq!(claims["latency.mean"]["runs"], "1-16");
+    for id in ["vs.model.other.decode.ratio", "by_model.other.latency.mean"] {
+        assert!(claims.get(id).is_none(), "{id}");
     }
+    // An execution of it is compared in what it has.
+    let path = run.to_str().unwrap();
+    let compared = offprint(&["compare", path, path]);
+    assert!(compared.status.success(), "{}", said_of(&compared));
+    assert!(said_of(&compared).contains("`systems not compared` | `other`"), "{}", said_of(&compared));
+}
+
+/// Without replicates there is no scatter, but there are cells to pair.
+#[test]
+fn systems_without_replicates_are_compared_over_cells() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = run(folder.path(), &with("fake:pace=1").replace("num_runs: 2", "num_runs: 1"));
+    let all = claims(&report(folder.path(), &run));
+    let formula = all["claims"]["vs.model.other.decode.ratio"]["formula"].as_str().unwrap();
+    assert!(formula.contains("over 8 pairs of cells that agree in all else"), "{formula}");
+    let path = run.to_str().unwrap();
+    let compared = offprint(&["compare", path, path]);
+    assert!(said(&compared).contains("at least two runs"), "{}", said(&compared));
+}
+
+fn said_of(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &said(output)
 }

@@ -96,23 +96,27 @@ fn totals(table: &Table<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// A last row of averages: if it is the plain mean in other columns, it is so in all.
+/// A last row of averages: if it is the plain mean in other columns, it is so in all. Percentages may be those of the whole, which
+/// is no mean of theirs; and columns whose rows are all equal do not show how they are averaged.
 fn averages(table: &Table<'_>, findings: &mut Vec<Finding>) {
-    let mut columns: Vec<(bool, &Reading, f64)> = Vec::new();
+    let (mut columns, mut fits): (Vec<(bool, &Reading, f64)>, usize) = (Vec::new(), 0);
     for column in table.columns() {
         let levels = table.levels(column);
         let Some(mean) = table.readings.iter().find(|r| r.column == column && r.overall) else { continue };
         let rows = table.source.rows.len() - table.overall_rows();
-        if !table.one_way || levels.len() != rows || rows < 2 || !matches!(mean.stat, Stat::Value | Stat::Mean) {
+        let averaged = matches!(mean.stat, Stat::Value | Stat::Mean) && mean.quantity.unit != Unit::Percent;
+        if !table.one_way || levels.len() != rows || rows < 2 || !averaged {
             continue;
         }
         let n = levels.len() as f64;
         let (sum, value) = (sum(&levels), levels.iter().map(|r| r.value.value).sum::<f64>() / n);
-        columns.push((Interval { low: sum.low / n, high: sum.high / n }.meets(Interval::of(mean.value)), mean, value));
+        let plain = Interval { low: sum.low / n, high: sum.high / n }.meets(Interval::of(mean.value));
+        let differ = levels.iter().any(|reading| reading.text != levels[0].text);
+        fits += usize::from(plain && differ);
+        columns.push((plain, mean, value));
     }
-    let [fits, fails] = [true, false].map(|fit| columns.iter().filter(|(fits, ..)| *fits == fit).count());
-    if fits > fails {
-        for (_, mean, value) in columns.iter().filter(|(fits, ..)| !fits) {
+    if fits > columns.iter().filter(|(plain, ..)| !plain).count() {
+        for (_, mean, value) in columns.iter().filter(|(plain, ..)| !plain) {
             findings.push(Finding {
                 line: mean.line,
                 rule: "average",
