@@ -83,7 +83,12 @@ impl Agreement {
         given: &BTreeMap<Id, T>,
         edition: Edition,
     ) -> BTreeMap<Id, T> {
-        let mut settled = if edition == Edition::This { own.clone() } else { given.clone() };
+        // An id that was read from a file does not know what it is made of, our own one does.
+        let known = |id: &Id| own.get_key_value(id).map_or_else(|| id.clone(), |(ours, _)| ours.clone());
+        let mut settled = match edition {
+            Edition::This => own.clone(),
+            Edition::Earlier => given.iter().map(|(id, theirs)| (known(id), theirs.clone())).collect(),
+        };
         for (id, ours) in own {
             let Some(theirs) = given.get(id) else {
                 self.alone(id, Kind::Missing, format!("value {}", ours.value()), "no such claim");

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     analysis::Summary,
-    claims::{Claims, Id, shortened},
+    claims::{Claims, Id, Part, shortened},
     factor::{Factor, LENGTH, MODEL, PROMPT, Role, TEMPERATURE},
     figures,
     metric::Metric,
@@ -273,8 +273,12 @@ fn listed(claims: &Claims, id: &str) -> Vec<String> {
 
 /// The terms that the claims on latency's variance name: factors first, then ever longer interactions, as they were analysed.
 fn terms(claims: &Claims) -> Vec<Term> {
-    // By its text: an id that was read from a file knows no more of itself.
-    let of = |id: &Id| id.strip_prefix("variance.latency.").filter(|term| !term.contains('.')).map(str::to_owned);
+    let of = |id: &Id| match id.parts() {
+        [Part::Words(words), Part::Metric(Metric::Latency), Part::Level(term)] if words == "variance" => {
+            Some(term.clone())
+        }
+        _ => None,
+    };
     let known: BTreeSet<String> = claims.claims.keys().filter_map(of).collect();
     let mut order: Vec<&str> = crate::factor::KNOWN.iter().map(|known| known.name).collect();
     order.extend(known.iter().filter(|term| !term.contains('_')).map(String::as_str));

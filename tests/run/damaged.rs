@@ -125,13 +125,15 @@ fn going_on_under_other_conditions_is_refused() {
     let file = here.only().join("environment.json");
     let whole = fs::read_to_string(&file).unwrap();
     let environment: Value = serde_json::from_str(&whole).unwrap();
+    let mut libraries = environment["libraries"].clone();
+    libraries["tera"] = json!("0.0.0");
     let mut others = vec![
         ("chip", json!({"value": "Another"}), "chip"),
         ("memory_bytes", json!({"value": 1}), "memory"),
         ("os", json!({"value": "Another"}), "os"),
         ("offprint_version", json!("0.0.0"), "offprint's version"),
         ("git_commit", json!({"value": "another"}), "offprint's commit"),
-        ("libraries", json!({"tera": "0.0.0"}), "libraries"),
+        ("libraries", libraries, "tera"),
     ];
     // Where the system tells what processor it is.
     if environment["processor"]["value"].is_object() {
