@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::{
     archive::Content,
     label::{LABEL, Label},
+    places::{CRATE, LOCK, MODEL, PAPER, TEMPLATES},
     provenance, readme,
 };
 use crate::{
@@ -16,16 +17,6 @@ use crate::{
     paper::{self, Templates},
     store::{BASELINE, Run},
 };
-
-/// The paper's folder.
-pub const PAPER: &str = "data/paper/";
-pub const TEMPLATES: &str = "data/templates/";
-pub const LOCK: &str = "data/Cargo.lock";
-pub const CRATE: &str = "data/ro-crate-metadata.json";
-/// Digests of the model's files, for `sha256sum -c`.
-pub const MODEL: &str = "data/model.sha256";
-/// The only file that is neither given by the run nor made from it here: its bytes are the TeX engine's.
-pub const PDF: &str = "data/paper/paper.pdf";
 
 /// What a run folder's records are, those of a baseline in it included; the last is not in every run.
 pub const RECORDS: [&str; 4] = ["study.yaml", "environment.json", "runs.jsonl", "published.yaml"];
@@ -134,20 +125,4 @@ fn model(run: &Run) -> String {
     let checkpoints = &run.environment.checkpoints;
     let files = checkpoints.iter().flat_map(|checkpoint| &checkpoint.files);
     files.map(|(name, sha256)| format!("{sha256}  {name}\n")).collect()
-}
-
-/// The day of the records, `2026-11-23`: the date of everything that is made from them.
-///
-/// # Errors
-/// `captured_at` is no time.
-pub fn date(run: &Run) -> Result<String> {
-    Ok(instant(&run.environment.captured_at).context("environment.json: captured_at")?.strftime("%Y-%m-%d").to_string())
-}
-
-/// RFC 3339, UTC.
-///
-/// # Errors
-/// Anything else.
-pub fn instant(text: &str) -> Result<jiff::Timestamp> {
-    text.parse().with_context(|| format!("expected a time such as 2026-11-23T18:39:38Z, found {text:?}"))
 }

@@ -10,12 +10,14 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 
 use super::{
-    bag::{self, Digests},
-    content::{self, CRATE, Files, LOCK, PAPER, PDF, TEMPLATES},
+    bag,
+    content::{self, Files},
     difference,
+    digests::{ALGORITHMS, Digests},
     label::{LABEL, Label},
     open::Bundle,
     pdf,
+    places::{CRATE, LOCK, PAPER, PDF, TEMPLATES},
     problem::{Check, Problem},
     readme::README,
     statement::{SIGNATURE, STATEMENT},
@@ -243,7 +245,7 @@ fn guarded<T>(make: impl FnOnce() -> Result<T>) -> Result<T> {
 fn is_tag_file(path: &str) -> bool {
     let own = ["bagit.txt", "bag-info.txt", STATEMENT, SIGNATURE];
     let manifests =
-        bag::ALGORITHMS.iter().flat_map(|name| [format!("manifest-{name}.txt"), format!("tagmanifest-{name}.txt")]);
+        ALGORITHMS.iter().flat_map(|name| [format!("manifest-{name}.txt"), format!("tagmanifest-{name}.txt")]);
     own.contains(&path) || manifests.into_iter().any(|manifest| manifest == path)
 }
 

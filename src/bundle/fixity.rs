@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    bag::{self, ALGORITHMS, Digests},
-    difference,
+    bag, difference,
+    digests::{ALGORITHMS, Digests, digests},
     open::Bundle,
     problem::{Check, Problem},
 };
@@ -13,7 +13,7 @@ use super::{
 pub fn check(bundle: &Bundle) -> (BTreeMap<String, Digests>, Vec<Problem>) {
     let (mut known, mut problems) = (BTreeMap::new(), Vec::new());
     for path in bundle.files() {
-        match bundle.reader(path).and_then(|mut reader| Ok(bag::digests(&mut reader)?)) {
+        match bundle.reader(path).and_then(|mut reader| Ok(digests(&mut reader)?)) {
             Ok(digests) => {
                 let crc = bundle.crc32(path);
                 if crc.is_some_and(|crc| crc != digests.crc32) {

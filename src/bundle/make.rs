@@ -12,12 +12,11 @@ use ssh_key::PrivateKey;
 
 use super::{
     archive::{self, Content, Input},
-    bag,
-    content::{self, PAPER},
-    fixity,
+    bag, content, dates, fixity,
     label::{BUNDLE_SCHEMA, Label, check_version},
     open::Bundle,
     pdf,
+    places::{PAPER, PDF},
     problem::{Check, Problem},
     ranges::Ranges,
     signature,
@@ -156,15 +155,15 @@ pub fn make(order: &Order<'_>) -> Result<Made> {
     let made = content::made(&label, &run, &summary, &claims, &templates, &sizes)?;
     let no_pdf = match pdf(order.paper, &run, &claims, &made) {
         Ok(bytes) => {
-            sizes.insert(content::PDF.to_owned(), bytes.len() as u64);
-            payload.insert(content::PDF.to_owned(), Content::Memory(bytes));
+            sizes.insert(PDF.to_owned(), bytes.len() as u64);
+            payload.insert(PDF.to_owned(), Content::Memory(bytes));
             None
         }
         Err(reason) => Some(reason),
     };
     let described = if no_pdf.is_none() { content::described(&label, &run, &summary, &sizes, made)? } else { made };
     payload.extend(described.into_iter().map(|(path, bytes)| (path, Content::Memory(bytes))));
-    let date = content::date(&run)?;
+    let date = dates::date(&run)?;
     let sign = order.key.map(|key| move |message: &[u8]| signature::sign(key, message));
     let sign = sign.as_ref().map(|sign| sign as &bag::Sign<'_>);
     let bag = bag::pack(&label, &run, &date, payload, sign)?;

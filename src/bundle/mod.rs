@@ -7,8 +7,10 @@
 pub mod archive;
 mod bag;
 mod content;
+mod dates;
 mod derived;
 pub mod difference;
+mod digests;
 mod fixity;
 mod handled;
 pub mod index;
@@ -19,6 +21,7 @@ mod names;
 mod open;
 pub mod pdf;
 mod person;
+mod places;
 mod problem;
 mod provenance;
 mod ranges;

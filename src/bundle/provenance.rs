@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use super::{
-    content::{self, CRATE, LOCK, MODEL, PAPER, TEMPLATES},
+    dates,
     json::{Json, id, list, object, text},
     label::{LABEL, Label},
+    places::{CRATE, LOCK, MODEL, PAPER, TEMPLATES},
     readme::{CITATION, README, about, licences},
 };
 use crate::{
@@ -78,7 +79,7 @@ fn root(label: &Label, run: &Run, files: &BTreeMap<String, u64>) -> Result<Json>
                 label.name()
             )),
         ),
-        ("datePublished", text(content::date(run)?)),
+        ("datePublished", text(dates::date(run)?)),
         ("identifier", text(label.name())),
         ("version", text(&label.version)),
         ("keywords", text(run.study.keywords.join(", "))),
@@ -204,7 +205,7 @@ fn action(own: &str, name: String, run: &Run, objects: Vec<Json>, results: Vec<J
 
 /// The runs, as one action: from the environment's capture to the end of the last run.
 fn execution(label: &Label, run: &Run, seen: &Seen) -> Result<Json> {
-    let captured = content::instant(&run.environment.captured_at)?;
+    let captured = dates::instant(&run.environment.captured_at)?;
     let end = seen.ended.map_or(captured, |ended| ended.max(captured));
     let end = end.round(jiff::Unit::Second).unwrap_or(end);
     let own = |name: &str| id(inside(&label.run_file(name)));
@@ -223,7 +224,7 @@ fn typesetting(label: &Label, run: &Run, files: &BTreeMap<String, u64>) -> Resul
     let results = files.keys().filter(|path| path.starts_with(PAPER)).map(|path| id(inside(path))).collect();
     let mut fields =
         action("#typesetting", format!("Paper from the records of {}", label.run_id), run, objects, results);
-    fields.push(("endTime", text(content::date(run)?)));
+    fields.push(("endTime", text(dates::date(run)?)));
     Ok(object(fields))
 }
 

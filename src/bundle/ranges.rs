@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::content::instant;
+use super::dates::instant;
 use crate::{
     machine::{CheckpointFacts, Environment},
     record::{FinishReason, Outcome, Phase, RunRecord},

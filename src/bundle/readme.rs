@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use super::{
-    content,
+    dates,
     label::Label,
     person::{Name, Person, parted},
 };
@@ -62,7 +62,7 @@ pub fn readme(label: &Label, run: &Run, summary: &Summary, files: &BTreeMap<Stri
         backend = plain(summary.seen.backends(None)),
         study = label.study,
         run_id = label.run_id,
-        date = content::date(run)?,
+        date = dates::date(run)?,
         models = models.join(", "),
         chip = or_unknown(&environment.chip.value),
         os = or_unknown(&environment.os.value),
@@ -112,7 +112,7 @@ pub fn citation(label: &Label, run: &Run) -> Result<String> {
         "# Made by offprint bundle from the study and the records.\ncff-version: 1.2.0\nmessage: \"If you use these results, please cite them as below.\"\ntype: dataset\ntitle: {}\nversion: {}\ndate-released: {}\nlicense:\n",
         quoted(&run.study.title)?,
         quoted(&label.version)?,
-        quoted(&content::date(run)?)?,
+        quoted(&dates::date(run)?)?,
     );
     for licence in licences(label) {
         text += &format!("  - {}\n", quoted(licence)?);

@@ -7,10 +7,10 @@ use anyhow::Result;
 use serde::Deserialize;
 
 use super::{
-    bag::Digests,
-    content,
+    digests::Digests,
     json::{Json, list, object, or_null, text},
     label::Label,
+    places::PAPER,
 };
 use crate::{digest::sha256_hex, machine::Fact, store::Run, study::Plan};
 
@@ -73,7 +73,7 @@ pub fn of(label: &Label, run: &Run, files: &BTreeMap<String, Digests>) -> Result
         (
             "result",
             object([
-                ("claims_sha256", of_file(format!("{}claims.json", content::PAPER))),
+                ("claims_sha256", of_file(format!("{}claims.json", PAPER))),
                 ("run_id", text(&label.run_id)),
                 ("runs_sha256", text(&run.runs_sha256)),
                 ("study", text(&label.study)),
@@ -117,7 +117,7 @@ fn fact(fact: &Fact<String>) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bundle::bag;
+    use crate::bundle::digests::digests;
 
     /// A subject's name and digest -> others, or none.
     type Change<'a> = &'a dyn Fn(&str, &str) -> Option<(String, String)>;
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn another_version_s_statement_has_to_be_about_these_manifests() {
         let files: BTreeMap<String, Digests> =
-            SUBJECTS.iter().map(|name| ((*name).to_owned(), bag::digests(&mut name.as_bytes()).unwrap())).collect();
+            SUBJECTS.iter().map(|name| ((*name).to_owned(), digests(&mut name.as_bytes()).unwrap())).collect();
         let said = |change: Change<'_>| {
             let subjects = files.iter().filter_map(|(name, digests)| {
                 let (name, sha256) = change(name, &digests.hex[0])?;

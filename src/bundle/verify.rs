@@ -7,11 +7,12 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::{
-    bag::{self, Digests},
-    content::{self, LOCK, TEMPLATES},
-    derived, difference, fixity,
+    bag, dates, derived, difference,
+    digests::Digests,
+    fixity,
     label::{LABEL, Label, check_version},
     open::Bundle,
+    places::{LOCK, PAPER, TEMPLATES},
     problem::{Check, Problem},
     rows,
     signature::{self, AllowedSigners},
@@ -171,7 +172,7 @@ impl Report {
                 (self.claims, self.derived) = (derived.claims, derived.equal);
                 self.tags(bundle, label, &run, known);
             }
-            Err(error) => self.fault(Check::Derived, content::PAPER, "a paper from these records", &error),
+            Err(error) => self.fault(Check::Derived, PAPER, "a paper from these records", &error),
         }
     }
 
@@ -237,7 +238,7 @@ impl Report {
     fn tags(&mut self, bundle: &Bundle, label: &Label, run: &Run, known: &BTreeMap<String, Digests>) {
         let sizes = known.iter().filter(|(path, _)| bag::is_payload(path)).map(|(_, digests)| digests.bytes);
         let mut expected = Vec::new();
-        match content::date(run) {
+        match dates::date(run) {
             Ok(date) => expected.push(("bag-info.txt", bag::info(label, run, &date, sizes).into_bytes())),
             Err(error) => self.fault(Check::Schema, &label.run_file("environment.json"), "a time", &error),
         }

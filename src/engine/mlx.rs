@@ -103,12 +103,16 @@ impl Engine for Mlx {
         let context = if request.context > 0 { of_filler(request.context)? } else { Vec::new() };
         let start = Instant::now();
         let prompt = match &request.prompt {
-            Prompt::Tokens(n) => of_filler(*n),
+            // Behind a context one more, for the token that begins a text is taken from it.
+            Prompt::Tokens(n) => of_filler(n + u32::from(!context.is_empty())),
             Prompt::Text(text) => tokenizer.prompt(text, request.chat_template),
         }?;
-        let prompt = tokenizer.after(&context, prompt)?;
+        let mut prompt = tokenizer.after(&context, prompt)?;
+        if let Prompt::Tokens(n) = &request.prompt {
+            prompt.truncate(*n as usize);
+        }
         let tokenize_ns = ns(start);
-        let positions = prompt.len() + request.max_tokens as usize;
+        let positions = context.len() + prompt.len() + request.max_tokens as usize;
         if let Some(window) = loaded.window.filter(|window| positions > *window) {
             bail!(
                 "{positions} positions: beyond {window} the model attends through a window (sliding_window), which is not computed here\nhint: shorten prompts or answers"
@@ -119,8 +123,7 @@ impl Engine for Mlx {
         let past = if context.is_empty() {
             None
         } else {
-            let room = context.len() + prompt.len() + request.max_tokens as usize;
-            Some(with_stream(&loaded.stream, || read(&loaded.model, &context, room))?)
+            Some(with_stream(&loaded.stream, || read(&loaded.model, &context, positions))?)
         };
         let start = Instant::now();
         let (tokens, token_times_ns, finish) = with_stream(&loaded.stream, || decode(loaded, past, &prompt, request))?;

@@ -13,7 +13,10 @@ use serde_json::Value;
 use crate::{
     digest,
     machine::CheckpointFacts,
-    model::{config::Config, shards},
+    model::{
+        config::Config,
+        shards::{self, file_name},
+    },
 };
 
 /// The checksums that an import leaves in its folder.
@@ -141,10 +144,6 @@ pub(super) fn write_checksums(folder: &Path) -> Result<()> {
     }
     let sums = folder.join(CHECKSUMS);
     fs::write(&sums, text).with_context(|| format!("{}", sums.display()))
-}
-
-pub(super) fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Those of `generation_config.json`, where it names any, else those of `config.json`; as mlx-lm reads them.

@@ -11,8 +11,6 @@ use std::{
 use anyhow::{Context, Result, anyhow, ensure};
 use serde::Deserialize;
 
-use crate::model::checkpoint::file_name;
-
 const INDEX: &str = "model.safetensors.index.json";
 
 /// The weight files, by name. Others that look like weights go to `notes`.
@@ -35,6 +33,11 @@ pub(super) fn find(folder: &Path, notes: &mut Vec<String>) -> Result<Vec<PathBuf
         notes.push(format!("{}: not read, since weights are in model*.safetensors", others.join(", ")));
     }
     Ok(shards)
+}
+
+/// A path's last part, for people.
+pub(super) fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// The tensors' names, from headers that are valid and fit their files' lengths.

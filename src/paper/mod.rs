@@ -8,6 +8,7 @@ mod files;
 mod html;
 mod latex;
 mod letters;
+mod nearest;
 mod numbering;
 mod people;
 mod proofread;

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
-use super::prose::nearest;
+use super::nearest::nearest;
 use crate::claims::{Claims, Id, Value};
 
 /// `templates/prose.yaml`.

@@ -11,6 +11,7 @@ use tera::{Context, Error, Kwargs, State, Tera, TeraResult};
 
 use super::{
     Levels, Templates,
+    nearest::nearest,
     proofread::{self, Rules},
 };
 use crate::claims::{Claims, Id, Value, words};
@@ -112,16 +113,6 @@ fn register(tera: &mut Tera, claims: &Claims) {
 /// An id that does not exist, with the one that is most like it.
 fn unknown<'a>(id: &str, known: impl Iterator<Item = &'a Id>) -> Error {
     Error::message(format!("there is no claim or predicate `{id}`; the most similar is `{}`", nearest(id, known)))
-}
-
-/// The id that shares most of its start and end with `id`.
-pub(super) fn nearest<'a>(id: &str, known: impl Iterator<Item = &'a Id>) -> &'a str {
-    let shared = |other: &&Id| {
-        let same_start = other.bytes().zip(id.bytes()).take_while(|(a, b)| a == b).count();
-        let same_end = other.bytes().rev().zip(id.bytes().rev()).take_while(|(a, b)| a == b).count();
-        same_start + same_end
-    };
-    known.max_by_key(shared).map_or("none", |id| id)
 }
 
 /// Text that somebody else wrote, made harmless in Markdown: every character with a meaning there is escaped, characters that

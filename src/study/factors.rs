@@ -3,7 +3,7 @@
 
 use super::{
     ModelSpec,
-    check::{Checked, distinct, ensure, in_range, not_empty},
+    demand::{Checked, distinct, ensure, in_range, not_empty},
     error::Problem,
     file::Factors,
 };

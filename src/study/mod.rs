@@ -2,6 +2,7 @@
 //! Knows nothing of MLX and of the disk's layout.
 
 mod check;
+mod demand;
 mod engine;
 mod error;
 mod factors;

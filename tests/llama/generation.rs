@@ -11,6 +11,7 @@ use offprint::{
         llama::Llama,
     },
     record::FinishReason,
+    study::FILLER,
 };
 use serde_json::{Value, json};
 
@@ -273,6 +274,89 @@ fn each_file_may_name_the_end() {
     }
 }
 
+/// A checkpoint whose tokenizer has the words of our own text, and `<s>` before every text if asked.
+fn folder_of_filler(begins: bool) -> tempfile::TempDir {
+    let folder = folder();
+    let mut tokenizer = checkpoint::tokenizer(VOCABULARY);
+    for (index, word) in FILLER.split_whitespace().enumerate() {
+        tokenizer["model"]["vocab"][word] = json!((index * index + 5 * index) as u64 % 89);
+    }
+    if begins {
+        tokenizer["model"]["vocab"]["<s>"] = json!(90);
+        tokenizer["added_tokens"] = json!([{"id": 90, "content": "<s>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true}]);
+        tokenizer["post_processor"] = json!({
+            "type": "TemplateProcessing",
+            "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+            "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+            "special_tokens": {"<s>": {"id": "<s>", "ids": [90], "tokens": ["<s>"]}},
+        });
+        set(folder.path(), "tokenizer_config.json", "bos_token", json!("<s>"));
+    }
+    fs::write(folder.path().join("tokenizer.json"), tokenizer.to_string()).unwrap();
+    folder
+}
+
+/// The first `n` words of our own text, repeated as often as that takes.
+fn filler(n: u32) -> String {
+    let words: Vec<&str> = FILLER.split_whitespace().cycle().take(n as usize).collect();
+    words.join(" ")
+}
+
+/// Shorter and longer than our own text, and around a chunk of prefill; what begins a text is one of the tokens.
+#[test]
+fn a_prompt_of_exactly_so_many_tokens_has_them() {
+    let _alone = mlx();
+    for begins in [false, true] {
+        let folder = folder_of_filler(begins);
+        let mut engine = engine(folder.path());
+        for n in [1, 2, 7, 2048, 3000] {
+            let exact = Request { prompt: Prompt::Tokens(n), ..request("", 3, 0.0, 0) };
+            let generation = engine_tokens(&mut engine, &exact);
+            assert_eq!(generation.n_prompt, n);
+            if n > 1 {
+                let same = engine_tokens(&mut engine, &request(&filler(n - u32::from(begins)), 3, 0.0, 0));
+                assert_eq!((same.n_prompt, &same.tokens), (n, &generation.tokens), "{n} tokens, begins {begins}");
+            }
+            let behind = engine_tokens(&mut engine, &Request { context: 5, ..exact });
+            assert_eq!(behind.n_prompt, n, "{n} tokens behind a context, begins {begins}");
+        }
+    }
+}
+
+/// A context and a prompt are one sequence, of which only the prompt is counted and timed.
+#[test]
+fn a_prompt_behind_a_context_continues_it() {
+    let _alone = mlx();
+    for begins in [false, true] {
+        let folder = folder_of_filler(begins);
+        let mut engine = engine(folder.path());
+        let prompt = "w1 w2 w3 w4 w5";
+        let alone = engine_tokens(&mut engine, &request(prompt, 8, 0.0, 0));
+        for context in [1, 2, 300, 2048, 2049] {
+            let asked = Request { context, ..request(prompt, 8, 0.0, 0) };
+            let behind = engine_tokens(&mut engine, &asked);
+            let before = filler(context - u32::from(begins));
+            let whole = engine_tokens(&mut engine, &request(&format!("{before} {prompt}"), 8, 0.0, 0));
+            assert_eq!((behind.n_prompt, whole.n_prompt), (5, context + 5), "begins {begins}");
+            assert_eq!(behind.tokens, whole.tokens, "{context} tokens of context, begins {begins}");
+            // `<s>` alone is what stands before the prompt anyway.
+            assert!(
+                begins && context == 1 || behind.tokens != alone.tokens,
+                "{context} tokens of context do something"
+            );
+        }
+    }
+}
+
+#[test]
+fn several_requests_at_once_are_refused() {
+    let _alone = mlx();
+    let folder = folder();
+    let asked = Request { batch: 2, ..request("w1", 1, 0.0, 0) };
+    let error = engine(folder.path()).generate(&asked).unwrap_err().to_string();
+    assert_eq!(error, "this engine serves one request at a time\nhint: take `batch` out of the study");
+}
+
 /// What a window would change is not computed without one.
 #[test]
 fn a_sequence_beyond_the_models_window_is_refused() {
@@ -283,4 +367,7 @@ fn a_sequence_beyond_the_models_window_is_refused() {
     assert_eq!(engine_tokens(&mut engine, &request("w1 w2 w3 w4", 4, 0.0, 0)).tokens.len(), 4);
     let error = engine.generate(&request("w1 w2 w3 w4", 5, 0.0, 0)).unwrap_err().to_string();
     assert!(error.starts_with("9 positions: beyond 8 the model attends through a window"), "{error}");
+    let behind = Request { context: 3, ..request("w1 w2 w3 w4", 2, 0.0, 0) };
+    let error = engine.generate(&behind).unwrap_err().to_string();
+    assert!(error.starts_with("9 positions: beyond 8"), "a context has positions, too: {error}");
 }

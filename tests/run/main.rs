@@ -14,3 +14,4 @@ mod private;
 mod real;
 mod session;
 mod stopped;
+mod threads;
