@@ -288,12 +288,15 @@ fn a_vast_interval_is_cut_with_arrows() {
         temperatures: vec![0.0],
         prompts: vec!["1".into(), "2".into()],
         repeats: 2,
+        spread: 0.1,
         ..Design::default()
     };
     let latency = scenes(&design.summary(), &labels()).unwrap().remove(0).1;
-    let interval = design.summary().by[2][0].metrics[&Metric::Latency].interval.unwrap();
     let range = latency.panels[0].y.range;
-    assert!(interval.0 < range.0 && interval.1 > range.1, "{interval:?} in {range:?}");
+    for prompt in &design.summary().by[2] {
+        let interval = prompt.metrics[&Metric::Latency].interval.unwrap();
+        assert!(interval.0 < range.0 && interval.1 > range.1, "{interval:?} in {range:?}");
+    }
     let ink = source(&design, &labels(), "latency")
         .lines()
         .filter(|line| line.starts_with("<polygon") && line.contains("#1A1A1A"))
