@@ -106,14 +106,14 @@ fn by_level(grid: &Grid, observations: &[Observation], factor: usize) -> BTreeMa
 
 /// Logarithms of ratios: of cells' means where several agree in all else, else of the runs of one block.
 fn paired(base: &Level, those: &Level) -> (Pairs, Vec<f64>) {
-    let both: Vec<(&Vec<(u32, f64)>, &Vec<(u32, f64)>)> =
-        those.iter().filter_map(|(others, runs)| Some((base.get(others)?, runs))).collect();
-    if let [(first, second)] = both[..] {
+    let both: Vec<[&Vec<(u32, f64)>; 2]> =
+        those.iter().filter_map(|(others, runs)| Some([base.get(others)?, runs])).collect();
+    if let [[first, second]] = both[..] {
         let of_block = |block: u32| first.iter().find(|run| run.0 == block).map(|run| run.1);
         let runs = second.iter().filter(|run| run.0 > 0);
         return (Pairs::Runs, runs.filter_map(|(block, log)| Some(log - of_block(*block)?)).collect());
     }
-    (Pairs::Cells, both.iter().map(|(first, second)| second[0].1 - first[0].1).collect())
+    (Pairs::Cells, both.iter().map(|[first, second]| second[0].1 - first[0].1).collect())
 }
 
 /// Holm's adjusted p values: a hypothesis is rejected at alpha where its adjusted p lies below it. Those that are `None` are none.
