@@ -169,6 +169,7 @@ mod tests {
 
     /// A verdict that the plain level gives and Holm's does not: with eleven levels that do not differ, p of 0.01 shows nothing.
     #[test]
+    #[allow(clippy::disallowed_methods, reason = "as above")]
     fn one_level_of_many_needs_more() {
         let noisy = |level: usize, shift: f64| {
             [(1, -0.03), (2, 0.0), (3, 0.03), (4, 0.01), (5, -0.01)]

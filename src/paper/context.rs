@@ -274,7 +274,9 @@ fn listed(claims: &Claims, id: &str) -> Vec<String> {
 /// The terms that the claims on latency's variance name: factors first, then ever longer interactions, as they were analysed.
 fn terms(claims: &Claims) -> Vec<Term> {
     // By its text: an id that was read from a file knows no more of itself.
-    let of = |id: &Id| id.strip_prefix("variance.latency.").filter(|term| !term.contains('.')).map(str::to_owned);
+    // What is left between replicates has a row of its own.
+    let is_term = |term: &&str| !term.contains('.') && *term != "residual";
+    let of = |id: &Id| id.strip_prefix("variance.latency.").filter(is_term).map(str::to_owned);
     let known: BTreeSet<String> = claims.claims.keys().filter_map(of).collect();
     let mut order: Vec<&str> = crate::factor::KNOWN.iter().map(|known| known.name).collect();
     order.extend(known.iter().filter(|term| !term.contains('_')).map(String::as_str));
