@@ -106,14 +106,14 @@ fn by_level(grid: &Grid, observations: &[Observation], factor: usize) -> BTreeMa
 
 /// Logarithms of ratios: of cells' means where several agree in all else, else of the runs of one block.
 fn paired(base: &Level, those: &Level) -> (Pairs, Vec<f64>) {
-    let both: Vec<(&Vec<(u32, f64)>, &Vec<(u32, f64)>)> =
-        those.iter().filter_map(|(others, runs)| Some((base.get(others)?, runs))).collect();
-    if let [(first, second)] = both[..] {
+    let both: Vec<[&Vec<(u32, f64)>; 2]> =
+        those.iter().filter_map(|(others, runs)| Some([base.get(others)?, runs])).collect();
+    if let [[first, second]] = both[..] {
         let of_block = |block: u32| first.iter().find(|run| run.0 == block).map(|run| run.1);
         let runs = second.iter().filter(|run| run.0 > 0);
         return (Pairs::Runs, runs.filter_map(|(block, log)| Some(log - of_block(*block)?)).collect());
     }
-    (Pairs::Cells, both.iter().map(|(first, second)| second[0].1 - first[0].1).collect())
+    (Pairs::Cells, both.iter().map(|[first, second]| second[0].1 - first[0].1).collect())
 }
 
 /// Holm's adjusted p values: a hypothesis is rejected at alpha where its adjusted p lies below it. Those that are `None` are none.
@@ -169,6 +169,7 @@ mod tests {
 
     /// A verdict that the plain level gives and Holm's does not: with eleven levels that do not differ, p of 0.01 shows nothing.
     #[test]
+    #[allow(clippy::disallowed_methods, reason = "as above")]
     fn one_level_of_many_needs_more() {
         let noisy = |level: usize, shift: f64| {
             [(1, -0.03), (2, 0.0), (3, 0.03), (4, 0.01), (5, -0.01)]

@@ -221,7 +221,7 @@ impl Found<'_> {
 
 /// Shares of variance, and throughput by level, are in `claims.json` alone: the tables would be twice as long.
 fn is_long(id: &Id) -> bool {
-    let of_throughput = id.parts().iter().any(|part| *part == Part::Metric(Metric::Throughput)) && id.parts().len() > 2;
+    let of_throughput = id.parts().contains(&Part::Metric(Metric::Throughput)) && id.parts().len() > 2;
     of_throughput || id.parts().first() == Some(&Part::Words("variance".to_owned()))
 }
 

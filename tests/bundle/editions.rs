@@ -55,7 +55,13 @@ fn an_earlier_bundle_is_accepted_and_what_is_equal_is_counted() {
     let own = check(&small().1);
     assert!(report.claims == own.claims && report.claims > 100, "{} {}", report.claims, own.claims);
     // The README says who made the bundle.
-    assert!(report.derived >= own.derived - 2 && own.derived > 30, "{} of {}: {:#?}", report.derived, own.derived, report.unchecked);
+    assert!(
+        report.derived >= own.derived - 2 && own.derived > 30,
+        "{} of {}: {:#?}",
+        report.derived,
+        own.derived,
+        report.unchecked
+    );
     said(&report, "made by offprint 0.0.9 and is checked by");
     let printed = offprint(Path::new("."), &["verify", archive.to_str().unwrap()]);
     assert!(printed.status.success(), "{printed:?}");

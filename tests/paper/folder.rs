@@ -47,7 +47,10 @@ fn a_pdf_that_cannot_be_made_again_goes() {
     fs::write(out.join("paper.pdf"), "%PDF-1.5 /OffprintRecords (of somebody else's run)").unwrap();
     let checked = report_with(&nothing, &out, &["--run", &run, "--check"]);
     assert_eq!(checked.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&checked.stdout).contains("paper.pdf: it does not say that it is of these records"), "{checked:?}");
+    assert!(
+        String::from_utf8_lossy(&checked.stdout).contains("paper.pdf: it does not say that it is of these records"),
+        "{checked:?}"
+    );
     let made = report_with(&nothing, &out, &["--run", &run]);
     assert!(made.status.success());
     assert!(said(&made).contains("paper.pdf: removed; it was of another paper"), "{}", said(&made));

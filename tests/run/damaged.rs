@@ -145,7 +145,8 @@ fn going_on_under_other_conditions_is_refused() {
         fs::write(&file, other.to_string()).unwrap();
         let said = here.resume();
         assert_eq!(said.code, Some(2), "{field}: {}", said.err);
-        let line = regex::Regex::new(&format!(r"under other conditions: {named}( \(was [^\n]+, is [^\n]+\))?\nhint: ")).unwrap();
+        let line = regex::Regex::new(&format!(r"under other conditions: {named}( \(was [^\n]+, is [^\n]+\))?\nhint: "))
+            .unwrap();
         assert!(line.is_match(&said.err), "{field}: {}", said.err);
         assert!(fs::read_to_string(&journal).unwrap() == text[..text.len() - 1], "{field}: nothing is cut off");
     }
