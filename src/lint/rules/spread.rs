@@ -1,9 +1,11 @@
 //! Statistics of one set of numbers against each other: order, the deviation's bound, the coefficient of variation.
 
+use std::iter;
+
 use super::{Finding, Paper};
 use crate::lint::{
     Sure,
-    number::{Interval, show},
+    number::{Interval, Stated, show},
     quantity::Stat,
     tables::Reading,
 };
@@ -56,7 +58,7 @@ fn set(readings: &[&Reading], findings: &mut Vec<Finding>) {
         && mean.value.low() > 0.0
         && sd.value.low() >= 0.0
     {
-        let follows = Interval::of(sd.value).over(Interval::of(mean.value));
+        let follows = Interval::of(as_deviation(sd)).over(Interval::of(mean.value));
         if !Interval::of(cv.as_ratio()).meets(follows) {
             findings.push(Finding {
                 line: cv.line,
@@ -67,6 +69,17 @@ fn set(readings: &[&Reading], findings: &mut Vec<Finding>) {
                 why: "the coefficient of variation is the standard deviation divided by the mean".into(),
             });
         }
+    }
+}
+
+/// Deviations are often given to two digits, so 220 may be anything that rounds to it so.
+fn as_deviation(sd: &Reading) -> Stated {
+    let Stated { value, half } = sd.value;
+    let rounded = |unit: &f64| value.abs() >= 10.0 * unit && value % unit == 0.0;
+    let tens = iter::successors(Some(10.0), |unit| Some(unit * 10.0)).take_while(rounded).last();
+    match tens {
+        Some(unit) if half == 0.5 => Stated { value, half: unit / 2.0 },
+        _ => sd.value,
     }
 }
 
@@ -121,7 +134,8 @@ fn deviation(
         let at = middle.clamp(mean.value.low(), mean.value.high());
         bound = bound.min((correction * (highest - at).max(0.0) * (at - lowest).max(0.0)).sqrt());
     }
-    if sd.value.low() > bound * (1.0 + 1e-9) + 1e-12 && highest >= lowest {
+    let stated = as_deviation(sd);
+    if stated.low() > bound * (1.0 + 1e-9) + 1e-12 && highest >= lowest {
         findings.push(Finding {
             line: sd.line,
             rule: "sd-range",
@@ -135,7 +149,7 @@ fn deviation(
     let range = max.value.low() - min.value.high();
     if let Some(n) = n.filter(|_| range > 0.0) {
         let least = range / (2.0 * (n - 1.0)).sqrt();
-        if sd.value.high() < least * (1.0 - 1e-9) {
+        if stated.high() < least * (1.0 - 1e-9) {
             findings.push(Finding {
                 line: sd.line,
                 rule: "sd-range",
