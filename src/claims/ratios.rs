@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use super::{
     Id, Predicate,
-    inference::per,
     registry::{Number, Registry},
     rounding::{Decimals, p_value, significant, text},
     words::{percentage, sentence},
@@ -136,14 +135,14 @@ fn straight(study: &Study, factor: &Factor, metric: Metric, trend: &Trend) -> Pr
     let label = metric.about().label;
     let decimals = Decimals::of_mean(trend.slope, Some(trend.se));
     let (low, high) = trend.interval;
-    let by = if factor.unit.is_empty() { factor.label.clone() } else { format!("{} of {}", factor.unit, factor.label) };
     let slope = format!(
-        "a least-squares line changes {label} by {} {} ({} % interval {} to {}) for {by}",
+        "a least-squares line changes {label} by {} {} ({} % interval {} to {}) per unit of {}",
         text(trend.slope, decimals),
-        per(factor, metric),
+        metric.about().unit,
         percentage(study.statistics.confidence),
         text(low, decimals),
-        text(high, decimals)
+        text(high, decimals),
+        factor.axis()
     );
     let Some(lack) = &trend.lack_of_fit else {
         return Predicate::said(None, test, sentence(&format!("{slope}; whether a line is enough cannot be tested.")));

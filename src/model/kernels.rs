@@ -124,7 +124,7 @@ impl Kernels {
         }
     }
 
-    /// What [`Kernels::fmt`] says, where the number of threads is a factor of the design.
+    /// What the type prints, where the number of threads is a factor of the design.
     ///
     /// # Errors
     /// Kernels that have no threads.
