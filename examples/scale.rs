@@ -4,7 +4,7 @@
 //! `cargo run --release --example scale -- target/release/offprint 10000 100000 1000000` prints a line each: verb, runs, bytes of
 //! records, seconds, microseconds a run, microseconds for each run more than in the verb's line before, peak memory. A paper has costs
 //! that do not depend on its runs (figures, mostly), so the last but one is what stays flat. TeX is left out: its time depends on the
-//! pages.
+//! pages. `--six` crosses six factors instead of three.
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)] // a program for developers
 
 use std::{
@@ -33,14 +33,27 @@ pub struct Cost {
     pub peak_mib: Option<f64>,
 }
 
+/// Cells of length, temperature and prompt, and of those with model, context and batch: six factors.
+const CELLS: [u32; 2] = [12, 96];
+
 /// Writes a run folder with `runs` measured runs (a multiple of 12) into `parent`.
 pub fn generate(parent: &Path, runs: u32) -> PathBuf {
+    generate_crossing(parent, runs, false)
+}
+
+/// With `six` factors a multiple of 96.
+fn generate_crossing(parent: &Path, runs: u32, six: bool) -> PathBuf {
     let folder = parent.join(format!("runs-{runs}"));
     fs::create_dir_all(&folder).unwrap();
+    let (others, factors) = if six {
+        (", {id: other, name: Other, source: fake}", "factors: {context: [0, 512], batch: [1, 4]}\n")
+    } else {
+        ("", "")
+    };
     let yaml = format!(
-        "study: {{name: scale, title: A Study of {runs} Fake Runs}}\nmodels: [{{id: fake, name: Fake, source: fake}}]\n\
-         prompts: [one, two]\nbenchmark_settings: {{max_tokens: [8, 16, 32], temperatures: [0.3, 0.7], num_runs: {}}}\n",
-        runs / 12
+        "study: {{name: scale, title: A Study of {runs} Fake Runs}}\nmodels: [{{id: fake, name: Fake, source: fake}}{others}]\n\
+         prompts: [one, two]\n{factors}benchmark_settings: {{max_tokens: [8, 16, 32], temperatures: [0.3, 0.7], num_runs: {}}}\n",
+        runs / CELLS[usize::from(six)]
     );
     fs::write(folder.join("study.yaml"), &yaml).unwrap();
     fs::copy("tests/data/fake_run/environment.json", folder.join("environment.json")).unwrap();
@@ -125,8 +138,9 @@ pub fn cost(program: &Path, verb: &str, folder: &Path) -> Cost {
 
 #[allow(dead_code)] // a test includes this file for what is above
 fn main() {
-    let mut arguments = env::args().skip(1);
-    let program = arguments.next().expect("usage: scale OFFPRINT RUNS...");
+    let (switches, arguments): (Vec<String>, Vec<String>) = env::args().skip(1).partition(|one| one == "--six");
+    let (six, mut arguments) = (!switches.is_empty(), arguments.into_iter());
+    let program = arguments.next().expect("usage: scale [--six] OFFPRINT RUNS...");
     let program = fs::canonicalize(program).expect("the program is not there: cargo build --release makes it");
     let scratch = env::temp_dir().join(format!("offprint-scale-{}", std::process::id()));
     println!(
@@ -134,8 +148,9 @@ fn main() {
         "verb", "runs", "bytes", "seconds", "us a run", "us one more", "peak MiB"
     );
     let mut before: BTreeMap<&str, (u32, f64)> = BTreeMap::new();
-    for runs in arguments.map(|runs| runs.parse::<u32>().expect("a number of runs") / 12 * 12) {
-        let folder = generate(&scratch, runs);
+    let cells = CELLS[usize::from(six)];
+    for runs in arguments.map(|runs| runs.parse::<u32>().expect("a number of runs") / cells * cells) {
+        let folder = generate_crossing(&scratch, runs, six);
         for verb in VERBS {
             let Cost { bytes, seconds, peak_mib, .. } = cost(&program, verb, &folder);
             let peak = peak_mib.map_or("?".to_owned(), |peak| format!("{peak:.0}"));

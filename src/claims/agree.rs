@@ -13,10 +13,22 @@ use super::{
 /// Relative. An ulp in the C library moves a claim by some 1e-13, in a study of a million runs by 1e-10.
 pub const TOLERANCE: f64 = 1e-9;
 
+/// Nothing that is measured is as small, only the probability of a far tail.
+const FAR_TAIL: f64 = 1e-12;
+
 /// One number, up to what a C library may do to it?
 pub fn close(a: f64, b: f64) -> bool {
+    let larger = a.abs().max(b.abs());
+    // A tail falls exponentially: what moves the statistic by a share moves the probability p by some |ln p| times as much.
+    let steepness = if larger < FAR_TAIL { exponent(larger) } else { 1.0 };
     // Below the least normal number there are fewer digits than the tolerance asks for.
-    a == b || (a - b).abs() <= TOLERANCE * a.abs().max(b.abs()) + f64::MIN_POSITIVE
+    a == b || (a - b).abs() <= TOLERANCE * steepness * larger + f64::MIN_POSITIVE
+}
+
+/// -ln x, to the next power of two, from the bits alone: it must be the same everywhere.
+fn exponent(x: f64) -> f64 {
+    let biased = x.to_bits() >> 52;
+    std::f64::consts::LN_2 * (1023.0 - f64::from(u16::try_from(biased).unwrap_or(0)))
 }
 
 /// Who made the given claims?
@@ -287,6 +299,8 @@ mod tests {
         );
         let redefined = Claim { formula: "g".into(), value: Value::Number(7.0), ..own.clone() };
         assert_eq!(judged(&own, &redefined), Some(Kind::Redefined));
+        assert!(close(4.621020239619493e-38, 4.621020246555219e-38), "a tail under another library");
+        assert!(!close(4.62e-38, 4.62e-38 * (1.0 + 1e-6)) && !close(1e-3, 1e-3 * (1.0 + 2e-9)));
         assert!(close(0.0, -0.0) && close(0.0, 1e-320) && !close(0.0, 1e-300) && !close(f64::NAN, 1.0));
     }
 

@@ -128,7 +128,9 @@ fn found(said: &Output, expected: &[&str]) {
 /// In a real bundle, with manifests made again so that nothing but the check of claims can find it.
 #[test]
 fn small_changes_are_found_under_any_library() {
-    let bundle = bundles().into_iter().max().unwrap();
+    // One of three lengths: whether time is linear in them has a p.
+    let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+    let bundle = bundles().into_iter().filter(|path| name(path).starts_with("smollm2-1.")).max().unwrap();
     let good = files(&bundle);
     let name = bundle.file_stem().unwrap().to_str().unwrap();
     let with = |change: &dyn Fn(&mut Claims)| {
