@@ -57,13 +57,16 @@ pub(super) fn now(study: &Study, stock_kernels: bool) -> Result<Conditions> {
     Ok(conditions)
 }
 
-/// What is not as it was, each in words: `kernels (was A, is B)`.
+const PROCESSOR: &str = "processor";
+
+/// What is not as it was, each in words: `kernels (was A, is B)`. Records from before the processor was asked say nothing of it.
 pub(super) fn differences(then: &Conditions, now: &Conditions) -> Vec<String> {
     let mut names: Vec<&String> = then.keys().chain(now.keys()).collect();
     names.sort();
     names.dedup();
     let value = |of: &Conditions, name: &str| of.get(name).cloned().unwrap_or_else(|| "nothing".to_owned());
-    let pairs = names.into_iter().map(|name| (name, value(then, name), value(now, name)));
+    let asked = |name: &&String| *name != PROCESSOR || [then, now].iter().all(|of| of.contains_key(PROCESSOR));
+    let pairs = names.into_iter().filter(asked).map(|name| (name, value(then, name), value(now, name)));
     pairs.filter(|(_, was, is)| was != is).map(|(name, was, is)| format!("{name} (was {was}, is {is})")).collect()
 }
 
@@ -85,9 +88,9 @@ pub(super) fn of(environment: &Environment) -> Conditions {
         named("offprint's version", environment.offprint_version.clone()),
         named("offprint's commit", say(&environment.git_commit)),
     ]);
-    // Microcode is told and decides nothing; records from before it was asked say nothing of the processor.
+    // Microcode is told and decides nothing.
     if let Some(processor) = &environment.processor.value {
-        conditions.insert("processor".to_owned(), processor.numbers());
+        conditions.insert(PROCESSOR.to_owned(), processor.numbers());
     }
     conditions.extend(environment.libraries.clone());
     conditions.extend(environment.checkpoints.iter().map(checkpoint));

@@ -154,7 +154,8 @@ fn going_on_under_other_conditions_is_refused() {
     let mut older = environment.clone();
     older.as_object_mut().unwrap().remove("processor");
     fs::write(&file, older.to_string()).unwrap();
-    assert_eq!(here.resume().code, Some(0));
+    let said = here.resume();
+    assert_eq!(said.code, Some(0), "{}", said.err);
 }
 
 /// A foreign folder among the results is no reason to refuse; it is not looked at.
