@@ -7,7 +7,7 @@
 use offprint::analysis::{
     contrast::{Sample, contrast},
     dual::Dual,
-    observation::{Grid, Observation},
+    observation::{Grid, Observation, cells},
     pairs::{Equivalence, Rise, equivalence, rise},
 };
 use serde_json::Value;
@@ -172,12 +172,12 @@ fn levels(shifts: &[(f64, f64)]) -> (Grid, Vec<Observation>) {
 /// Equivalence of the levels, and their rise, at 95 %.
 fn equivalence_of(shifts: &[(f64, f64)], margin: f64) -> Equivalence {
     let (grid, observations) = levels(shifts);
-    equivalence(&grid, &observations, 0, margin, 0.95).unwrap()
+    equivalence(&grid, &cells(&observations), 0, margin, 0.95).unwrap()
 }
 
 fn rise_of(shifts: &[(f64, f64)]) -> Rise {
     let (grid, observations) = levels(shifts);
-    rise(&grid, &observations, 0, 0.95).unwrap()
+    rise(&grid, &cells(&observations), 0, 0.95).unwrap()
 }
 
 /// The mean difference is 10 and its standard error 0.87, so beyond a margin of 7.4 it is 3.0 standard errors, p = 0.029: less

@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use offprint::analysis::{
     drift,
     line::{self, Coefficient},
-    observation::{Grid, Observation},
+    observation::{Grid, Observation, cells},
     outliers::{self, Mark},
     pairs, reference, stats, trend, variance,
 };
@@ -167,7 +167,7 @@ fn fit(check: &mut Check, observations: &[Observation], confidence: f64, expecte
 fn equivalence(check: &mut Check, grid: &Grid, observations: &[Observation], factor: usize, set: &Value) {
     let name = ["", "temperature", "prompt"][factor];
     let (margin, confidence) = (set["margin"].as_f64().unwrap(), set["confidence"].as_f64().unwrap());
-    let found = pairs::equivalence(grid, observations, factor, margin, confidence).unwrap();
+    let found = pairs::equivalence(grid, &cells(observations), factor, margin, confidence).unwrap();
     check.same("pairs", found.pairs.len(), &set[name].as_array().unwrap().len().into());
     for (pair, expected) in found.pairs.iter().zip(set[name].as_array().unwrap()) {
         check.same("levels", pair.levels.to_vec(), &expected["levels"]);
@@ -182,7 +182,7 @@ fn equivalence(check: &mut Check, grid: &Grid, observations: &[Observation], fac
 
 fn ratios(check: &mut Check, grid: &Grid, observations: &[Observation], factor: usize, set: &Value) {
     let (margin, confidence) = (set["margin"].as_f64().unwrap(), set["confidence"].as_f64().unwrap());
-    let found = reference::ratios(grid, observations, factor, margin, confidence).unwrap();
+    let found = reference::ratios(grid, &cells(observations), factor, margin, confidence).unwrap();
     let name = grid.factors[factor].as_str();
     let expected = set["ratios"][name].as_array().unwrap();
     check.same(&format!("{name} levels"), found.len(), &expected.len().into());
@@ -262,7 +262,7 @@ fn every_answer_agrees_with_scipy_and_statsmodels() {
         equivalence(&mut check, &grid, &observations, 1, set);
         equivalence(&mut check, &grid, &observations, 2, set);
 
-        let rise = pairs::rise(&grid, &observations, 0, confidence).unwrap();
+        let rise = pairs::rise(&grid, &cells(&observations), 0, confidence).unwrap();
         check.same("steps", rise.steps.len(), &set["rise"].as_array().unwrap().len().into());
         for (step, expected) in rise.steps.iter().zip(set["rise"].as_array().unwrap()) {
             check.same("step pairs", step.n, &expected["n"]);

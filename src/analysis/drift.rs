@@ -4,7 +4,7 @@
 use anyhow::Result;
 
 use super::{
-    observation::{Observation, cells, is_rounding, mean, scale, value},
+    observation::{Observation, Replicates, cells, is_rounding, mean, scale},
     tails::{beyond_t, quantile_t},
 };
 
@@ -34,8 +34,8 @@ pub fn of(observations: &[Observation], confidence: f64) -> Result<Option<Drift>
     let cells = cells(observations);
     let n = observations.len();
     let mut within = Vec::with_capacity(n);
-    for runs in cells.values() {
-        let (x, y) = (mean(runs, |run| run.order), mean(runs, value));
+    for Replicates { runs, mean: y } in cells.values() {
+        let x = mean(runs, |run| run.order);
         within.extend(runs.iter().map(|run| (run.order - x, run.value - y)));
     }
     let sxx: f64 = within.iter().map(|(x, _)| x * x).sum();

@@ -8,7 +8,7 @@ use super::{
     Summary,
     drift::{self, Drift},
     line::{self, Line},
-    observation::{self, Grid, Observation},
+    observation::{self, Cells, Grid, Observation},
     outliers::{self, Outliers},
     pairs::{self, Equivalence, Rise},
     reference::{self, Ratio},
@@ -55,12 +55,13 @@ pub fn infer(study: &Study, summary: &Summary) -> Result<Inference> {
     let statistics = &study.statistics;
     for metric in Metric::ALL {
         let Some(observations) = observe(summary, metric) else { continue };
+        let cells = observation::cells(&observations);
         if metric.about().tested {
-            inference.tests.insert(metric, test(study, summary, metric, &observations)?);
+            inference.tests.insert(metric, test(study, summary, metric, &observations, &cells)?);
         }
         for factor in summary.varying() {
             let (margin, confidence) = (statistics.equivalence_margin, statistics.confidence);
-            let ratios = reference::ratios(&summary.grid, &observations, factor, margin, confidence)?;
+            let ratios = reference::ratios(&summary.grid, &cells, factor, margin, confidence)?;
             inference.ratios.insert((factor, metric), ratios);
         }
     }
@@ -81,7 +82,13 @@ pub(super) fn observe(summary: &Summary, metric: Metric) -> Option<Vec<Observati
     summary.runs.iter().map(observe).collect()
 }
 
-fn test(study: &Study, summary: &Summary, metric: Metric, observations: &[Observation]) -> Result<Tests> {
+fn test(
+    study: &Study,
+    summary: &Summary,
+    metric: Metric,
+    observations: &[Observation],
+    cells: &Cells,
+) -> Result<Tests> {
     let confidence = study.statistics.confidence;
     let margin = study.statistics.equivalence_margin * observation::mean(observations, observation::value).abs();
     let grid = &summary.grid;
@@ -89,10 +96,10 @@ fn test(study: &Study, summary: &Summary, metric: Metric, observations: &[Observ
     for place in summary.varying() {
         let factor = &summary.factors[place];
         if factor.is_amount() {
-            rises.insert(place, pairs::rise(grid, observations, place, confidence)?);
+            rises.insert(place, pairs::rise(grid, cells, place, confidence)?);
         }
         if factor.role == Role::Crossed {
-            equivalences.insert(place, pairs::equivalence(grid, observations, place, margin, confidence)?);
+            equivalences.insert(place, pairs::equivalence(grid, cells, place, margin, confidence)?);
         }
         if factor.role == Role::Compared && factor.kind == Kind::Numeric {
             let number = |level: usize| factor.levels[level].as_number().unwrap_or(f64::NAN);

@@ -66,13 +66,23 @@ pub struct Observation {
     pub value: f64,
 }
 
-/// The runs of each cell that has any, by cell.
-pub fn cells(observations: &[Observation]) -> BTreeMap<usize, Vec<Observation>> {
+/// The runs of one cell.
+#[derive(Debug, Clone)]
+pub struct Replicates {
+    pub runs: Vec<Observation>,
+    pub mean: f64,
+}
+
+/// By cell, of those that have runs.
+pub type Cells = BTreeMap<usize, Replicates>;
+
+/// The runs of each cell that has any.
+pub fn cells(observations: &[Observation]) -> Cells {
     let mut cells: BTreeMap<usize, Vec<Observation>> = BTreeMap::new();
     for observation in observations {
         cells.entry(observation.cell).or_default().push(*observation);
     }
-    cells
+    cells.into_iter().map(|(cell, runs)| (cell, Replicates { mean: mean(&runs, value), runs })).collect()
 }
 
 /// The mean of `of` over runs, exact where all are equal.

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use statrs::statistics::{Data, OrderStatistics};
 
-use super::observation::{Observation, cells};
+use super::observation::{Observation, Replicates, cells};
 
 /// Tukey's fences (1977) around the deviations of all runs from their cell's median, each as a share of that median.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,10 +35,10 @@ impl Outliers {
 pub fn of(observations: &[Observation]) -> Result<Option<Outliers>> {
     let cells = cells(observations);
     let mut medians = std::collections::BTreeMap::new();
-    for (cell, runs) in &cells {
+    for (cell, Replicates { runs, .. }) in &cells {
         medians.insert(*cell, Data::new(runs.iter().map(|run| run.value).collect::<Vec<f64>>()).median());
     }
-    if cells.values().all(|runs| runs.len() < 3) || medians.values().any(|median| *median == 0.0) {
+    if cells.values().all(|cell| cell.runs.len() < 3) || medians.values().any(|median| *median == 0.0) {
         return Ok(None);
     }
     let deviations: Vec<f64> = observations.iter().map(|run| run.value / medians[&run.cell] - 1.0).collect();

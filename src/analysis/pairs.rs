@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use super::{
-    observation::{Grid, Observation, cells, mean, value},
+    observation::{Cells, Grid},
     stats,
     tails::{above_t, quantile_t},
 };
@@ -63,15 +63,9 @@ pub struct Step {
 ///
 /// # Errors
 /// A confidence outside 0..1.
-pub fn equivalence(
-    grid: &Grid,
-    observations: &[Observation],
-    factor: usize,
-    margin: f64,
-    confidence: f64,
-) -> Result<Equivalence> {
+pub fn equivalence(grid: &Grid, cells: &Cells, factor: usize, margin: f64, confidence: f64) -> Result<Equivalence> {
     let alpha = 1.0 - confidence;
-    let by_level = by_level(grid, observations, factor);
+    let by_level = by_level(grid, cells, factor);
     let levels: Vec<usize> = by_level.keys().copied().collect();
     let mut pairs = Vec::new();
     for (i, first) in levels.iter().enumerate() {
@@ -109,9 +103,9 @@ pub fn equivalence(
 ///
 /// # Errors
 /// None that finite values can cause.
-pub fn rise(grid: &Grid, observations: &[Observation], factor: usize, confidence: f64) -> Result<Rise> {
+pub fn rise(grid: &Grid, cells: &Cells, factor: usize, confidence: f64) -> Result<Rise> {
     let alpha = 1.0 - confidence;
-    let by_level = by_level(grid, observations, factor);
+    let by_level = by_level(grid, cells, factor);
     let levels: Vec<usize> = by_level.keys().copied().collect();
     let (mut steps, mut falls) = (Vec::new(), Vec::new());
     for pair in levels.windows(2) {
@@ -138,11 +132,11 @@ pub fn rise(grid: &Grid, observations: &[Observation], factor: usize, confidence
 }
 
 /// Cell means by the level of `factor`, then by the levels of the others.
-fn by_level(grid: &Grid, observations: &[Observation], factor: usize) -> BTreeMap<usize, BTreeMap<Vec<usize>, f64>> {
+fn by_level(grid: &Grid, cells: &Cells, factor: usize) -> BTreeMap<usize, BTreeMap<Vec<usize>, f64>> {
     let mut found: BTreeMap<usize, BTreeMap<Vec<usize>, f64>> = BTreeMap::new();
-    for (cell, runs) in cells(observations) {
-        let level = grid.cells[cell][factor];
-        found.entry(level).or_default().insert(grid.others(cell, factor), mean(&runs, value));
+    for (cell, replicates) in cells {
+        let level = grid.cells[*cell][factor];
+        found.entry(level).or_default().insert(grid.others(*cell, factor), replicates.mean);
     }
     found
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use super::{
-    observation::{Grid, Observation, cells, mean, value},
+    observation::{Cells, Grid, Replicates},
     pairs::Paired,
 };
 
@@ -45,18 +45,12 @@ pub enum Pairs {
 /// # Errors
 /// A confidence outside 0.5..1.
 #[allow(clippy::disallowed_methods, reason = "values are compared to 1e-9, texts have few digits")]
-pub fn ratios(
-    grid: &Grid,
-    observations: &[Observation],
-    factor: usize,
-    margin: f64,
-    confidence: f64,
-) -> Result<Vec<Ratio>> {
+pub fn ratios(grid: &Grid, cells: &Cells, factor: usize, margin: f64, confidence: f64) -> Result<Vec<Ratio>> {
     let alpha = 1.0 - confidence;
-    if observations.iter().any(|run| run.value <= 0.0) {
+    if cells.values().flat_map(|cell| &cell.runs).any(|run| run.value <= 0.0) {
         return Ok(Vec::new());
     }
-    let by_level = by_level(grid, observations, factor);
+    let by_level = by_level(grid, cells, factor);
     let Some((reference, base)) = by_level.first_key_value() else { return Ok(Vec::new()) };
     let bound = margin.ln_1p();
     let mut found = Vec::new();
@@ -88,32 +82,29 @@ pub fn ratios(
     Ok(found)
 }
 
-/// By the levels of all other factors, the cell's runs: block and logarithm.
-type Level = BTreeMap<Vec<usize>, Vec<(u32, f64)>>;
+/// By the levels of all other factors.
+type Level<'a> = BTreeMap<Vec<usize>, &'a Replicates>;
 
-#[allow(clippy::disallowed_methods, reason = "as above")]
-fn by_level(grid: &Grid, observations: &[Observation], factor: usize) -> BTreeMap<usize, Level> {
-    let mut found: BTreeMap<usize, Level> = BTreeMap::new();
-    for (cell, runs) in cells(observations) {
-        let level = found.entry(grid.cells[cell][factor]).or_default();
-        let mut logs: Vec<(u32, f64)> = runs.iter().map(|run| (run.block, run.value.ln())).collect();
-        // The cell's mean comes first, as of no block.
-        logs.insert(0, (0, mean(&runs, value).ln()));
-        level.insert(grid.others(cell, factor), logs);
+fn by_level<'a>(grid: &Grid, cells: &'a Cells, factor: usize) -> BTreeMap<usize, Level<'a>> {
+    let mut found: BTreeMap<usize, Level<'a>> = BTreeMap::new();
+    for (cell, replicates) in cells {
+        found.entry(grid.cells[*cell][factor]).or_default().insert(grid.others(*cell, factor), replicates);
     }
     found
 }
 
 /// Logarithms of ratios: of cells' means where several agree in all else, else of the runs of one block.
-fn paired(base: &Level, those: &Level) -> (Pairs, Vec<f64>) {
-    let both: Vec<[&Vec<(u32, f64)>; 2]> =
-        those.iter().filter_map(|(others, runs)| Some([base.get(others)?, runs])).collect();
+#[allow(clippy::disallowed_methods, reason = "as above")]
+fn paired(base: &Level<'_>, those: &Level<'_>) -> (Pairs, Vec<f64>) {
+    let both: Vec<[&Replicates; 2]> =
+        those.iter().filter_map(|(others, cell)| Some([*base.get(others)?, *cell])).collect();
     if let [[first, second]] = both[..] {
-        let of_block = |block: u32| first.iter().find(|run| run.0 == block).map(|run| run.1);
-        let runs = second.iter().filter(|run| run.0 > 0);
-        return (Pairs::Runs, runs.filter_map(|(block, log)| Some(log - of_block(*block)?)).collect());
+        let by_block: BTreeMap<u32, f64> = first.runs.iter().rev().map(|run| (run.block, run.value.ln())).collect();
+        // Runs that were not executed in blocks have the number 0.
+        let runs = second.runs.iter().filter(|run| run.block > 0);
+        return (Pairs::Runs, runs.filter_map(|run| Some(run.value.ln() - by_block.get(&run.block)?)).collect());
     }
-    (Pairs::Cells, both.iter().map(|[first, second]| second[0].1 - first[0].1).collect())
+    (Pairs::Cells, both.iter().map(|[first, second]| second.mean.ln() - first.mean.ln()).collect())
 }
 
 /// Holm's adjusted p values: a hypothesis is rejected at alpha where its adjusted p lies below it. Those that are `None` are none.
@@ -132,6 +123,7 @@ pub fn holm(p: &[Option<f64>]) -> Vec<Option<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::observation::{Observation, cells};
 
     /// Holm's own example of four: 0.01, 0.04, 0.03, 0.005 -> 0.03, 0.06, 0.06, 0.02 (R: p.adjust(method = "holm")).
     #[test]
@@ -162,7 +154,7 @@ mod tests {
     #[test]
     fn one_pair_of_cells_is_compared_by_block() {
         let (grid, runs) = runs(&[(0, 1, 1.0), (0, 2, 2.0), (0, 3, 4.0), (1, 1, 2.0), (1, 2, 4.0), (1, 3, 8.0)]);
-        let found = ratios(&grid, &runs, 0, 0.02, 0.95).unwrap();
+        let found = ratios(&grid, &cells(&runs), 0, 0.02, 0.95).unwrap();
         assert_eq!((found.len(), found[0].n, found[0].pairs), (1, 3, Pairs::Runs));
         assert!((found[0].ratio - 2.0).abs() < 1e-12 && found[0].differs == Some(true), "{found:?}");
     }
@@ -177,12 +169,12 @@ mod tests {
         };
         let few: Vec<_> = [noisy(0, 0.0), noisy(1, 0.06)].concat();
         let (grid, alone) = runs(&few);
-        let alone = ratios(&grid, &alone, 0, 0.02, 0.95).unwrap();
+        let alone = ratios(&grid, &cells(&alone), 0, 0.02, 0.95).unwrap();
         assert_eq!(alone[0].differs, Some(true), "{alone:?}");
         let many: Vec<_> =
             (2..12).map(|level| noisy(level, 0.0)).chain([noisy(0, 0.0), noisy(1, 0.06)]).flatten().collect();
         let (grid, many) = runs(&many);
-        let among = ratios(&grid, &many, 0, 0.02, 0.95).unwrap();
+        let among = ratios(&grid, &cells(&many), 0, 0.02, 0.95).unwrap();
         assert_eq!((among[0].level, among[0].ratio), (1, alone[0].ratio));
         assert_eq!(among[0].differs, None, "{:?}", among[0]);
     }
@@ -190,6 +182,6 @@ mod tests {
     #[test]
     fn what_has_no_logarithm_is_left_out() {
         let (grid, runs) = runs(&[(0, 1, 0.0), (1, 1, 2.0)]);
-        assert!(ratios(&grid, &runs, 0, 0.02, 0.95).unwrap().is_empty());
+        assert!(ratios(&grid, &cells(&runs), 0, 0.02, 0.95).unwrap().is_empty());
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use super::{
-    observation::{Grid, Observation, cells, is_rounding, mean, scale, value},
+    observation::{Grid, Observation, Replicates, cells, is_rounding, scale},
     tails::{above_f, quantile_t},
 };
 
@@ -63,10 +63,10 @@ pub fn fit(
     }
     let (mut groups, mut points) = (BTreeMap::new(), Vec::new());
     let mut within = 0.0;
-    for (cell, runs) in cells(observations) {
+    for (cell, Replicates { runs, mean: y }) in cells(observations) {
         let next = groups.len();
         let group = *groups.entry(grid.others(cell, factor)).or_insert(next);
-        let (level, y) = (grid.cells[cell][factor], mean(&runs, value));
+        let level = grid.cells[cell][factor];
         within += runs.iter().map(|run| (run.value - y) * (run.value - y)).sum::<f64>();
         points.push(Point { n: runs.len() as f64, level, group, x: number(level), y });
     }

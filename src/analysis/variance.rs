@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use super::{
-    observation::{Grid, Observation, cells, centred, is_rounding, mean, scale, value},
+    observation::{Grid, Observation, Replicates, cells, centred, is_rounding, mean, scale, value},
     stats,
     tails::{above_f, quantile_chi_squared},
 };
@@ -104,11 +104,11 @@ pub fn of(grid: &Grid, observations: &[Observation], confidence: f64) -> Result<
     let clean = |sum: f64| if is_rounding(sum, n, size) { 0.0 } else { sum };
     let means: Vec<Cell> = cells
         .iter()
-        .map(|(cell, runs)| Cell { place: &grid.cells[*cell], n: runs.len() as f64, mean: mean(runs, value) })
+        .map(|(cell, Replicates { runs, mean })| Cell { place: &grid.cells[*cell], n: runs.len() as f64, mean: *mean })
         .collect();
-    let within = cells.values().zip(&means).flat_map(|(runs, cell)| runs.iter().map(|run| run.value - cell.mean));
+    let within = cells.values().zip(&means).flat_map(|(of, cell)| of.runs.iter().map(|run| run.value - cell.mean));
     let (within, degrees) = (clean(within.map(|d| d * d).sum()), n - cells.len());
-    let total = clean(cells.values().flatten().map(|run| run.value * run.value).sum());
+    let total = clean(cells.values().flat_map(|cell| &cell.runs).map(|run| run.value * run.value).sum());
     let share = |sum: f64| (total > 0.0).then(|| sum / total);
 
     let error = (degrees > 0).then(|| within / degrees as f64);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::{CLAIMS_SCHEMA, Claims, Id, Source, consistency, judgements, registry::Registry, setting};
+use super::{CLAIMS_SCHEMA, Claims, Id, Runs, Source, consistency, judgements, registry::Registry, setting};
 use crate::{
     analysis::{self, Summary},
     factor::{ENGINE, MODEL},
@@ -16,7 +16,8 @@ use crate::{
 /// # Errors
 /// A value that is not finite.
 pub fn build(run: &Run, summary: &Summary) -> Result<Claims> {
-    let mut registry = Registry { claims: BTreeMap::new(), all: summary.runs.iter().map(|run| run.run).collect() };
+    let all: Vec<u32> = summary.runs.iter().map(|run| run.run).collect();
+    let mut registry = Registry { claims: BTreeMap::new(), all: Runs::from(all.as_slice()) };
     registry.groups(summary);
     registry.prompts(summary);
     let inference = analysis::infer(&run.study, summary)?;

@@ -1,7 +1,7 @@
 //! Texts of any length -> what a page can hold of them: prompts, what the model wrote, errors. They are somebody else's: whoever
 //! prints them escapes them.
 
-use super::{Claim, Id, Value, registry::Registry};
+use super::{Claim, Id, Runs, Value, registry::Registry};
 use crate::{analysis::Summary, factor::PROMPT};
 
 /// Characters of an output that the paper shows.
@@ -14,7 +14,7 @@ impl Registry {
     pub(super) fn excerpts(&mut self, summary: &Summary) {
         for group in summary.by(PROMPT) {
             let Some((run, Some(text))) = summary.seen.outputs.get(&group.key) else { continue };
-            let (id, runs) = (Id::by(PROMPT, &group.key).word("excerpt"), [*run]);
+            let (id, runs) = (Id::by(PROMPT, &group.key).word("excerpt"), Runs::from([*run].as_slice()));
             let shown = excerpt(text);
             let claim = Claim {
                 value: Value::Text(shown.clone()),

@@ -1,7 +1,7 @@
 //! What study, machine, software and checkpoints say of themselves -> claims. No run made them.
 
 use super::{
-    Claim, Id, Value,
+    Claim, Id, Runs, Value,
     registry::{FOUR, Number, Registry},
     rounding::significant,
     setting,
@@ -49,7 +49,12 @@ impl Registry {
         self.fact("study.stable_cv", &study.statistics.stable_cv.to_string(), "stable_cv of the study");
         let confidence = study.statistics.confidence * 100.0;
         let number = Number { value: confidence, unit: "%", text: confidence.to_string(), rounding: "exact" };
-        self.number_of("study.confidence".into(), number, "confidence of intervals in the study".to_owned(), &[]);
+        self.number_of(
+            "study.confidence".into(),
+            number,
+            "confidence of intervals in the study".to_owned(),
+            &Runs::default(),
+        );
     }
 
     /// A measurement of MLX with other kernels is none of MLX: who reads no more than the title must know.
@@ -118,11 +123,11 @@ impl Registry {
             value: Value::Integer(checkpoint.parameters as i64),
             text: millions,
             rounding: FOUR.to_owned(),
-            ..Claim::of(from, &[])
+            ..Claim::of(from, &Runs::default())
         };
         self.put(id("parameters"), claim);
         let mib = Number::rounded(checkpoint.weight_bytes as f64 / f64::from(1 << 20), "MiB", 4);
-        self.number_of(id("weights_size"), mib, from.to_owned(), &[]);
+        self.number_of(id("weights_size"), mib, from.to_owned(), &Runs::default());
         let digests = checkpoint
             .files
             .iter()

@@ -1,13 +1,13 @@
 //! Groups of runs -> claims: every statistic of every metric, over all runs, by each factor that varies, and by cell.
 
 use super::{
-    Id,
+    Id, Runs,
     registry::{Number, Registry},
     rounding::{Decimals, text},
 };
 use crate::{
     analysis::{Group, Stats, Summary, Times, gaps::Gaps, parts::PARTS},
-    factor::{Factor, LENGTH, Role},
+    factor::{Factor, Kind, LENGTH, PROMPT, Role, TEMPERATURE},
     metric::Metric,
 };
 
@@ -20,13 +20,10 @@ impl Registry {
                 self.group(&Id::by(&factor.name, &group.key), &runs_at(factor), group);
             }
         }
-        let varying = summary.varying();
-        let others: Vec<&str> = varying
-            .iter()
-            .map(|place| &summary.factors[*place])
-            .filter(|factor| factor.role == Role::Compared)
-            .map(|factor| factor.label.as_str())
-            .collect();
+        let named = [PROMPT, LENGTH, TEMPERATURE];
+        let further = summary.varying().into_iter().map(|place| &summary.factors[place]);
+        let further = further.filter(|factor| !named.contains(&factor.name.as_str()));
+        let others: Vec<&str> = further.map(|factor| factor.label.as_str()).collect();
         let others = if others.is_empty() { String::new() } else { format!(", {}", others.join(", ")) };
         for cell in &summary.cells {
             let which = format!("runs of this cell (prompt, length, temperature{others})");
@@ -35,20 +32,21 @@ impl Registry {
     }
 
     fn group(&mut self, id: &Id, which: &str, group: &Group) {
+        let runs = Runs::from(group.runs.as_slice());
         for (metric, stats) in &group.metrics {
-            self.metric(&id.metric(*metric), *metric, which, stats, &group.runs);
+            self.metric(&id.metric(*metric), *metric, which, stats, &runs);
         }
         let n = group.runs.len() as u64;
-        self.count_of(id.after("runs"), n, &format!("number of {which} that ended well"), &group.runs);
+        self.count_of(id.after("runs"), n, &format!("number of {which} that ended well"), &runs);
         let pooled = Number::rounded(group.pooled_throughput, "tok/s", 4);
         let formula = format!("total tokens / total latency over {which}");
-        self.number_of(id.metric(Metric::Throughput).word("pooled"), pooled, formula, &group.runs);
+        self.number_of(id.metric(Metric::Throughput).word("pooled"), pooled, formula, &runs);
         if let Some(times) = &group.times {
-            self.times(id, times, &group.runs);
+            self.times(id, times, &runs);
         }
     }
 
-    fn metric(&mut self, id: &Id, metric: Metric, which: &str, stats: &Stats, runs: &[u32]) {
+    fn metric(&mut self, id: &Id, metric: Metric, which: &str, stats: &Stats, runs: &Runs) {
         let about = metric.about();
         let (unit, formula) = (about.told, about.formula);
         let told = |value: f64| value / about.size;
@@ -82,7 +80,7 @@ impl Registry {
     }
 
     /// Where the time of a group goes.
-    fn times(&mut self, id: &Id, times: &Times, runs: &[u32]) {
+    fn times(&mut self, id: &Id, times: &Times, runs: &Runs) {
         for (index, part) in PARTS.iter().enumerate() {
             let what = match *part {
                 "decode" => "t_last - t_first",
@@ -114,10 +112,10 @@ impl Registry {
 
     /// What is known of each prompt, whether prompts vary or not.
     pub(super) fn prompts(&mut self, summary: &Summary) {
-        for group in summary.by(crate::factor::PROMPT) {
+        for group in summary.by(PROMPT) {
             let first = group.runs.first().copied();
             let tokens = summary.runs.iter().find(|run| Some(run.run) == first).map_or(0, |run| run.n_prompt);
-            let id = Id::by(crate::factor::PROMPT, &group.key).word("n_prompt");
+            let id = Id::by(PROMPT, &group.key).word("n_prompt");
             self.count(id, tokens.into(), "tokens of the prompt");
         }
     }
@@ -129,7 +127,7 @@ fn runs_at(factor: &Factor) -> String {
         Role::Crossed if factor.is_amount() => {
             format!("runs of this {}", if factor.name == LENGTH { LENGTH } else { &factor.label })
         }
-        Role::Crossed if factor.kind == crate::factor::Kind::Numeric => format!("runs at this {}", factor.label),
+        Role::Crossed if factor.kind == Kind::Numeric => format!("runs at this {}", factor.label),
         Role::Crossed => format!("runs of this {}", factor.label),
         Role::Compared => format!("runs at this level of {}", factor.label),
     }

@@ -1,7 +1,7 @@
 //! What the tests found -> claims. The numbers of a judgement; its words are made in `judgements`.
 
 use super::{
-    Claim, Id, Value,
+    Claim, Id, Runs, Value,
     registry::{Number, OF_ERROR, P, Registry},
     rounding::{Decimals, near_one, p_value, text},
     words::list,
@@ -240,7 +240,7 @@ impl Registry {
         let from = format!("{} / median of its cell - 1", metric.about().formula);
         for (name, mark, fence) in [("mild", Mark::Mild, "1.5 to 3"), ("severe", Mark::Severe, "more than 3")] {
             let marked = all.iter().zip(&outliers.marks).filter(|(_, found)| **found == Some(mark));
-            let runs: Vec<u32> = marked.map(|(run, _)| *run).collect();
+            let runs: Vec<u32> = marked.map(|(run, _)| run).collect();
             let formula = format!("runs whose {from} lies {fence} interquartile ranges beyond the quartiles");
             let id = Id::new("outliers").metric(metric).word(name);
             let count = Value::Integer(runs.len() as i64);
@@ -250,7 +250,7 @@ impl Registry {
                 1..=MOST_NAMES => list(&runs.iter().map(u32::to_string).collect::<Vec<_>>()),
                 many => format!("{many} runs"),
             };
-            self.text_of(id.word("runs"), &names, &formula, &runs);
+            self.text_of(id.word("runs"), &names, &formula, &Runs::from(runs.as_slice()));
         }
     }
 }

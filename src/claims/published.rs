@@ -2,7 +2,7 @@
 //! why it differs from ours. The judgements on them are made in `consistency`.
 
 use super::{
-    Id,
+    Id, Runs,
     registry::{Number, Registry},
     rounding::{Decimals, significant, text},
     words::list,
@@ -191,7 +191,7 @@ impl Registry {
             let shown = if value.below { format!("< {}", value.printed) } else { value.printed.clone() };
             let mut put = |id: Id, number: f64, text: String, formula: String, rounding: &str| {
                 let number = Number { value: number, unit: &value.unit, text, rounding };
-                self.number_of(id, number, formula, &[]);
+                self.number_of(id, number, formula, &Runs::default());
             };
             put(id.clone(), printed.value, shown, format!("{}: {says}, {}", value.label, value.at), "as printed");
             if let Some((number, text, formula)) = document.implied(&value.id) {
@@ -216,7 +216,7 @@ impl Registry {
         for (length, tokens) in document.tokens() {
             let formula = format!("published mean latency x published mean throughput at {length} tokens");
             let id = Id::new("published.by_length").level(&length).word("tokens");
-            self.number_of(id, Number::rounded(tokens.value, "", 3), formula, &[]);
+            self.number_of(id, Number::rounded(tokens.value, "", 3), formula, &Runs::default());
         }
         self.line_of_means(&document);
         for (index, finding) in published.findings.iter().enumerate() {
@@ -237,14 +237,14 @@ impl Registry {
                 ("farthest", farthest, "s", "largest distance of a mean from its place"),
             ] {
                 let id = Id::new("published.fit.latency").word(id);
-                self.number_of(id, Number::rounded(value, unit, 2), format!("{what} {of}"), &[]);
+                self.number_of(id, Number::rounded(value, unit, 2), format!("{what} {of}"), &Runs::default());
             }
         }
         if let Some(share) = document.length_share() {
             let formula =
                 "sum of squares between the published means by length / that behind the published sd of latency";
             let number = Number::rounded(100.0 * share, "%", 2);
-            self.number_of(LENGTH_SHARE.into(), number, formula.to_owned(), &[]);
+            self.number_of(LENGTH_SHARE.into(), number, formula.to_owned(), &Runs::default());
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Id, Predicate,
+    Id, Predicate, Runs,
     registry::{Number, Registry},
     rounding::{Decimals, p_value, significant, text},
     words::{percentage, sentence},
@@ -31,11 +31,14 @@ impl Registry {
         inference: &Inference,
     ) -> BTreeMap<Id, Predicate> {
         let mut predicates = BTreeMap::new();
+        // Every metric has the same pairs of levels.
+        let mut of_levels: BTreeMap<[usize; 3], Runs> = BTreeMap::new();
         for ((place, metric), ratios) in &inference.ratios {
             let factor = &summary.factors[*place];
             for ratio in ratios {
                 let id = vs(factor, ratio.level).metric(*metric);
-                let runs = runs_of(summary, *place, ratio);
+                let levels = [*place, ratio.reference, ratio.level];
+                let runs = of_levels.entry(levels).or_insert_with(|| runs_of(summary, levels)).clone();
                 self.ratio(&id.word("ratio"), study, factor, *metric, ratio, &runs);
                 let verdict = match ratio.differs {
                     Some(true) => "different",
@@ -59,7 +62,7 @@ impl Registry {
         predicates
     }
 
-    fn ratio(&mut self, id: &Id, study: &Study, factor: &Factor, metric: Metric, ratio: &Ratio, runs: &[u32]) {
+    fn ratio(&mut self, id: &Id, study: &Study, factor: &Factor, metric: Metric, ratio: &Ratio, runs: &Runs) {
         let Ratio { n, ratio: value, interval, .. } = ratio;
         let [level, reference] = [ratio.level, ratio.reference].map(|level| factor.levels[level].key());
         let pairs = match ratio.pairs {
@@ -86,11 +89,11 @@ fn vs(factor: &Factor, level: usize) -> Id {
 }
 
 /// The runs of both levels.
-fn runs_of(summary: &Summary, place: usize, ratio: &Ratio) -> Vec<u32> {
-    let of = summary.by[place].iter().filter(|group| group.level == ratio.level || group.level == ratio.reference);
+fn runs_of(summary: &Summary, [place, first, second]: [usize; 3]) -> Runs {
+    let of = summary.by[place].iter().filter(|group| group.level == first || group.level == second);
     let mut runs: Vec<u32> = of.flat_map(|group| group.runs.iter().copied()).collect();
     runs.sort_unstable();
-    runs
+    Runs::from(runs.as_slice())
 }
 
 /// To two digits of the half width; no more than a reader can use where nothing scatters.

@@ -19,7 +19,7 @@ pub(super) const P: &str = "two significant digits, below 0.0001 as a bound";
 pub(super) struct Registry {
     pub(super) claims: BTreeMap<Id, Claim>,
     /// All runs that a summary rests on.
-    pub(super) all: Vec<u32>,
+    pub(super) all: Runs,
 }
 
 /// A number as it is computed and printed.
@@ -53,7 +53,7 @@ impl Registry {
     }
 
     /// A number that rests on these runs.
-    pub(super) fn number_of(&mut self, id: Id, number: Number<'_>, formula: String, runs: &[u32]) {
+    pub(super) fn number_of(&mut self, id: Id, number: Number<'_>, formula: String, runs: &Runs) {
         let Number { value, unit, text, rounding } = number;
         let claim = Claim {
             value: Value::Number(value),
@@ -67,9 +67,8 @@ impl Registry {
 
     /// A number that rests on all runs.
     pub(super) fn number(&mut self, id: Id, number: Number<'_>, formula: String) {
-        let all = std::mem::take(&mut self.all);
+        let all = self.all.clone();
         self.number_of(id, number, formula, &all);
-        self.all = all;
     }
 
     pub(super) fn two(&mut self, id: Id, value: f64, unit: &str, formula: String) {
@@ -78,11 +77,11 @@ impl Registry {
 
     /// A text that no run made.
     pub(super) fn fact(&mut self, id: impl Into<Id>, value: &str, formula: &str) {
-        self.text_of(id.into(), value, formula, &[]);
+        self.text_of(id.into(), value, formula, &Runs::default());
     }
 
     /// A text that rests on these runs.
-    pub(super) fn text_of(&mut self, id: Id, value: &str, formula: &str, runs: &[u32]) {
+    pub(super) fn text_of(&mut self, id: Id, value: &str, formula: &str, runs: &Runs) {
         self.put(
             id,
             Claim { value: Value::Text(value.to_owned()), text: value.to_owned(), ..Claim::of(formula, runs) },
@@ -100,18 +99,18 @@ impl Registry {
     }
 
     pub(super) fn count(&mut self, id: impl Into<Id>, n: u64, formula: &str) {
-        self.count_of(id.into(), n, formula, &[]);
+        self.count_of(id.into(), n, formula, &Runs::default());
     }
 
     /// A count that rests on these runs.
-    pub(super) fn count_of(&mut self, id: Id, n: u64, formula: &str, runs: &[u32]) {
+    pub(super) fn count_of(&mut self, id: Id, n: u64, formula: &str, runs: &Runs) {
         self.put(id, Claim { value: Value::Integer(n as i64), text: n.to_string(), ..Claim::of(formula, runs) });
     }
 }
 
 impl Claim {
     /// An exact one without a unit; value and text are still to be said.
-    pub fn of(formula: impl Into<String>, runs: &[u32]) -> Claim {
+    pub fn of(formula: impl Into<String>, runs: &Runs) -> Claim {
         Claim {
             value: Value::Text(String::new()),
             unit: String::new(),
@@ -119,7 +118,7 @@ impl Claim {
             formula: formula.into(),
             rounding: "exact".to_owned(),
             n: runs.len() as u32,
-            runs: Runs::from(runs),
+            runs: runs.clone(),
             baseline_runs: Runs::default(),
         }
     }

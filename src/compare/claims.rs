@@ -58,13 +58,18 @@ impl Found<'_> {
 
     /// A text that no run made.
     fn fact(&mut self, id: &Id, value: &str, formula: &str) {
-        let claim = Claim { value: Value::Text(value.to_owned()), text: value.to_owned(), ..Claim::of(formula, &[]) };
+        let claim = Claim {
+            value: Value::Text(value.to_owned()),
+            text: value.to_owned(),
+            ..Claim::of(formula, &Runs::default())
+        };
         self.claims.claims.insert(id.after(BASELINE), claim);
     }
 
     fn count(&mut self, id: &str, n: u32, formula: &str, of: Of) {
         let runs = self.runs("", of);
-        let claim = Claim { value: Value::Integer(n.into()), text: n.to_string(), ..Claim::of(formula, &[]) };
+        let claim =
+            Claim { value: Value::Integer(n.into()), text: n.to_string(), ..Claim::of(formula, &Runs::default()) };
         self.put(&Id::new(id), claim, runs);
     }
 
@@ -109,7 +114,7 @@ impl Found<'_> {
             unit: unit.to_owned(),
             text,
             rounding: rounding.to_owned(),
-            ..Claim::of(formula, &[])
+            ..Claim::of(formula, &Runs::default())
         };
         for (side, name, of) in [(a, "there", Of::There), (b, "here", Of::Here)] {
             let whose = if of == Of::There { "the baseline" } else { "this run" };

@@ -287,7 +287,7 @@ fn matches(pattern: &[String], text: &str) -> bool {
 mod tests {
     use super::*;
     use crate::{
-        claims::{CLAIMS_SCHEMA, Claim, Predicate, Source},
+        claims::{CLAIMS_SCHEMA, Claim, Predicate, Runs, Source},
         metric::Metric,
     };
 
@@ -296,7 +296,7 @@ mod tests {
             value: Value::Number(value),
             unit: "s".into(),
             text: value.to_string(),
-            ..Claim::of("", &[])
+            ..Claim::of("", &Runs::default())
         };
         let latency = Metric::Latency;
         let ids = [

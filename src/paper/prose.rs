@@ -155,10 +155,10 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::claims::{CLAIMS_SCHEMA, Claim, Source};
+    use crate::claims::{CLAIMS_SCHEMA, Claim, Runs, Source};
 
     fn claims(text: &str) -> Claims {
-        let claim = Claim { value: Value::Text(text.into()), text: text.into(), ..Claim::of("", &[]) };
+        let claim = Claim { value: Value::Text(text.into()), text: text.into(), ..Claim::of("", &Runs::default()) };
         Claims {
             schema: CLAIMS_SCHEMA.into(),
             source: Source { run_id: String::new(), sha256: String::new() },
