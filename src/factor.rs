@@ -44,6 +44,31 @@ impl Value {
     }
 }
 
+/// A [`Value`] that lies elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ValueRef<'a> {
+    Number(f64),
+    Text(&'a str),
+}
+
+impl<'a> From<&'a Value> for ValueRef<'a> {
+    fn from(value: &'a Value) -> Self {
+        match value {
+            Value::Number(number) => ValueRef::Number(*number),
+            Value::Text(text) => ValueRef::Text(text),
+        }
+    }
+}
+
+impl From<ValueRef<'_>> for Value {
+    fn from(value: ValueRef<'_>) -> Self {
+        match value {
+            ValueRef::Number(number) => Value::Number(number),
+            ValueRef::Text(text) => Value::Text(text.to_owned()),
+        }
+    }
+}
+
 impl fmt::Display for Value {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.key())

@@ -78,11 +78,15 @@ pub type Cells = BTreeMap<usize, Replicates>;
 
 /// The runs of each cell that has any.
 pub fn cells(observations: &[Observation]) -> Cells {
-    let mut cells: BTreeMap<usize, Vec<Observation>> = BTreeMap::new();
+    let mut cells: Vec<Vec<Observation>> = Vec::new();
     for observation in observations {
-        cells.entry(observation.cell).or_default().push(*observation);
+        if observation.cell >= cells.len() {
+            cells.resize_with(observation.cell + 1, Vec::new);
+        }
+        cells[observation.cell].push(*observation);
     }
-    cells.into_iter().map(|(cell, runs)| (cell, Replicates { mean: mean(&runs, value), runs })).collect()
+    let found = cells.into_iter().enumerate().filter(|(_, runs)| !runs.is_empty());
+    found.map(|(cell, runs)| (cell, Replicates { mean: mean(&runs, value), runs })).collect()
 }
 
 /// The mean of `of` over runs, exact where all are equal.

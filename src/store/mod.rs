@@ -209,7 +209,7 @@ impl<'a> Check<'a> {
 /// Are the row's levels those of the plan? Rows of the first schema name none, and their designs had none that they could name.
 fn is_planned(record: &RunRecord, planned: &PlannedRun, study: &Study) -> bool {
     let known = study.factors.is_empty() && record.factors.is_empty();
-    (known && record.schema != RUN_SCHEMA) || record.factors == planned.factors(study)
+    (known && record.schema != RUN_SCHEMA) || planned.is_at(&record.factors, study)
 }
 
 /// Run folders of a study, oldest first.

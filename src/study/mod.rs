@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     digest::sha256_hex,
-    factor::{ENGINE, Factor, Known, LENGTH, Level, MODEL, PROMPT, TEMPERATURE, Value},
+    factor::{ENGINE, Factor, Known, LENGTH, Level, MODEL, PROMPT, TEMPERATURE, Value, ValueRef},
     record::RunRecord,
 };
 
@@ -313,17 +313,27 @@ impl PlannedRun {
 
     /// The level of every factor of the design, as rows carry it.
     pub fn factors(&self, study: &Study) -> BTreeMap<String, Value> {
+        self.at(study).map(|(name, value)| (name.to_owned(), value.into())).collect()
+    }
+
+    /// Are these the levels of every factor of the design, and no others?
+    pub fn is_at(&self, factors: &BTreeMap<String, Value>, study: &Study) -> bool {
+        let has =
+            |(name, value): (&str, ValueRef<'_>)| factors.get(name).is_some_and(|found| ValueRef::from(found) == value);
+        factors.len() == self.at(study).count() && self.at(study).all(has)
+    }
+
+    fn at<'a>(&'a self, study: &'a Study) -> impl Iterator<Item = (&'a str, ValueRef<'a>)> {
         let (model, prompt) = (&study.models[self.model], &study.prompts[self.prompt]);
-        let text = |text: &str| Value::Text(text.to_owned());
         let own = [
-            (LENGTH, Value::Number(self.max_tokens.into())),
-            (TEMPERATURE, Value::Number(self.temperature)),
-            (PROMPT, text(&prompt.id)),
-            (MODEL, text(&model.id)),
-            (ENGINE, text(model.engine.name())),
+            (LENGTH, ValueRef::Number(self.max_tokens.into())),
+            (TEMPERATURE, ValueRef::Number(self.temperature)),
+            (PROMPT, ValueRef::Text(&prompt.id)),
+            (MODEL, ValueRef::Text(&model.id)),
+            (ENGINE, ValueRef::Text(model.engine.name())),
         ];
         let others = study.factors.iter().zip(&self.levels);
-        let others = others.map(|(factor, level)| (factor.name.as_str(), factor.levels[*level].value.clone()));
-        own.into_iter().chain(others).map(|(name, value)| (name.to_owned(), value)).collect()
+        own.into_iter()
+            .chain(others.map(|(factor, level)| (factor.name.as_str(), (&factor.levels[*level].value).into())))
     }
 }
