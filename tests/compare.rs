@@ -236,3 +236,31 @@ fn what_cannot_be_compared_is_said() {
     let left = left.iter().find(|d| d["what"] == "cells not compared").unwrap();
     assert_eq!(left["a"], "1.16.0, 1.16.0.7, 2.16.0, 2.16.0.7");
 }
+
+/// Prompts of N tokens are made of one text, so their number is what differs; and levels of further factors are levels.
+#[test]
+fn other_prompts_of_n_tokens_and_other_levels_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |name: &str, tokens: u32, factors: &str| {
+        let study = format!(
+            "study: {{name: {name}}}\nmodels: [{{id: tiny, name: Tiny, source: fake}}]\nprompts: [{{id: p, tokens: {tokens}}}]\n\
+             benchmark_settings: {{max_tokens: [4], temperatures: [0], num_runs: 2}}\n{factors}"
+        );
+        fs::write(folder.path().join("study.yaml"), study).unwrap();
+        let said = offprint(folder.path(), &["run", "study.yaml"]);
+        assert!(said.status.success(), "{said:?}");
+        folder.path().join(String::from_utf8(said.stdout).unwrap().trim())
+    };
+    let first = run("a", 8, "factors: {context: [0, 512]}\n");
+    let second = run("b", 16, "factors: {context: [0, 1024], batch: [1, 2]}\n");
+    let (_, comparison) = compared(&folder, &first, &second);
+    let told = |what: &str| {
+        let all = comparison["differences"].as_array().unwrap();
+        let found = all.iter().find(|found| found["what"] == what).unwrap_or_else(|| panic!("{what}: {all:#?}"));
+        (found["a"].as_str().unwrap().to_owned(), found["b"].as_str().unwrap().to_owned())
+    };
+    let tokens = |n: u32| format!("{n} tokens of a text of our own");
+    assert_eq!(told("prompt p"), (tokens(8), tokens(16)));
+    assert_eq!(told("context"), ("0, 512".to_owned(), "0, 1024".to_owned()));
+    assert_eq!(told("batch size"), ("no factor".to_owned(), "1, 2".to_owned()));
+}

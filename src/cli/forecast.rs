@@ -5,7 +5,8 @@ use std::{fs, path::Path};
 use anyhow::{Context, Result};
 
 use crate::{
-    machine::{self, Environment},
+    compare::same_machine,
+    machine,
     record::{Outcome, Phase},
     store::{self, Run},
     study::Study,
@@ -18,15 +19,12 @@ use crate::{
 pub(super) fn sentence(study_file: &Path, study: &Study, results: &Path) -> Result<String> {
     let text = fs::read(study_file).with_context(|| format!("{}", study_file.display()))?;
     let here = machine::capture(Vec::new());
-    let same_machine = |then: &Environment| {
-        then.chip == here.chip && then.memory_bytes == here.memory_bytes && then.usable_cores == here.usable_cores
-    };
     for folder in store::folders(results, &study.name)?.into_iter().rev() {
         if fs::read(folder.join("study.yaml")).map_or(true, |of_run| of_run != text) {
             continue;
         }
         let Ok(run) = Run::open(&folder) else { continue };
-        if run.is_complete() && same_machine(&run.environment) {
+        if run.is_complete() && same_machine(&run.environment, &here) {
             return Ok(format!("about {}, as {} took, on this machine", duration(seconds(&run)), folder.display()));
         }
     }

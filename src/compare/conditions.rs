@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::{Told, quantities::Design};
 use crate::{
+    factor::Factor,
     machine::{Environment, Fact, Processor},
     record::RunRecord,
-    study::Study,
+    study::{Prompt, Study},
 };
 
 /// One thing that does not agree.
@@ -96,6 +97,13 @@ fn known<T: ToString>(fact: &Fact<T>) -> String {
     fact.value.as_ref().map_or_else(|| "not known".to_owned(), T::to_string)
 }
 
+/// Is it the same machine, as far as times tell? One that does not say what it is need not be.
+pub fn same_machine(a: &Environment, b: &Environment) -> bool {
+    let mut found = Found(Vec::new());
+    machine(&mut found, a, b);
+    !found.0.iter().any(|difference| difference.other_machine)
+}
+
 fn machine(found: &mut Found, a: &Environment, b: &Environment) {
     found.fact(true, "chip", &a.chip, &b.chip);
     if a.chip.value.is_none() && b.chip.value.is_none() {
@@ -172,7 +180,11 @@ fn model(found: &mut Found, a: &Told<'_>, b: &Told<'_>) {
 
 fn plan(found: &mut Found, a: &Study, b: &Study) {
     let prompts = |study: &Study| -> BTreeMap<String, String> {
-        study.prompts.iter().map(|prompt| (prompt.id.clone(), prompt.text.clone())).collect()
+        let asked = |prompt: &Prompt| match prompt.tokens {
+            Some(tokens) => format!("{tokens} tokens of a text of our own"),
+            None => prompt.text.clone(),
+        };
+        study.prompts.iter().map(|prompt| (prompt.id.clone(), asked(prompt))).collect()
     };
     let (first, second) = (prompts(a), prompts(b));
     let none = "none".to_owned();
@@ -203,6 +215,16 @@ fn plan(found: &mut Found, a: &Study, b: &Study) {
     };
     for ((what, a), (_, b)) in settings(a).into_iter().zip(settings(b)) {
         found.put((Kind::Plan, false), what, a, b);
+    }
+    let levels = |study: &Study| -> BTreeMap<String, String> {
+        let keys = |factor: &Factor| factor.levels.iter().map(|level| level.key()).collect::<Vec<_>>().join(", ");
+        study.factors.iter().map(|factor| (factor.label.clone(), keys(factor))).collect()
+    };
+    let (first, second) = (levels(a), levels(b));
+    for label in first.keys().chain(second.keys()).collect::<BTreeSet<_>>() {
+        let of =
+            |levels: &BTreeMap<String, String>| levels.get(label).cloned().unwrap_or_else(|| "no factor".to_owned());
+        found.put((Kind::Plan, false), label, of(&first), of(&second));
     }
     let statistics = |study: &Study| {
         let s = &study.statistics;

@@ -15,7 +15,7 @@ use anyhow::{Result, ensure};
 use serde::Serialize;
 
 pub use claims::baseline;
-pub use conditions::{Difference, Kind};
+pub use conditions::{Difference, Kind, same_machine};
 pub use picture::draw;
 pub use review::{Finding, Review, report, review};
 pub use words::{markdown, markdown_with};
