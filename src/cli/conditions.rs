@@ -28,7 +28,7 @@ pub(super) fn engines(study: &Study, stock_kernels: bool) -> Result<(Conditions,
     let runs_on = |engine: EngineKind| study.models.iter().any(|model| model.engine == engine);
     let kernels = if runs_on(EngineKind::Mlx) { engine::kernels(stock_kernels, &threads(study))? } else { None };
     words.extend(kernels.iter().map(|kernels| ("kernels".to_owned(), kernels.words.clone())));
-    let llama_cpp = if runs_on(EngineKind::LlamaCpp) { engine::llama_cpp_build()? } else { None };
+    let llama_cpp = if runs_on(EngineKind::LlamaCpp) { engine::llama_cpp_build(&threads(study))? } else { None };
     words.extend(llama_cpp.map(|build| ("llama-cpp".to_owned(), build)));
     Ok((words, kernels))
 }
@@ -108,16 +108,7 @@ mod tests {
         let mut then = machine::capture(Vec::new());
         then.chip = Fact::known("Apple M4".to_owned());
         then.libraries.insert("kernels".to_owned(), "offprint avx2, 2 threads".to_owned());
-        let facts = CheckpointFacts {
-            model: "tiny".to_owned(),
-            source: "path:tiny".to_owned(),
-            files: [("model.safetensors".to_owned(), "00".repeat(32))].into(),
-            weight_bytes: 4,
-            parameters: 1,
-            quantization: None,
-            random_weights: true,
-        };
-        then.checkpoints = vec![facts];
+        then.checkpoints = vec![CheckpointFacts::tiny()];
         let changed = |change: &dyn Fn(&mut Environment)| {
             let mut now = then.clone();
             change(&mut now);

@@ -130,13 +130,17 @@ impl Engine for LlamaCpp {
 ///
 /// # Errors
 /// A number of threads in the environment that is none.
-pub(super) fn build() -> Result<String> {
+pub(super) fn build(threads: &[String]) -> Result<String> {
     // SAFETY: no arguments; the answer is a string that llama.cpp keeps.
     let info = unsafe { CStr::from_ptr(llama_cpp_sys_2::llama_print_system_info()) }.to_string_lossy();
     let on = info.split('|').filter_map(|item| item.trim().strip_suffix("= 1"));
     let names: Vec<&str> = on.map(|name| name.rsplit(':').next().unwrap_or(name).trim()).collect();
-    let threads = kernels::threads()?;
-    Ok(format!("{}; {threads} thread{}", names.join(", "), if threads == 1 { "" } else { "s" }))
+    let own = kernels::threads()?;
+    let threads = match threads {
+        [] => format!("{own} thread{}", if own == 1 { "" } else { "s" }),
+        levels => format!("{} threads by design", levels.join(" or ")),
+    };
+    Ok(format!("{}; {threads}", names.join(", ")))
 }
 
 /// Appends tokens to the past.

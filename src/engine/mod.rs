@@ -123,13 +123,16 @@ pub fn compute() -> Result<&'static str> {
     }
 }
 
-/// What llama.cpp was compiled for, and its threads; `None` in a build without it.
+/// What llama.cpp was compiled for, and its threads; `None` in a build without it. `threads`: the levels of that factor, where the
+/// design has it.
 ///
 /// # Errors
 /// A number of threads in the environment that is none.
-pub fn llama_cpp_build() -> Result<Option<String>> {
+pub fn llama_cpp_build(
+    #[cfg_attr(not(feature = "llama-cpp"), expect(unused))] threads: &[String],
+) -> Result<Option<String>> {
     #[cfg(feature = "llama-cpp")]
-    return llama_cpp::build().map(Some);
+    return llama_cpp::build(threads).map(Some);
     #[cfg(not(feature = "llama-cpp"))]
     Ok(None)
 }

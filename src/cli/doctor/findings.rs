@@ -59,7 +59,7 @@ impl Findings {
             known: known_before(&study, &places),
             study,
             places,
-            llama_cpp: engine::llama_cpp_build().map_err(|error| Complaint::from(&error).to_string()),
+            llama_cpp: engine::llama_cpp_build(&[]).map_err(|error| Complaint::from(&error).to_string()),
             environment: machine::capture(Vec::new()),
             free_memory: machine::free_memory(),
             free_disk: machine::free_disk(Path::new(".")),
