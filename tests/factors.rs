@@ -3,6 +3,8 @@
 //! whose every sentence is one.
 #![allow(clippy::unwrap_used)] // a test may: it fails where it should
 
+mod made;
+
 use std::{collections::BTreeMap, path::Path};
 
 use offprint::{
@@ -12,7 +14,7 @@ use offprint::{
     lint,
     machine::Environment,
     paper::{self, Templates},
-    record::{FinishReason, Outcome, RunRecord},
+    record::RunRecord,
     store::Run,
     study::{Plan, PlannedRun, Study},
 };
@@ -78,24 +80,8 @@ impl Design {
     }
 
     fn record(&self, study: &Study, run: &PlannedRun) -> RunRecord {
-        let (n, e2e, failed) = (run.max_tokens, (self.e2e)(study, run), (self.fails)(run));
-        let time = |share: f64| (e2e * share * 1e9) as u64;
-        let ok = |value: u64| (!failed).then_some(value);
-        RunRecord {
-            backend: "none".into(),
-            started_at: "2026-01-02T03:04:05Z".into(),
-            outcome: if failed { Outcome::Failed } else { Outcome::Ok },
-            error: failed.then(|| "it was told to".to_owned()),
-            n_prompt: (!failed).then_some(5),
-            n_gen: (!failed).then_some(n),
-            finish_reason: (!failed).then_some(FinishReason::Length),
-            load_ns: ok(1000),
-            tokenize_ns: ok(1000),
-            ttft_ns: ok(time(0.01)),
-            token_times_ns: (!failed).then(|| (1..=n).map(|i| time(f64::from(i) / f64::from(n) * 0.99) + 1).collect()),
-            e2e_ns: ok(time(1.0)),
-            ..run.row(study)
-        }
+        let row = made::row(study, run, run.max_tokens, (self.e2e)(study, run), (self.fails)(run));
+        RunRecord { load_ns: row.load_ns.map(|_| 1000), tokenize_ns: row.tokenize_ns.map(|_| 1000), ..row }
     }
 
     fn paper(&self) -> Paper {

@@ -2,6 +2,8 @@
 //! or sentence changes unseen.
 #![allow(clippy::unwrap_used)] // a test may: it fails where it should
 
+mod made;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -11,7 +13,7 @@ use offprint::{
     analysis,
     claims::{self, Id, Predicate},
     machine::Environment,
-    record::{FinishReason, Outcome, RunRecord},
+    record::RunRecord,
     store::Run,
     study::{Plan, PlannedRun, Published, Study},
 };
@@ -89,24 +91,8 @@ impl Case {
     }
 
     fn record(&self, study: &Study, run: &PlannedRun) -> RunRecord {
-        let (n, e2e, failed) = ((self.n_gen)(run), (self.e2e)(run), (self.fails)(run));
-        let time = |share: f64| (e2e * share * 1e9) as u64;
-        let ok = |value: u64| (!failed).then_some(value);
-        RunRecord {
-            backend: self.backend.into(),
-            started_at: "2026-01-02T03:04:05Z".into(),
-            outcome: if failed { Outcome::Failed } else { Outcome::Ok },
-            error: failed.then(|| "it was told to".to_owned()),
-            n_prompt: (!failed).then_some(5),
-            n_gen: (!failed).then_some(n),
-            finish_reason: (!failed).then_some(FinishReason::Length),
-            load_ns: ok(0),
-            tokenize_ns: ok(0),
-            ttft_ns: ok(time(0.01)),
-            token_times_ns: (!failed).then(|| (1..=n).map(|i| time(f64::from(i) / f64::from(n) * 0.99) + 1).collect()),
-            e2e_ns: ok(time(1.0)),
-            ..run.row(study)
-        }
+        let row = made::row(study, run, (self.n_gen)(run), (self.e2e)(run), (self.fails)(run));
+        RunRecord { backend: self.backend.into(), ..row }
     }
 
     fn predicates(&self) -> BTreeMap<Id, Predicate> {

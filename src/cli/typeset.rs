@@ -1,4 +1,4 @@
-//! `paper.tex` in a folder -> `paper.pdf` beside it, by the TeX engine that is installed. And: of which records is a PDF?
+//! `paper.tex` in a folder -> `paper.pdf` beside it, by the TeX engine that is installed.
 
 use std::{fs, io::ErrorKind, path::Path, process::Command};
 

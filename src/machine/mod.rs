@@ -208,10 +208,9 @@ impl Environment {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn checkpoint() -> CheckpointFacts {
+impl CheckpointFacts {
+    /// For tests.
+    pub(crate) fn tiny() -> Self {
         CheckpointFacts {
             model: "tiny".to_owned(),
             source: "path:tiny".to_owned(),
@@ -222,10 +221,15 @@ mod tests {
             random_weights: true,
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn what_is_captured_reads_back_equal() {
-        let environment = capture(vec![checkpoint()]);
+        let environment = capture(vec![CheckpointFacts::tiny()]);
         let text = serde_json::to_string_pretty(&environment).unwrap();
         assert_eq!(Environment::from_json("environment.json", &text).unwrap(), environment);
         assert!(environment.logical_cores.value.is_some_and(|cores| cores > 0), "{text}");
@@ -252,7 +256,7 @@ mod tests {
         let captured = Environment {
             processor: Fact::known(processor),
             notes: vec!["odd".to_owned()],
-            ..capture(vec![checkpoint()])
+            ..capture(vec![CheckpointFacts::tiny()])
         };
         let environment = serde_json::to_value(captured).unwrap();
         let fields = [&environment, &environment["checkpoints"][0], &environment["processor"]["value"]]

@@ -230,7 +230,6 @@ fn skin(name: &str, template: &str, front: &Front, escape: fn(&str) -> String, b
     // Hexadecimal, so that it needs no escaping, which would put places to break into it.
     context.insert("records", &front.records);
     context.insert("real", &front.real);
-    // Into a property of the document, where nothing may break it.
     context.insert("body", bodies[0]);
     context.insert("rest", bodies[1]);
     tera.render(name, &context).map_err(failed)

@@ -92,9 +92,14 @@ pub fn engines(study: &Study, stock_kernels: bool) -> Vec<Finding> {
     found
 }
 
+/// Processors that this program may use.
+fn usable() -> u32 {
+    std::thread::available_parallelism().map_or(u32::MAX, |n| n.get() as u32)
+}
+
 /// Levels of the factor `threads` that this machine has no processors for: what they would measure is a queue.
 fn threads(factor: &Factor) -> Vec<Finding> {
-    let usable = std::thread::available_parallelism().map_or(u32::MAX, |n| n.get() as u32);
+    let usable = usable();
     let levels = factor.levels.iter().filter_map(Level::as_number).filter(|level| *level > f64::from(usable));
     let finding = |level: f64| {
         let what = format!("expected at most {usable} threads, the processors that are usable here, found {level}");
@@ -106,7 +111,7 @@ fn threads(factor: &Factor) -> Vec<Finding> {
 
 /// More threads than processors take turns.
 fn crowded(threads: u32) -> Option<Finding> {
-    let usable = std::thread::available_parallelism().map_or(u32::MAX, |n| n.get() as u32);
+    let usable = usable();
     let what = format!("{threads} threads on {usable} usable processors take turns, and times say little");
     (threads > usable).then(|| Finding::warn("threads", "OFFPRINT_THREADS", what, "ask for fewer, or unset it"))
 }
