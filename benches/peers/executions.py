@@ -25,9 +25,9 @@ class Execution:
     decode: dict  # tok/s by engine: each run's, in order
 
 
-def of(study):
-    """All committed ones of a study, oldest first."""
-    return [read(rows.parent) for rows in sorted((ROOT / "results" / study).glob("*/runs.jsonl"))]
+def of(names):
+    """Those that a document names, `STUDY/STARTED`: what else a checkout has measured under results/ is its own."""
+    return [read(ROOT / "results" / name) for name in names]
 
 
 def read(folder):
@@ -54,27 +54,22 @@ def chip(environment):
     return f"{name} ({', '.join([*filter(None, [told.get('name')]), *numbers]) or 'generation not recorded'})"
 
 
-def write(to, *studies):
+def write(to, *names):
     lines = ["| execution | chip | kernels | runs | all of it, s | engine | decode, tok/s: mean (sd of runs) |"]
     lines += ["|:--|:--|:--|--:|--:|:--|--:|"]
-    for study in studies:
-        for one in reversed(of(study)):
-            where = f"| [{study}/{one.folder.name}]({to(one.folder)}) | {one.chip} | {one.kernels} | {one.runs} | {one.seconds:.1f} |"
-            for engine, rates in sorted(one.decode.items(), reverse=True):
-                lines.append(f"{where} {engine} | {statistics.mean(rates):.1f} ({statistics.stdev(rates):.1f}) |")
-                where = "| | | | | |"
+    for name, one in zip(names, of(names)):
+        where = f"| [{name}]({to(one.folder)}) | {one.chip} | {one.kernels} | {one.runs} | {one.seconds:.1f} |"
+        for engine, rates in sorted(one.decode.items(), reverse=True):
+            lines.append(f"{where} {engine} | {statistics.mean(rates):.1f} ({statistics.stdev(rates):.1f}) |")
+            where = "| | | | | |"
     return lines
 
 
 def claims(to, source, here, there, *ids):
-    """Each id's values on both sides and their ratio, as the paper of `source` (claims.json, or a bundle) prints them."""
-    path = ROOT / source
-    if path.suffix == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            member = next(name for name in archive.namelist() if name.endswith("/paper/claims.json"))
-            found = json.loads(archive.read(member))["claims"]
-    else:
-        found = json.loads(path.read_text("utf-8"))["claims"]
+    """Each id's values on both sides and their ratio, as the paper in the bundle `source` prints them."""
+    with zipfile.ZipFile(ROOT / source) as archive:
+        member = next(name for name in archive.namelist() if name.endswith("/paper/claims.json"))
+        found = json.loads(archive.read(member))["claims"]
     text = lambda name: found[name]["text"]
     lines = [f"| | {here} | {there} | ratio (90 % interval) | verdict |", "|:--|--:|--:|:--|:--|"]
     for name in ids:

@@ -36,9 +36,15 @@ fn a_changed_table_and_a_changed_sample_are_found() {
     copy(Path::new("benches/peers"), &root.join("benches/peers"));
     copy(Path::new("docs"), &root.join("docs"));
     fs::copy("README.md", root.join("README.md")).unwrap();
-    for shared in ["results", "paper"] {
-        std::os::unix::fs::symlink(fs::canonicalize(shared).unwrap(), root.join(shared)).unwrap();
+    // As in a checkout that has measured something of its own since, which is in no table.
+    fs::create_dir_all(root.join("results/smollm2")).unwrap();
+    for entry in fs::read_dir("results").unwrap().chain(fs::read_dir("results/smollm2").unwrap()) {
+        let path = entry.unwrap().path();
+        if !path.ends_with("results/smollm2") {
+            std::os::unix::fs::symlink(fs::canonicalize(&path).unwrap(), root.join(&path)).unwrap();
+        }
     }
+    copy(Path::new("results/smollm2/20261126T114313Z"), &root.join("results/smollm2/20991231T235959Z"));
     assert!(check_tables(root).status.success());
 
     let altered = |file: &str, from: &str, to: &str| {
