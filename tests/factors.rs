@@ -315,7 +315,7 @@ fn faults(name: &str, paper: &Paper) -> Vec<String> {
             }
         }
     }
-    found.extend(lint::lint(&text).iter().map(|finding| format!("{finding:?}")));
+    found.extend(lint::markdown(&text).findings.iter().map(|finding| format!("{finding:?}")));
     found.into_iter().map(|fault| format!("{name}: {fault}")).collect()
 }
 

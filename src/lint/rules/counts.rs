@@ -4,56 +4,56 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Finding, Paper};
+use super::Paper;
 use crate::lint::{
-    Sure,
+    document::Place,
+    label::{Quantity, Stat},
     number::{self, Stated, show},
-    quantity::{Quantity, Stat},
+    report::{Out, Said, Sure},
+    words::one_of,
 };
 
 /// Things that are counted, never measured.
-const COUNTED: [&str; 16] = [
-    "item", "error", "answer", "question", "bug", "child", "children", "attempt", "click", "mistake", "task", "word",
-    "visit", "failure", "crash", "crashe",
-];
+const COUNTED: &str =
+    "item|error|answer|question|bug|child|children|attempt|click|mistake|task|word|visit|failure|crash|crashe";
 
 /// `a mean of 3.47 errors (n = 15)`, `mean number of errors was 3.47 (N = 15)`.
 static SENTENCE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"(?i)(?:mean|average)\s+(?:of\s+(?P<v1>\d+\.\d+)\s+(?P<noun1>[a-z]+)|(?:number|count)\s+of\s+(?P<noun2>[a-z]+)(?:\s+[a-z]+){0,2}\s+(?:was|is|of|=)\s+(?P<v2>\d+\.\d+))[^.]*?\(\s*n\s*=\s*(?P<n>\d+)\s*\)").ok()
 });
 
-pub fn check(paper: &Paper<'_>, findings: &mut Vec<Finding>) {
-    for table in paper.tables {
+pub fn check(paper: &Paper<'_>, out: &mut Out<'_>) {
+    for table in &paper.readings {
         for row in 0..table.source.rows.len() {
             let Some(n) = table.row(row).find(|r| r.stat == Stat::Count).map(|r| r.value) else { continue };
             for mean in table.row(row).filter(|r| r.stat == Stat::Mean && counted(&r.quantity)) {
-                grim(mean.line, mean.value, n, &mean.quote(), findings);
+                grim(mean.place, mean.value, n, &mean.quote(), out);
             }
         }
     }
-    for paragraph in &paper.document.paragraphs {
-        for captures in SENTENCE.iter().flat_map(|pattern| pattern.captures_iter(&paragraph.text)) {
+    for paragraph in &paper.paragraphs {
+        for captures in SENTENCE.iter().flat_map(|pattern| pattern.captures_iter(&paragraph.text.text)) {
             let get = |a, b| captures.name(a).or(captures.name(b)).map_or("", |m| m.as_str());
-            let [value, n] =
-                [get("v1", "v2"), get("n", "n")].map(|text| number::all(text).first().map(|(_, stated)| *stated));
+            let [value, n] = [get("v1", "v2"), get("n", "n")]
+                .map(|text| number::all(text, paper.decimals).first().map(|found| found.stated));
             let noun = Quantity {
                 words: vec![get("noun1", "noun2").trim_end_matches('s').to_lowercase()],
                 ..Quantity::default()
             };
             if let (Some(value), Some(n), true) = (value, n, counted(&noun)) {
-                let line = paragraph.line(captures.get(0).map_or(0, |whole| whole.start()));
-                grim(line, value, n, &captures[0], findings);
+                let place = paragraph.text.place(captures.get(0).map_or(0, |whole| whole.start()));
+                grim(place, value, n, &captures[0], out);
             }
         }
     }
 }
 
 fn counted(quantity: &Quantity) -> bool {
-    let has = |names: &[&str]| quantity.words.iter().any(|word| names.contains(&word.as_str()));
-    (has(&COUNTED) || has(&["number"])) && !has(&["rate", "percentage", "length", "time"])
+    let has = |names: &'static str| quantity.words.iter().any(|word| one_of(names, word));
+    (has(COUNTED) || has("number")) && !has("rate|percentage|length|time")
 }
 
-fn grim(line: usize, mean: Stated, n: Stated, stated: &str, findings: &mut Vec<Finding>) {
+fn grim(place: Place, mean: Stated, n: Stated, stated: &str, out: &mut Out<'_>) {
     // The number of people is exact; with more of them than steps of the last digit, every value is possible.
     let n = n.value;
     if n < 1.0 || n.fract() != 0.0 || mean.half * 2.0 * n >= 1.0 {
@@ -62,8 +62,8 @@ fn grim(line: usize, mean: Stated, n: Stated, stated: &str, findings: &mut Vec<F
     let nearest = (mean.value * n).round() / n;
     if (nearest - mean.value).abs() > mean.half * (1.0 + 1e-6) {
         let below = (mean.value * n).floor();
-        findings.push(Finding {
-            line,
+        out.push(Said {
+            place,
             rule: "grim",
             sure: Sure::Error,
             stated: format!("{stated} with n = {n}"),

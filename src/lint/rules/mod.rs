@@ -1,78 +1,90 @@
 //! The rules, one file for each kind of arithmetic. A rule reads, and adds findings; none knows of another.
 
 mod arithmetic;
+mod brackets;
 mod change;
+mod copied;
 mod counts;
+mod derived;
 mod groups;
+mod names;
+mod parts;
+mod ranking;
 mod rates;
 mod restated;
 mod spread;
+mod stated;
+mod summary;
 mod tests;
-mod totals;
+mod told;
 mod trend;
+mod within;
 
-use super::quantity::Stat;
 use super::{
-    Finding,
-    document::Document,
-    quantity::Quantity,
-    tables::{Reading, Table},
+    paper::Paper,
+    report::{Out, Read, Report},
+    silence,
 };
 
-/// A paper as rules see it.
-pub struct Paper<'a> {
-    pub document: &'a Document,
-    pub tables: &'a [Table<'a>],
-}
-
-impl Paper<'_> {
-    /// The one statistic that the paper gives of a quantity over all data; `None` also if there are several, since they
-    /// then belong to different data.
-    pub fn overall(&self, quantity: &Quantity, stat: Stat) -> Option<&Reading> {
-        let fits = |reading: &&Reading| reading.overall && reading.stat == stat && reading.quantity.same(quantity);
-        let mut found = self.tables.iter().flat_map(|table| &table.readings).filter(fits);
-        let first = found.next()?;
-        found.next().is_none().then_some(first)
-    }
-
-    /// Columns of means by level, with their tables.
-    pub fn groups(&self) -> impl Iterator<Item = (&Table<'_>, Vec<&Reading>)> {
-        let one_way = self.tables.iter().filter(|table| table.one_way);
-        one_way.flat_map(|table| table.columns().into_iter().map(move |column| (table, table.levels(column)))).filter(
-            |(table, levels)| {
-                // Every level must have its number, or a mean of them says nothing.
-                let rows = table.source.rows.len() - table.overall_rows();
-                levels.len() == rows && rows > 1 && matches!(levels[0].stat, Stat::Value | Stat::Mean)
-            },
-        )
-    }
-
-    /// The whole prose in lower case, to look for words that change what a rule may assume.
-    pub fn mentions(&self, words: &[&str]) -> bool {
-        self.document.paragraphs.iter().any(|paragraph| {
-            let text = paragraph.text.to_lowercase();
-            words.iter().any(|word| text.contains(word))
-        })
-    }
-}
-
 /// Applies every rule.
-pub fn all(document: &Document, tables: &[Table<'_>]) -> Vec<Finding> {
-    let paper = Paper { document, tables };
-    let mut findings = Vec::new();
+pub fn all(paper: &Paper<'_>) -> Report {
+    let mut out = Out::new(paper.document);
     for check in [
+        derived::check,
+        summary::check,
+        change::check,
+        stated::check,
+        arithmetic::check,
+        parts::check,
         spread::check,
         groups::check,
         rates::check,
-        change::check,
-        arithmetic::check,
-        totals::check,
         counts::check,
         restated::check,
         trend::check,
         tests::check,
+        copied::check,
+        brackets::check,
+        ranking::check,
+        told::check,
+        within::check,
     ] {
-        check(&paper, &mut findings);
+        check(paper, &mut out);
     }
-    findings
+    finish(paper, out)
+}
+
+/// In the order of places, once each, without what the author has answered.
+fn finish(paper: &Paper<'_>, out: Out<'_>) -> Report {
+    let Out { mut findings, mut agreed, .. } = out;
+    findings.sort_by(|a, b| (a.0, a.1.rule, &a.1.stated).cmp(&(b.0, b.1.rule, &b.1.stated)));
+    // One thing wrong is one finding: the surest of a rule at a place.
+    findings.sort_by(|a, b| (a.0, a.1.rule, a.1.sure).cmp(&(b.0, b.1.rule, b.1.sure)));
+    findings.dedup_by(|a, b| a.0 == b.0 && a.1.rule == b.1.rule && (a.1.stated == b.1.stated || a.1.sure != b.1.sure));
+    agreed.sort_by(|a, b| (a.0, a.1.rule, &a.1.stated).cmp(&(b.0, b.1.rule, &b.1.stated)));
+    agreed.dedup();
+    let mut report = Report { read: read(paper), ..Report::default() };
+    for (place, finding) in findings {
+        match silence::answer(paper.document, place, finding.rule) {
+            Some(answer) => report.silenced.push((finding, answer.reason.clone())),
+            None => report.findings.push(finding),
+        }
+    }
+    report.agreed = agreed.into_iter().map(|(_, agreement)| agreement).collect();
+    report
+}
+
+fn read(paper: &Paper<'_>) -> Read {
+    let sentences = paper.paragraphs.iter().flat_map(|paragraph| &paragraph.sentences);
+    let in_cells =
+        paper.tables.iter().filter_map(|view| view.grid.as_ref()).flat_map(|grid| grid.cells.iter().flatten());
+    Read {
+        tables: paper.tables.len(),
+        tables_understood: paper.tables.iter().filter(|view| view.grid.is_some()).count(),
+        rows: paper.tables.iter().map(|view| view.table.rows.len()).sum(),
+        numbers: sentences.clone().map(|sentence| sentence.quantities.len()).sum::<usize>()
+            + in_cells.filter(|cell| cell.value.is_some()).count(),
+        sentences: sentences.filter(|sentence| !sentence.quantities.is_empty()).count(),
+        left_out: paper.document.left_out.iter().map(|left| left.why.clone()).collect(),
+    }
 }

@@ -1,19 +1,21 @@
 //! Rates and times against the counts that they must give.
 
-use super::{Finding, Paper};
+use super::Paper;
 use crate::lint::{
-    Sure,
+    label::{Quantity, Stat},
     number::{Interval, Stated, show},
-    quantity::{Quantity, Stat, Unit},
-    tables::Reading,
+    readings::{Reading, Table},
+    report::{Out, Said, Sure},
+    unit::Dim,
+    words::{contains_any, one_of},
 };
 
 /// A mean of rates times a mean of times exceeds the count by the scatter's square: 5 % stands for a CV of 22 %.
 const SCATTER: f64 = 0.05;
 
-pub fn check(paper: &Paper<'_>, findings: &mut Vec<Finding>) {
+pub fn check(paper: &Paper<'_>, out: &mut Out<'_>) {
     let defined = defined(paper);
-    for table in paper.tables {
+    for table in &paper.readings {
         for row in 0..table.source.rows.len() {
             let cells: Vec<&Reading> = table.row(row).filter(|r| matches!(r.stat, Stat::Value | Stat::Mean)).collect();
             let tokens = table
@@ -24,11 +26,11 @@ pub fn check(paper: &Paper<'_>, findings: &mut Vec<Finding>) {
             else {
                 continue;
             };
-            let product = Interval::of(rate.value).times(Interval::of(time.value));
-            if product.low > tokens.high() * (1.0 + SCATTER) {
+            let product = rate.value.interval().times(time.value.interval());
+            if product.low - spread(table, row) > tokens.high() * (1.0 + SCATTER) {
                 let value = rate.value.value * time.value.value;
-                findings.push(Finding {
-                    line: rate.line,
+                out.push(Said {
+                    place: rate.place,
                     rule: "rate-time",
                     sure: if defined { Sure::Error } else { Sure::Warning },
                     stated: format!("{} tokens in {} s at {} tok/s", show(tokens.value), time.text, rate.text),
@@ -41,51 +43,49 @@ pub fn check(paper: &Paper<'_>, findings: &mut Vec<Finding>) {
             }
         }
     }
-    pooled(paper, findings);
+    pooled(paper, out);
+}
+
+/// Where deviations stand beside the means, the product of the means exceeds the count by no more than their product: a
+/// correlation of -1 between rate and time.
+fn spread(table: &Table<'_>, row: usize) -> f64 {
+    let of = |kind: fn(&Quantity) -> bool| {
+        table.row(row).find(|r| r.stat == Stat::Sd && kind(&r.quantity)).map(|r| r.value.high())
+    };
+    of(is_rate).zip(of(is_time)).map_or(0.0, |(rate, time)| rate * time)
 }
 
 /// Does the paper divide tokens by the same time that it calls latency?
 fn defined(paper: &Paper<'_>) -> bool {
-    let over = ["divided by", "/ latency", "per second of latency", "over latency", "over the latency"];
-    paper.document.paragraphs.iter().any(|paragraph| {
-        let text = paragraph.text.to_lowercase();
+    let over = "divided by|/ latency|per second of latency|over latency|over the latency";
+    paper.paragraphs.iter().any(|paragraph| {
+        let text = paragraph.text.text.to_lowercase();
         text.contains("throughput")
-            && over.iter().any(|words| text.contains(words))
+            && contains_any(&text, over)
             && (text.contains("latency") || text.contains("total time"))
     })
 }
 
 /// The mean throughput over lengths against all tokens divided by all time: they differ, so a paper says which it means.
-fn pooled(paper: &Paper<'_>, findings: &mut Vec<Finding>) {
-    let says = [
-        "mean of rates",
-        "mean of the rates",
-        "per-run rate",
-        "pooled",
-        "total tokens",
-        "all tokens divided",
-        "harmonic",
-        "mean of per-run",
-        "averaged over runs",
-        "average of rates",
-        "rate of each run",
-    ];
-    if paper.mentions(&says) || !defined(paper) {
+fn pooled(paper: &Paper<'_>, out: &mut Out<'_>) {
+    let says = "mean of rates|mean of the rates|per-run rate|pooled|total tokens|all tokens divided|harmonic|mean of per-run|averaged over runs|average of rates|rate of each run";
+    if paper.mentions(says) || !defined(paper) {
         return;
     }
-    let by_length = paper.tables.iter().find(|table| table.one_way && counts_tokens(&table.factor.quantity));
+    let by_length = paper.readings.iter().find(|table| table.one_way && counts_tokens(&table.factor.quantity));
     let Some(table) = by_length else { return };
     let counts: Option<Vec<Stated>> = (0..table.source.rows.len()).map(|row| table.level(row)).collect();
     let Some(counts) = counts.filter(|counts| counts.len() > 1) else { return };
     let tokens = counts.iter().map(|count| count.value).sum::<f64>() / counts.len() as f64;
     let means: Vec<&Reading> =
-        paper.tables.iter().flat_map(|table| &table.readings).filter(|r| r.overall && r.stat == Stat::Mean).collect();
+        paper.readings.iter().flat_map(|table| &table.readings).filter(|r| r.overall && r.stat == Stat::Mean).collect();
     let (Some(rate), Some(time)) = (unique(&means, is_rate), unique(&means, is_time)) else { return };
-    let follows = Interval { low: tokens, high: tokens }.over(Interval::of(time.value));
-    let stated = Interval::of(rate.value);
+    let follows = Interval { low: tokens, high: tokens }.over(time.value.interval());
+    let Some(follows) = follows else { return };
+    let stated = rate.value.interval();
     if follows.low > stated.high * (1.0 + SCATTER) || follows.high < stated.low * (1.0 - SCATTER) {
-        findings.push(Finding {
-            line: rate.line,
+        out.push(Said {
+            place: rate.place,
             rule: "pooled-rate",
             sure: Sure::Warning,
             stated: format!("mean {}", rate.quote()),
@@ -104,14 +104,14 @@ fn unique<'a>(readings: &[&'a Reading], kind: fn(&Quantity) -> bool) -> Option<&
 
 /// A rate without an adjective: decode, prefill and peak rates belong to other times.
 fn is_rate(quantity: &Quantity) -> bool {
-    quantity.unit == Unit::TokensPerSecond && quantity.is(&["throughput", "speed", "rate"])
+    quantity.dim == Dim::Rate("token".into()) && quantity.is(&["throughput", "speed", "rate"])
 }
 
 fn is_time(quantity: &Quantity) -> bool {
-    quantity.unit == Unit::Seconds && quantity.is(&["latency", "time", "duration"])
+    quantity.dim == Dim::Time && quantity.is(&["latency", "time", "duration"])
 }
 
 fn counts_tokens(quantity: &Quantity) -> bool {
-    let input = |word: &String| ["prompt", "input", "context"].contains(&word.as_str());
-    (quantity.unit == Unit::Tokens || quantity.is(&["token"])) && !quantity.words.iter().any(input)
+    let input = |word: &String| one_of("prompt|input|context", word);
+    (quantity.dim == Dim::Count("token".into()) || quantity.is(&["token"])) && !quantity.words.iter().any(input)
 }

@@ -1,0 +1,43 @@
+//! Changes that a sentence states as a percentage or a factor, against the pair of numbers that they are of.
+
+mod claims;
+mod held;
+mod link;
+mod listed;
+mod pairs;
+
+pub use claims::{Claim, Kind, claims};
+use held::{direction, held};
+use listed::listed;
+pub use pairs::{Pair, pairs};
+
+use super::Paper;
+use crate::lint::{report::Out, sentence::Sentence};
+
+pub fn check(paper: &Paper<'_>, out: &mut Out<'_>) {
+    for (index, paragraph) in paper.paragraphs.iter().enumerate() {
+        if paragraph.text.item && index >= 2 {
+            listed([&paper.paragraphs[index - 2], &paper.paragraphs[index - 1], paragraph], out);
+        }
+        let mut before: Option<&Sentence<'_>> = None;
+        for sentence in &paragraph.sentences {
+            if !sentence.quantities.is_empty() {
+                let pairs = pairs(sentence);
+                for pair in pairs.iter().filter(|pair| pair.verb != 0) {
+                    direction(sentence, pair, out);
+                }
+                for claim in claims(sentence, &pairs) {
+                    held(sentence, &pairs, &claim, before, out);
+                }
+            }
+            before = Some(sentence);
+        }
+    }
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split(|c: char| !(c.is_alphanumeric() || "-'’".contains(c)))
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect()
+}
