@@ -287,7 +287,7 @@ impl<'a> Asked<'a> {
             let width = predicted.half() + 2.0 * cell.step.min(stated.half);
             let digits = if width > 0.0 { (stated.value.abs() / width).log10() } else { 4.0 };
             let trivial = stated.value == 0.0 || (stated.value == 1.0 && matches!(self.dim, Dim::None | Dim::Factor));
-            if digits >= 0.3 && !trivial && said.insert(cell.text.as_str()) {
+            if digits >= 0.3 && !trivial && !self.negligible(shape, row, width) && said.insert(cell.text.as_str()) {
                 fit.fits.push(row);
                 fit.digits += digits.min(4.0);
             }
@@ -300,7 +300,14 @@ impl<'a> Asked<'a> {
         if self.rows.len() < 2 || self.grid.turned || !matches!(self.dim, Dim::Rate(_)) {
             return;
         }
-        for shape in shapes(self).into_iter().filter(|shape| matches!(shape, Shape::Rate(..))) {
+        // Things, of which there are whole ones.
+        let whole = |column: usize| {
+            self.rows
+                .iter()
+                .all(|row| self.grid.cell(*row, column).value.is_some_and(|v| v.value >= 1.0 && v.value.fract() == 0.0))
+        };
+        let counts = |shape: &Shape| matches!(shape, Shape::Rate(amount, _) if whole(*amount));
+        for shape in shapes(self).into_iter().filter(counts) {
             let power = |row: &usize| -> Option<i32> {
                 let (predicted, stated) =
                     (self.predicted(shape, *row)?, self.stated(self.grid.cell(*row, self.target))?);
@@ -321,6 +328,16 @@ impl<'a> Asked<'a> {
             ];
             return out.wrong(self.grid.place(row, self.target), "derived", Sure::Warning, said);
         }
+    }
+
+    /// A difference of which one number is too small to be seen is the other number.
+    fn negligible(&self, shape: Shape, row: usize, width: f64) -> bool {
+        let operands = match shape {
+            Shape::Difference(a, b) => [self.value(row, a), self.value(row, b)],
+            Shape::BaseDifference(a) => [self.value(row, a), self.bases.get(row).and_then(|base| self.value(*base, a))],
+            _ => return false,
+        };
+        operands.iter().flatten().any(|operand| operand.middle().abs() <= 2.0 * width)
     }
 
     /// How much must fit before what does not is odd.
