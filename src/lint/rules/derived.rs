@@ -71,7 +71,12 @@ fn columns(grid: &Grid, out: &mut Out<'_>) {
     }
     for target in 0..grid.columns.len() {
         let asked = Asked::new(grid, target);
-        if asked.rows.is_empty() {
+        // A statistic beside others is of the same numbers, and follows from none of them.
+        let statistic = one_of(
+            "median|min|max|mean|sd|std|std dev|std.|minimum|maximum|average|avg|cv|p50|p90|p95|p99|stdev|range",
+            asked.header.trim(),
+        );
+        if asked.rows.is_empty() || statistic {
             continue;
         }
         let mut found: Vec<Fit> = shapes(&asked).into_iter().filter_map(|shape| asked.held(shape)).collect();
