@@ -131,6 +131,19 @@ impl Grid {
         Grid { rows: self.columns.clone(), columns: self.rows.clone(), cells, turned: !self.turned, levels: false }
     }
 
+    /// The dimension that most numbers of a column have; `None` where it has none.
+    pub fn dim(&self, column: usize) -> Option<Dim> {
+        let mut dims: Vec<&Dim> = self
+            .cells
+            .iter()
+            .map(|row| &row[column])
+            .filter(|cell| cell.value.is_some())
+            .map(|cell| &cell.unit.dim)
+            .collect();
+        dims.sort();
+        dims.get(dims.len() / 2).map(|dim| (*dim).clone())
+    }
+
     pub fn cell(&self, row: usize, column: usize) -> &Cell {
         &self.cells[row][column]
     }

@@ -26,9 +26,6 @@ pub fn lint(document: &Document) -> Report {
 }
 
 /// The same of Markdown as it stands.
-///
-/// # Panics
-/// Never: text is UTF-8 already.
 pub fn markdown(text: &str) -> Report {
     let document = document::read("", text.as_bytes(), Some(document::Format::Markdown), None);
     document.map(|document| lint(&document)).unwrap_or_default()

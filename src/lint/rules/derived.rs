@@ -314,16 +314,13 @@ impl<'a> Asked<'a> {
         let counts = |shape: &Shape| matches!(shape, Shape::Rate(amount, _) if whole(*amount));
         for shape in shapes(self).into_iter().filter(counts) {
             let power = |row: &usize| -> Option<i32> {
-                let (predicted, stated) =
-                    (self.predicted(shape, *row)?, self.stated(self.grid.cell(*row, self.target))?);
+                let predicted = self.predicted(shape, *row)?;
                 let own = self.grid.cell(*row, self.target).value?.value;
-                let _ = stated;
                 [-3, 3, -6, 6, -9, 9]
                     .into_iter()
                     .find(|power| (own * 10f64.powi(*power) / predicted.middle() - 1.0).abs() < 0.2)
             };
             let powers: Option<Vec<i32>> = self.rows.iter().map(power).collect();
-
             let Some(powers) = powers.filter(|powers| powers.windows(2).all(|two| two[0] == two[1])) else { continue };
             let row = self.rows[0];
             let said = [
@@ -390,11 +387,7 @@ impl<'a> Asked<'a> {
             return false;
         };
         let marked = self.dim == Dim::Factor || self.dim == Dim::Percent;
-        let alike = |column: &usize| {
-            *column != self.target
-                && common(self.grid, *column).is_some_and(|dim| !matches!(dim, Dim::Factor | Dim::Percent))
-        };
-        let sources: Vec<usize> = (0..self.grid.columns.len()).filter(alike).collect();
+        let sources = self.measured();
         let named = |column: usize| {
             self.grid.columns[column]
                 .lower
@@ -406,15 +399,20 @@ impl<'a> Asked<'a> {
             && (sources == [source] || named(source) && sources.iter().filter(|column| named(**column)).count() == 1)
     }
 
+    /// The other columns that are no ratios themselves.
+    fn measured(&self) -> Vec<usize> {
+        let alike = |column: &usize| {
+            *column != self.target
+                && self.grid.dim(*column).is_some_and(|dim| !matches!(dim, Dim::Factor | Dim::Percent))
+        };
+        (0..self.grid.columns.len()).filter(alike).collect()
+    }
+
     /// A column of factors beside two columns of one kind, and no other: whose ratio should it be?
     fn only_pair(&self, shape: Shape) -> bool {
         let (Shape::Ratio(a, b) | Shape::Change(a, b)) = shape else { return false };
-        let alike = |column: &usize| {
-            *column != self.target
-                && common(self.grid, *column).is_some_and(|dim| !matches!(dim, Dim::Factor | Dim::Percent))
-        };
-        let sources: Vec<usize> =
-            (0..self.grid.columns.len()).filter(alike).filter(|column| !(self.grid.levels && *column == 0)).collect();
+        let mut sources = self.measured();
+        sources.retain(|column| !(self.grid.levels && *column == 0));
         (self.dim == Dim::Factor && matches!(shape, Shape::Ratio(..))
             || self.dim == Dim::Percent && matches!(shape, Shape::Change(..)) && self.hint.change)
             && !self.grid.turned
@@ -591,7 +589,7 @@ fn shapes(asked: &Asked<'_>) -> Vec<Shape> {
     let grid = asked.grid;
     let sources: Vec<(usize, Dim)> = (0..grid.columns.len())
         .filter(|column| *column != asked.target)
-        .filter_map(|column| Some((column, common(grid, column)?)))
+        .filter_map(|column| Some((column, grid.dim(column)?)))
         .collect();
     let compared = matches!(asked.dim, Dim::None | Dim::Factor | Dim::Percent | Dim::Points);
     let mut shapes = Vec::new();
@@ -653,15 +651,4 @@ fn runs(asked: &Asked<'_>, sources: &[(usize, Dim)]) -> Vec<Shape> {
         }
     }
     shapes
-}
-
-/// The dimension that most cells of a column have; `None` where it has few numbers.
-fn common(grid: &Grid, column: usize) -> Option<Dim> {
-    let mut dims: Vec<&Dim> = (0..grid.rows.len())
-        .map(|row| grid.cell(row, column))
-        .filter(|cell| cell.value.is_some())
-        .map(|cell| &cell.unit.dim)
-        .collect();
-    dims.sort();
-    dims.get(dims.len() / 2).map(|dim| (*dim).clone())
 }

@@ -1,7 +1,7 @@
 //! "1.4 to 2.1× at every size", "at least 30 %", "up to 3×": the ends of a column, or of the ratios of two.
 
 use super::super::names::is_summary;
-use super::{Named, Said, common};
+use super::{Named, Said};
 use crate::lint::{
     grid::Grid,
     number::{Bound, Interval, Stated, show},
@@ -122,7 +122,7 @@ impl Said<'_, '_> {
             .columns
             .iter()
             .copied()
-            .filter(|column| !matches!(common(grid, *column), Some(Dim::Factor | Dim::Percent)))
+            .filter(|column| !matches!(grid.dim(*column), Some(Dim::Factor | Dim::Percent)))
             .collect();
         let (grid, two) = match (systems.as_slice(), named.rows.as_slice()) {
             ([a, b], []) => (grid, [*a, *b]),
@@ -164,13 +164,12 @@ impl Said<'_, '_> {
     /// The columns before and after, where the table has no others and the sentence names none.
     fn only_two(&self, grid: &Grid) -> Option<[usize; 2]> {
         let start = usize::from(grid.levels);
-        let measured: Vec<usize> =
-            (start..grid.columns.len()).filter(|column| common(grid, *column).is_some()).collect();
+        let measured: Vec<usize> = (start..grid.columns.len()).filter(|column| grid.dim(*column).is_some()).collect();
         let before = |column: usize| {
             contains_any(&grid.columns[column].lower, "before|baseline|old|stock|vorher|without|原始|优化前")
         };
         match measured.as_slice() {
-            [a, b] if common(grid, *a) == common(grid, *b) && (before(*a) || before(*b)) => Some([*a, *b]),
+            [a, b] if grid.dim(*a) == grid.dim(*b) && (before(*a) || before(*b)) => Some([*a, *b]),
             _ => None,
         }
     }

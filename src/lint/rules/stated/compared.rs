@@ -4,7 +4,7 @@ use super::super::{
     change::{Claim, Kind},
     names::brief,
 };
-use super::{Named, Said, common, covers, named::tokens};
+use super::{Named, Said, covers, named::tokens};
 use crate::lint::{
     grid::{Cell, Grid},
     number::{Bound, Interval, show},
@@ -142,12 +142,8 @@ impl Said<'_, '_> {
             return None;
         }
         let (turned, side);
-        let systems: Vec<usize> = named
-            .columns
-            .iter()
-            .copied()
-            .filter(|column| !matches!(common(grid, *column), Some(Dim::Factor)))
-            .collect();
+        let systems: Vec<usize> =
+            named.columns.iter().copied().filter(|column| !matches!(grid.dim(*column), Some(Dim::Factor))).collect();
         let (grid, two, rows): (&Grid, [usize; 2], &[usize]) = match (systems.as_slice(), named.rows.as_slice()) {
             ([a, b], rows) if rows.len() <= 1 => (grid, [*a, *b], rows),
             (columns, [a, b]) if columns.len() <= 1 => {

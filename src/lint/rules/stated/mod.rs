@@ -19,7 +19,6 @@ use crate::lint::{
     paper::{Paragraph, View},
     report::Out,
     sentence::{Quantity, Sentence},
-    unit::Dim,
     words::words as list,
 };
 
@@ -106,19 +105,6 @@ impl<'s, 'a> Said<'s, 'a> {
     fn partial(&self) -> bool {
         self.has("excluding|except|without|only|among|if|would|could|expected|target|goal|previous|previously|prior|theoretical|smaller|larger|some|most|many|other|others|first|last|few|half|typical|typically|when|older|certain|workloads|small|large|long|short|cold|warm|after|before|subsequent|following|shown|best|worst")
     }
-}
-
-/// The dimension that most cells of a column have.
-fn common(grid: &Grid, column: usize) -> Option<Dim> {
-    let mut dims: Vec<&Dim> = grid
-        .cells
-        .iter()
-        .map(|row| &row[column])
-        .filter(|cell| cell.value.is_some())
-        .map(|cell| &cell.unit.dim)
-        .collect();
-    dims.sort();
-    dims.get(dims.len() / 2).map(|dim| (*dim).clone())
 }
 
 /// What is said holds of a value.

@@ -1,7 +1,7 @@
 //! "Average speedup: 1.97×": a mean, a median of a column, by every kind of mean.
 
 use super::super::names::{brief, is_summary};
-use super::{Named, Said, common, covers, named::tokens};
+use super::{Named, Said, covers, named::tokens};
 use crate::lint::{
     grid::{Cell, Grid},
     means,
@@ -138,7 +138,7 @@ impl Said<'_, '_> {
     /// The one column that a quantity can be of: by its header's words, or as the only one of its kind.
     pub(super) fn column(&self, grid: &Grid, quantity: &Quantity, named: &Named) -> Option<usize> {
         let alike = |column: &usize| {
-            let dim = common(grid, *column);
+            let dim = grid.dim(*column);
             let header = &grid.columns[*column].lower;
             let ratio = header.contains("speed")
                 || header.contains("ratio")
