@@ -26,7 +26,7 @@ enum Kind {
 }
 
 /// SplitMix64 from the FNV-1a hash of the name.
-fn random_words(name: &str, count: usize) -> impl Iterator<Item = u64> {
+pub fn random_words(name: &str, count: usize) -> impl Iterator<Item = u64> {
     let seed = name
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
@@ -110,7 +110,9 @@ pub fn tensors(config: &Value, dtype: Dtype) -> Tensors {
 /// Writes the folder, its tensors spread over `shards` files.
 pub fn write(folder: &Path, config: &Value, tensors: &Tensors, shards: usize) {
     fs::write(folder.join("config.json"), config.to_string()).unwrap();
-    fs::write(folder.join("tokenizer.json"), tokenizer(config["vocab_size"].as_u64().unwrap()).to_string()).unwrap();
+    // Models that see have it among those of the text.
+    let words = config["vocab_size"].as_u64().or(config["text_config"]["vocab_size"].as_u64());
+    fs::write(folder.join("tokenizer.json"), tokenizer(words.unwrap()).to_string()).unwrap();
     for shard in 0..shards {
         let views =
             tensors.iter().enumerate().filter(|(index, _)| index % shards == shard).map(|(_, (name, tensor))| {

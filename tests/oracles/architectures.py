@@ -148,13 +148,15 @@ CONFIGS |= {
     "llama_traditional": changed("llama", rope_traditional=True, rope_scaling=None, rope_theta=5000.0),
     "llama_tied_by_default": changed("llama", tie_word_embeddings=None),
     "llama_untied": changed("llama", tie_word_embeddings=False, attention_bias=True, mlp_bias=True),
+    "qwen3_yarn_long": changed("qwen3_yarn", rope_scaling=YARN | dict(original_max_position_embeddings=4096, beta_fast=24.0)),
     "mistral_heads": changed("mistral", head_dim=64, rope_theta=1e6),
     "gemma3_tied": changed("gemma3_text"),
-    "gemma3": wrapped("gemma3", "gemma3_text", outside=("vocab_size",)),
+    # An epsilon so large that a wrong one shows: these add it to large numbers.
+    "gemma3": wrapped("gemma3", "gemma3_text", outside=("vocab_size",), rms_norm_eps=0.05),
     "mistral3": wrapped("mistral3", "mistral", tie_word_embeddings=None, rope_theta=1e6),
     "mistral3_ministral3": wrapped("mistral3", "ministral3"),
     "gemma4": wrapped(
-        "gemma4", "gemma4_text", outside=("vocab_size",), use_double_wide_mlp=True,
+        "gemma4", "gemma4_text", outside=("vocab_size",), use_double_wide_mlp=True, rms_norm_eps=0.05,
         rope_parameters=dict(
             full_attention=dict(rope_type="proportional", rope_theta=5e5, partial_rotary_factor=0.5),
             sliding_attention=dict(rope_type="default", rope_theta=2e4))),
@@ -199,6 +201,8 @@ for _name, _base in ROPES_OF_TRANSFORMERS_5.items():
     _rope = dict(rope_type=_scaling.pop("type", "default")) | _scaling | dict(rope_theta=_base)
     if "partial_rotary_factor" in _old:
         _rope["partial_rotary_factor"] = _old["partial_rotary_factor"]
+    if _name == "cohere2":
+        _old["layer_norm_eps"] = _new["layer_norm_eps"] = 0.05
     if _name == "gemma3_text":
         _old["rope_local_base_freq"] = 2e4
         _rope = dict(full_attention=_rope, sliding_attention=dict(rope_type="default", rope_theta=2e4))
