@@ -103,8 +103,8 @@ CONFIGS = {
         model_type="olmo3", tie_word_embeddings=False, sliding_window=WINDOW,
         layer_types=["sliding_attention"] * 3 + ["full_attention"], rope_scaling=YARN),
     "granite": sizes(
-        model_type="granite", head_dim=None, tie_word_embeddings=True, embedding_multiplier=12.0, residual_multiplier=0.22,
-        attention_multiplier=0.0156, logits_scaling=8.0, attention_bias=False, mlp_bias=False),
+        model_type="granite", head_dim=None, tie_word_embeddings=True, embedding_multiplier=3.0, residual_multiplier=0.22,
+        attention_multiplier=0.25, logits_scaling=8.0, attention_bias=False, mlp_bias=False),
     "cohere2": sizes(
         model_type="cohere2", sliding_window=WINDOW, sliding_window_pattern=4, layer_norm_eps=1e-5, logit_scale=0.25,
         attention_bias=False, tie_word_embeddings=True),
@@ -142,25 +142,33 @@ def wrapped(model_type, name, outside=(), **changes):
                 vision_config=dict(hidden_size=64, num_hidden_layers=1)) | {k: text[k] for k in outside}
 
 
-# Traps: where readers have been wrong, or where mlx-lm decides by something else than one expects.
+# Traps: where readers have been wrong, where mlx-lm decides by something else than one expects, or where a value is so large or so
+# far from its default that ignoring it shows (which architectures_faults.py looks for).
 CONFIGS |= {
     "llama_window": changed("llama", sliding_window=WINDOW, layer_types=SLIDING_AND_FULL * 2),
     "llama_traditional": changed("llama", rope_traditional=True, rope_scaling=None, rope_theta=5000.0),
     "llama_tied_by_default": changed("llama", tie_word_embeddings=None),
     "llama_untied": changed("llama", tie_word_embeddings=False, attention_bias=True, mlp_bias=True),
-    "qwen3_yarn_long": changed("qwen3_yarn", rope_scaling=YARN | dict(original_max_position_embeddings=4096, beta_fast=24.0)),
+    "qwen3_yarn_long": changed("qwen3_yarn", rope_scaling=YARN | dict(
+        original_max_position_embeddings=4096, beta_fast=8.0, beta_slow=2.0, mscale=0.7, mscale_all_dim=0.3)),
     "mistral_heads": changed("mistral", head_dim=64, rope_theta=1e6),
     "gemma3_tied": changed("gemma3_text"),
-    # An epsilon so large that a wrong one shows: these add it to large numbers.
     "gemma3": wrapped("gemma3", "gemma3_text", outside=("vocab_size",), rms_norm_eps=0.05),
+    # As Google published it: what is not said is a default.
+    "gemma3_sparse": dict(model_type="gemma3", vocab_size=VOCABULARY, vision_config=dict(hidden_size=64), text_config=dict(
+        model_type="gemma3_text", hidden_size=128, intermediate_size=256, num_hidden_layers=6, sliding_window=WINDOW,
+        rope_scaling=LINEAR)),
     "mistral3": wrapped("mistral3", "mistral", tie_word_embeddings=None, rope_theta=1e6),
     "mistral3_ministral3": wrapped("mistral3", "ministral3"),
     "gemma4": wrapped(
         "gemma4", "gemma4_text", outside=("vocab_size",), use_double_wide_mlp=True, rms_norm_eps=0.05,
-        rope_parameters=dict(
+        final_logit_softcapping=10.0, rope_parameters=dict(
             full_attention=dict(rope_type="proportional", rope_theta=5e5, partial_rotary_factor=0.5),
             sliding_attention=dict(rope_type="default", rope_theta=2e4))),
-    "qwen3_5_vision": CONFIGS["qwen3_5"] | dict(vision_config=dict(hidden_size=64, depth=1)),
+    "qwen3_5_vision": qwen3_5(
+        "qwen3_5", tie_word_embeddings=True, linear_conv_kernel_dim=3, rope_parameters=dict(
+            rope_type="default", rope_theta=1e6, partial_rotary_factor=0.5, mrope_section=[6, 5, 5]),
+    ) | dict(vision_config=dict(hidden_size=64, depth=1)),
     "lfm2_moe": changed(
         "lfm2", model_type="lfm2_moe", num_experts=8, num_experts_per_tok=2, moe_intermediate_size=64, num_dense_layers=1,
         norm_topk_prob=True, use_expert_bias=True, block_dim=None, block_multiple_of=None, block_ffn_dim_multiplier=None,
@@ -185,29 +193,40 @@ BESIDE = {
         "language_model.model.layers.5.self_attn.k_norm.weight": [64]},
     "qwen3_5_vision": VISION | {"mtp.fc.weight": [128, 256], "mtp.norm.weight": [128]},
 }
-BESIDE["mistral3_ministral3"] = BESIDE["mistral3"]
+BESIDE |= {"mistral3_ministral3": BESIDE["mistral3"], "gemma3_sparse": BESIDE["gemma3"]}
 # As transformers 5 spells ropes: the configuration is the new one, the answer mlx-lm's for the old one, since it reads most of
-# these with its default base in silence. (configuration of above, base)
-ROPES_OF_TRANSFORMERS_5 = {
-    "llama": 5e5, "mistral": 1e6, "qwen2": 5e5, "qwen3_yarn": 1e6, "qwen3_moe": 1e6, "gemma2": 5e4, "gemma3_text": 5e5,
-    "phi3_longrope": 5e4, "smollm3": 5e5, "glm4": 5e4, "olmo2": 5e5, "olmo3": 5e5, "granite": 5e4, "cohere2": 5e4,
-    "gpt_oss": 5e4, "mixtral": 5e5,
+# these with its default base in silence. Other values far from their defaults come along.
+TRANSFORMERS_5 = {
+    "llama": dict(rope_theta=5e5, rope_scaling=LLAMA3 | dict(low_freq_factor=2.0, high_freq_factor=6.0)),
+    "mistral": dict(rope_theta=1e6),
+    "qwen2": dict(rope_theta=5e5),
+    "qwen3_yarn": dict(rope_theta=1e6),
+    "qwen3_moe": dict(rope_theta=1e6, mlp_only_layers=[], decoder_sparse_step=2),
+    "gemma2": dict(rope_theta=5e4, rms_norm_eps=0.05, attn_logit_softcapping=20.0, final_logit_softcapping=10.0),
+    "gemma3_text": dict(rope_theta=5e5, rope_local_base_freq=2e4),
+    "phi3_longrope": dict(rope_theta=5e4),
+    "smollm3": dict(rope_theta=5e5, no_rope_layers=[1, 0, 1, 1]),
+    "glm4": dict(rope_theta=5e4),
+    "olmo2": dict(rope_theta=5e5),
+    "olmo3": dict(rope_theta=5e5, layer_types=SLIDING_AND_FULL * 2),
+    "granite": dict(rope_theta=5e4, rms_norm_eps=0.05),
+    "cohere2": dict(rope_theta=5e4, layer_norm_eps=0.05, sliding_window_pattern=2),
+    "gpt_oss": dict(rope_theta=5e4, rms_norm_eps=0.05, layer_types=["full_attention"] + ["sliding_attention"] * 2 + ["full_attention"]),
+    "mixtral": dict(rope_theta=5e5, rms_norm_eps=0.05, num_experts_per_tok=3),
 }
 OLD_SPELLING = {}
-for _name, _base in ROPES_OF_TRANSFORMERS_5.items():
-    _old = changed(_name, rope_theta=_base)
+for _name, _changes in TRANSFORMERS_5.items():
+    _old = changed(_name, **_changes)
     _new = {k: v for k, v in _old.items() if k not in ("rope_theta", "rope_scaling", "partial_rotary_factor")}
     _scaling = dict(_old.get("rope_scaling") or {})
-    _rope = dict(rope_type=_scaling.pop("type", "default")) | _scaling | dict(rope_theta=_base)
+    _rope = dict(rope_type=_scaling.pop("type", "default")) | _scaling | dict(rope_theta=_old["rope_theta"])
     if "partial_rotary_factor" in _old:
         _rope["partial_rotary_factor"] = _old["partial_rotary_factor"]
-    if _name == "cohere2":
-        _old["layer_norm_eps"] = _new["layer_norm_eps"] = 0.05
-    if _name == "gemma3_text":
-        _old["rope_local_base_freq"] = 2e4
-        _rope = dict(full_attention=_rope, sliding_attention=dict(rope_type="default", rope_theta=2e4))
-        _new["layer_types"] = (["sliding_attention"] * 2 + ["full_attention"]) * 2
-        del _new["rope_local_base_freq"], _new["sliding_window_pattern"]
+    if "sliding_window_pattern" in _new:  # layers are listed now
+        _pattern = _new.pop("sliding_window_pattern")
+        _new["layer_types"] = (["sliding_attention"] * (_pattern - 1) + ["full_attention"]) * (_old["num_hidden_layers"] // _pattern)
+    if "rope_local_base_freq" in _new:
+        _rope = dict(full_attention=_rope, sliding_attention=dict(rope_type="default", rope_theta=_new.pop("rope_local_base_freq")))
     CONFIGS[f"{_name}_v5"], OLD_SPELLING[f"{_name}_v5"] = _new | dict(rope_parameters=_rope), _old
 
 # Groups, bits, mode; None: not quantised.
@@ -237,6 +256,10 @@ SPECIAL = {"mxfp4_q8": ((32, 4, "mxfp4"), mxfp4_q8), "unnamed": ((64, 4, "affine
 IN_ALL_MODES = ["qwen3", "qwen3_moe", "gpt_oss", "phi3", "gemma3_text"]
 IN_OTHER_TYPES = ["llama", "gemma2", "qwen3_5_moe"]
 TYPES = {"BF16": mx.bfloat16, "F16": mx.float16, "F32": mx.float32}
+
+
+# Gemma 3 has a head where the weights have one, whatever the configuration says.
+TIED_BY_WHAT_IS_MISSING = ("gemma3_tied", "gemma3", "gemma3_sparse")
 
 
 def cases():
@@ -294,7 +317,7 @@ def build(name, dtype):
     config = copy.deepcopy(OLD_SPELLING.get(name, CONFIGS[name]))
     model_class, args_class = _get_classes(config)
     model = model_class(args_class.from_dict(copy.deepcopy(config)))
-    if name in ("gemma3_tied", "gemma3"):
+    if name in TIED_BY_WHAT_IS_MISSING:
         text = getattr(model, "language_model", model)
         text.sanitize({})  # of weights without a head: tied
     model.update(tree_unflatten([(n, mx.array(values(n, old.shape))) for n, old in flat(model).items()]))
