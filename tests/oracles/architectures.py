@@ -253,7 +253,7 @@ def unnamed(path, module):
 
 
 SPECIAL = {"mxfp4_q8": ((32, 4, "mxfp4"), mxfp4_q8), "unnamed": ((64, 4, "affine"), unnamed)}
-IN_ALL_MODES = ["qwen3", "qwen3_moe", "gpt_oss", "phi3", "gemma3_text"]
+IN_ALL_MODES = ["llama", "qwen3", "qwen3_moe", "gpt_oss", "phi3", "gemma3_text"]
 IN_OTHER_TYPES = ["llama", "gemma2", "qwen3_5_moe"]
 TYPES = {"BF16": mx.bfloat16, "F16": mx.float16, "F32": mx.float32}
 
