@@ -11,8 +11,8 @@ use std::env;
 use mlx_rs::{Array, Dtype};
 use offprint::model::{
     Checkpoint,
+    decoder::Decoder,
     kernels::{Device, Kernels},
-    llama::Llama,
 };
 
 fn main() {
@@ -25,7 +25,7 @@ fn main() {
     for set in arguments {
         let kernels = Kernels::parse(device, &set, "").unwrap();
         let dtype = (device == Device::Cpu).then_some(Dtype::Float32);
-        let model = Llama::load(&checkpoint, dtype, &kernels).unwrap();
+        let model = Decoder::load(&checkpoint, dtype, &kernels).unwrap();
         for repeat in 0..repeats {
             let rows = continued(&model, &ids, prompt);
             let expected = &*first.get_or_insert_with(|| rows.clone());
@@ -45,7 +45,7 @@ fn largest(row: &[f32]) -> Option<usize> {
 }
 
 /// Logits of each step after the prompt.
-fn continued(model: &Llama, ids: &[u32], prompt: usize) -> Vec<Vec<f32>> {
+fn continued(model: &Decoder, ids: &[u32], prompt: usize) -> Vec<Vec<f32>> {
     let array = |ids: &[u32]| Array::from_slice(ids, &[ids.len() as i32]);
     let mut past = model.past(ids.len()).unwrap();
     let (prompt, rest) = ids.split_at(prompt);

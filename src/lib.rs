@@ -18,7 +18,7 @@ pub mod study; // YAML -> Study -> Plan
 pub mod machine; // what machine this is
 #[cfg(feature = "mlx")]
 #[allow(clippy::disallowed_methods)] // what a model computes is compared to a tolerance
-pub mod model; // a source -> a verified checkpoint; the Llama module
+pub mod model; // a source -> a verified checkpoint; a decoder from a description
 #[allow(clippy::disallowed_methods)] // ... and how a token is drawn
 pub mod engine; // a request -> token ids and step times
 pub mod preflight; // study and models -> what can be known before the first run

@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use crate::{
     cli::models::tell_fetch,
-    model::{self, Checkpoint, Source, hub, import},
+    model::{self, Checkpoint, Source, facts, hub, import},
 };
 
 #[derive(Debug, clap::Args)]
@@ -52,7 +52,7 @@ pub fn run(args: ModelArgs) -> Result<ExitCode> {
         ModelVerb::Verify { folder } => {
             let checked = Checkpoint::open(&folder).and_then(|checkpoint| {
                 hub::check_cached(&folder)?;
-                checkpoint.facts("", "")
+                facts::of(&checkpoint, "", "")
             });
             match checked {
                 Ok(facts) => {

@@ -61,7 +61,7 @@ pub(super) fn facts(study: &Study, located: &Located) -> Result<Vec<CheckpointFa
 
 #[cfg(feature = "mlx")]
 fn of_checkpoint(id: &str, folder: &std::path::Path, resolved: &str) -> Result<CheckpointFacts> {
-    crate::model::Checkpoint::open(folder)?.facts(id, resolved)
+    crate::model::facts::of(&crate::model::Checkpoint::open(folder)?, id, resolved)
 }
 
 #[cfg(not(feature = "mlx"))]

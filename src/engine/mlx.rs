@@ -1,17 +1,17 @@
-//! The MLX engine: a Llama-like checkpoint on MLX's default device. Times are read only after a value is on the host,
+//! The MLX engine: a checkpoint on MLX's default device. Times are read only after a value is on the host,
 //! since MLX is lazy; one synchronisation a token, no more. The order of work is mlx-lm's (`generate_step`).
 
 use std::{path::PathBuf, time::Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use mlx_rs::{Array, Dtype, Stream, memory, transforms, with_stream};
 
 use crate::{
     engine::{Engine, Generation, Prompt, Request, arrivals::Arrivals, repeated, sampler, tokenizer::Tokenizer},
     model::{
         Checkpoint,
+        decoder::Decoder,
         kernels::{Device, Kernels},
-        llama::Llama,
         past::Past,
     },
     record::FinishReason,
@@ -32,14 +32,11 @@ pub struct Mlx {
 
 #[derive(Debug)]
 struct Loaded {
-    model: Llama,
+    model: Decoder,
     tokenizer: Tokenizer,
     eos: Vec<u32>,
-    /// Positions from which on the model would need a window, which is not computed here.
-    window: Option<usize>,
     /// One stream for all work: MLX would make a new one a call, and a stream belongs to its thread.
     stream: Stream,
-    kernels: Kernels,
 }
 
 impl Mlx {
@@ -86,11 +83,11 @@ impl Engine for Mlx {
         let dtype = (device == Device::Cpu).then_some(Dtype::Float32);
         raise_wired_limit();
         let stream = Stream::new();
-        let model = with_stream(&stream, || Llama::load(&checkpoint, dtype, &kernels))
+        let model = with_stream(&stream, || Decoder::load(&checkpoint, dtype, &kernels))
             .with_context(|| format!("{}", self.folder.display()))?;
         let load_ns = ns(start);
         let eos = checkpoint.eos.iter().copied().chain(tokenizer.eos()).collect();
-        self.loaded = Some(Loaded { model, tokenizer, eos, window: checkpoint.config.window, stream, kernels });
+        self.loaded = Some(Loaded { model, tokenizer, eos, stream });
         Ok(load_ns)
     }
 
@@ -113,11 +110,6 @@ impl Engine for Mlx {
         }
         let tokenize_ns = ns(start);
         let positions = context.len() + prompt.len() + request.max_tokens as usize;
-        if let Some(window) = loaded.window.filter(|window| positions > *window) {
-            bail!(
-                "{positions} positions: beyond {window} the model attends through a window (sliding_window), which is not computed here\nhint: shorten prompts or answers"
-            );
-        }
 
         // What stands before the prompt is in the cache before the clock goes on.
         let past = if context.is_empty() {
@@ -148,12 +140,12 @@ impl Engine for Mlx {
             Ok(Device::Metal) => "mlx-metal",
             Err(_) => "mlx",
         };
-        name.to_owned() + self.loaded.as_ref().map_or("", |loaded| loaded.kernels.suffix())
+        name.to_owned() + self.loaded.as_ref().map_or("", |loaded| loaded.model.kernels().suffix())
     }
 }
 
 /// A past of `room` positions that has read `ids`.
-fn read(model: &Llama, ids: &[u32], room: usize) -> Result<Past> {
+fn read(model: &Decoder, ids: &[u32], room: usize) -> Result<Past> {
     let mut past = model.past(room)?;
     for chunk in ids.chunks(PREFILL_CHUNK) {
         model.prefill(&array(chunk), &mut past)?;
@@ -170,7 +162,7 @@ fn decode(
     request: &Request,
 ) -> Result<(Vec<u32>, Vec<u64>, FinishReason)> {
     let start = Instant::now();
-    let Loaded { model, eos, kernels, .. } = loaded;
+    let Loaded { model, eos, .. } = loaded;
     let budget = request.max_tokens as usize;
     let (last, before) = prompt.split_last().context("the prompt has no tokens")?;
     let mut past = match past {
@@ -183,7 +175,7 @@ fn decode(
     }
     let mut step = |input: &Array, n: usize| -> Result<Array> {
         let logits = model.logits(input, &mut past)?.flatten(None, None)?;
-        let next = sampler::draw(kernels, &logits, &request.sampling, request.seed, n as u64)?;
+        let next = sampler::draw(model.kernels(), &logits, &request.sampling, request.seed, n as u64)?;
         transforms::async_eval([&next])?;
         Ok(next)
     };

@@ -12,10 +12,10 @@ use serde_json::Value;
 
 use crate::{
     digest,
-    machine::CheckpointFacts,
     model::{
         config::Config,
         shards::{self, file_name},
+        spec::Head,
     },
 };
 
@@ -55,52 +55,23 @@ impl Checkpoint {
         let shards = shards::find(folder, &mut notes)?;
         let tensors = shards::tensors(folder, &shards, &mut notes)?;
         if let Some(quantization) = &config.quantization {
-            let strangers = quantization.overrides.keys().filter(|path| !tensors.contains(&format!("{path}.weight")));
+            let strangers = quantization.named.keys().filter(|path| !tensors.contains(&format!("{path}.weight")));
             notes.extend(
                 strangers.map(|path| format!("config.json: `quantization.{path}` is for no module of the model")),
             );
         }
-        if config.tie_word_embeddings && !config.says_tied && tensors.contains("lm_head.weight") {
+        if config.spec.head == Head::Tied && !config.says_tied && tensors.contains("lm_head.weight") {
             notes.push("lm_head.weight is there and not used: config.json has no tie_word_embeddings, and without it the head is the embedding's, as in mlx-lm".to_owned());
         }
         let eos = eos(folder, &config)?;
         Ok(Checkpoint { folder: folder.to_owned(), config, shards, eos, notes })
     }
 
-    /// What identifies these weights, every file's SHA-256 included. `model` is the study's id, `source` as resolved.
+    /// Compares the SHA-256 of each of `files` with the folder's checksums, if it has any: an imported checkpoint does.
     ///
     /// # Errors
-    /// A file that cannot be read, or that is not the one that the folder's own checksums were made of.
-    pub fn facts(&self, model: &str, source: &str) -> Result<CheckpointFacts> {
-        let mut files = BTreeMap::new();
-        let mut weight_bytes = 0;
-        let mut entries: Vec<PathBuf> =
-            fs::read_dir(&self.folder)?.map(|e| Ok(e?.path())).collect::<std::io::Result<_>>()?;
-        entries.sort();
-        // Hidden files are the file system's (`._model.safetensors`, `.DS_Store`), not the model's.
-        for path in entries.iter().filter(|path| path.is_file() && !file_name(path).starts_with('.')) {
-            files.insert(file_name(path), digest::sha256_file(path).with_context(|| format!("{}", path.display()))?);
-            if self.shards.contains(path) {
-                weight_bytes += fs::metadata(path)?.len();
-            }
-        }
-        self.check(&files)?;
-        Ok(CheckpointFacts {
-            model: model.to_owned(),
-            source: source.to_owned(),
-            files,
-            weight_bytes,
-            parameters: self.parameters(),
-            quantization: self.config.quantization.as_ref().map(|q| {
-                let mixed = if q.overrides.values().any(Option::is_some) { ", some layers otherwise" } else { "" };
-                format!("{}-bit affine, group {}{mixed}", q.default.bits, q.default.group_size)
-            }),
-            random_weights: self.config.random_weights,
-        })
-    }
-
-    /// Compares `files` with the folder's checksums, if it has any: an imported checkpoint does.
-    fn check(&self, files: &BTreeMap<String, String>) -> Result<()> {
+    /// A file that is not the one that the checksums were made of.
+    pub fn check(&self, files: &BTreeMap<String, String>) -> Result<()> {
         let sums = self.folder.join(CHECKSUMS);
         if !sums.is_file() {
             return Ok(());
@@ -116,15 +87,6 @@ impl Checkpoint {
             );
         }
         Ok(())
-    }
-
-    /// Weights of the model, counted from its configuration (a tied head is counted once).
-    fn parameters(&self) -> u64 {
-        let c = &self.config;
-        let attention = c.hidden_size * c.head_dim() * (2 * c.num_attention_heads + 2 * c.kv_heads());
-        let layer = attention + 3 * c.hidden_size * c.intermediate_size + 2 * c.hidden_size;
-        let heads = if c.tie_word_embeddings { 1 } else { 2 };
-        (layer * c.num_hidden_layers + heads * c.vocab_size * c.hidden_size + c.hidden_size) as u64
     }
 }
 

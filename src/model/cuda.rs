@@ -9,7 +9,12 @@ use mlx_rs::{
 };
 use mlx_sys::*;
 
-use crate::model::cache::KvCache;
+use crate::model::{
+    cache::KvCache,
+    rope,
+    spec::{Activation, Attention, Feed, Keys, Mixer, NormKind, Norms, Spec},
+    weights::Loaded,
+};
 
 /// Blocks of a large GPU's attention, all heads together: about as many as it has multiprocessors.
 const BLOCKS: i32 = 132;
@@ -47,14 +52,79 @@ pub struct Cuda {
     attend: Kernel,
 }
 
-/// Are the kernels made for heads of this size and number?
-pub fn fits(head_dim: i32, heads: i32, kv_heads: i32) -> bool {
-    head_dim % 32 == 0 && head_dim <= 256 && heads % kv_heads == 0
+/// What the kernels are not made for in this model; `None`: for all of it they are.
+pub fn unfit(spec: &Spec) -> Option<String> {
+    for layer in &spec.layers {
+        if let Mixer::Attention(Attention { head_dim: dim, heads, kv_heads, .. }) = &layer.mixer
+            && (dim % 32 != 0 || *dim > 256)
+        {
+            return Some(format!("{heads} heads of {dim} dimensions, {kv_heads} of them keys'"));
+        }
+    }
+    not_llama(spec)
+}
+
+/// What is not as Llama has it.
+pub fn not_llama(spec: &Spec) -> Option<String> {
+    if spec.norm.kind != NormKind::Rms || spec.residual_scale != 1.0 {
+        return Some("LayerNorm and scaled residuals".to_owned());
+    }
+    for layer in &spec.layers {
+        let Mixer::Attention(attention) = &layer.mixer else {
+            return Some("layers that are no attention".to_owned());
+        };
+        let dim = attention.head_dim;
+        let plain_rope = attention.rope.and_then(|rope| spec.ropes.get(rope)).is_some_and(|rope| {
+            rope.dims == dim && !rope.interleaved && rope.gain == 1.0 && rope::frequencies(rope).is_some()
+        });
+        let reasons = [
+            (attention.qk_norm.is_some() || attention.value_norm, "normed queries and keys"),
+            (attention.gated, "gated attention"),
+            (!plain_rope, "this rotation"),
+            (attention.window.is_some(), "a sliding window"),
+            (attention.cap.is_some() || attention.scale != (dim as f32).powf(-0.5), "these scores"),
+            (attention.sinks, "sinks"),
+            (attention.query_gain.is_some(), "queries that grow"),
+            (attention.keys != Keys::Own, "keys of other layers"),
+            (layer.norms != Norms::BEFORE, "norms at these places"),
+            (!matches!(&layer.feed, Feed::Dense(dense) if dense.activation == Activation::Silu), "this feed"),
+        ];
+        if let Some((_, reason)) = reasons.into_iter().find(|(found, _)| *found) {
+            return Some(reason.to_owned());
+        }
+    }
+    None
 }
 
 impl Cuda {
-    /// `None` for sizes that the kernels are not made for. `frequencies`: radians a position, `[head_dim / 2]`.
-    pub fn new(sizes: Sizes, frequencies: &[f32]) -> Option<Self> {
+    /// For a model that they are made for.
+    ///
+    /// # Errors
+    /// One that they are not made for; a floating-point type that they do not know.
+    pub fn of(spec: &Spec, dtype: Dtype) -> Loaded<Self> {
+        let first = spec.layers.first().map(|layer| (&layer.mixer, &layer.feed));
+        let sizes = match (first, spec.ropes.first()) {
+            (Some((Mixer::Attention(attention), Feed::Dense(dense))), Some(rope)) => Sizes {
+                hidden: spec.hidden as i32,
+                inner: dense.inner as i32,
+                heads: attention.heads as i32,
+                kv_heads: attention.kv_heads as i32,
+                head_dim: attention.head_dim as i32,
+                eps: spec.norm.epsilon,
+                rope_scale: rope.scale,
+                dtype,
+            },
+            _ => return Err("offprint's CUDA kernels are not made for this model".to_owned().into()),
+        };
+        let frequencies = spec.ropes.first().and_then(rope::frequencies).unwrap_or_default();
+        let made = Self::new(sizes, &frequencies);
+        made.ok_or_else(|| {
+            format!("offprint's CUDA kernels are not made for these sizes: {sizes:?}\nhint: --stock-kernels computes it by MLX's own").into()
+        })
+    }
+
+    /// `None` for a type that the kernels do not know. `frequencies`: radians a position, `[head_dim / 2]`.
+    fn new(sizes: Sizes, frequencies: &[f32]) -> Option<Self> {
         let Sizes { hidden, inner, heads, kv_heads, head_dim, eps, rope_scale, dtype } = sizes;
         let kind = match dtype {
             Dtype::Float16 => "__half",
@@ -62,9 +132,6 @@ impl Cuda {
             Dtype::Float32 => "float",
             _ => return None,
         };
-        if !fits(head_dim, heads, kv_heads) {
-            return None;
-        }
         // Sizes go into the text, not into template arguments: MLX would put those together anew in each call. They go into
         // the name as well, by which MLX keeps what it has compiled.
         let kernel = |name: &str, inputs: &[&CStr], outputs: &[&CStr], source: &str, constants: String| {

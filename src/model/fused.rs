@@ -17,15 +17,32 @@ use offprint_kernels::{
     offprint_step,
 };
 
+use crate::model::{
+    config::Packing,
+    cuda,
+    decoder::{Decoder, Mixer},
+    feed::Feed,
+    linear::Linear,
+    rope,
+    spec::Spec,
+};
+
 /// Positions are allocated in steps of this many, as the stock cache does.
 const STEP: usize = 256;
+
+/// What the step is not made for in this model; `None`: for all of it it is.
+pub fn unfit(spec: &Spec) -> Option<String> {
+    cuda::not_llama(spec)
+}
 
 /// A matrix and its linear layer's bias.
 #[derive(Debug, Clone, Copy)]
 pub struct Part<'a> {
     pub weight: &'a Array,
-    /// Scales, biases, group size and bits of a packed one.
-    pub affine: Option<(&'a Array, &'a Array, usize, usize)>,
+    /// Of a packed one.
+    pub scales: Option<&'a Array>,
+    pub biases: Option<&'a Array>,
+    pub packing: Option<Packing>,
     pub bias: Option<&'a Array>,
     pub rows: usize,
     pub columns: usize,
@@ -34,14 +51,11 @@ pub struct Part<'a> {
 impl Part<'_> {
     fn handle(&self) -> MatrixHandle {
         let of = |array: Option<&Array>| array.map_or(ptr::null_mut(), context);
-        let (scales, biases, group, bits) = match self.affine {
-            Some((scales, biases, group, bits)) => (Some(scales), Some(biases), group, bits),
-            None => (None, None, 0, 32),
-        };
+        let (group, bits) = self.packing.map_or((0, 32), |packing| (packing.group_size, packing.bits));
         MatrixHandle {
             weight: context(self.weight),
-            scales: of(scales),
-            biases: of(biases),
+            scales: of(self.scales),
+            biases: of(self.biases),
             offset: of(self.bias),
             rows: self.rows as i32,
             columns: self.columns as i32,
@@ -70,6 +84,52 @@ pub struct Fused {
 }
 
 impl Fused {
+    /// Of a model that it is made for, whose arrays are evaluated.
+    ///
+    /// # Errors
+    /// As [`Fused::new`] has them.
+    pub fn of(level: &str, threads: u32, model: &Decoder) -> Result<Self> {
+        let spec = &model.spec;
+        let (Some(rope), Some(first)) = (spec.ropes.first(), model.layers.first()) else {
+            return Err(Exception::custom("a model without layers"));
+        };
+        let Mixer::Attention(attention) = &first.mixer else { return Err(Exception::custom("no attention")) };
+        let frequencies = rope::frequencies(rope).unwrap_or_default();
+        let mut linears = Vec::new();
+        let mut norms = Vec::new();
+        let mut inner = 0;
+        for layer in &model.layers {
+            let (Mixer::Attention(attention), Feed::Dense(dense)) = (&layer.mixer, &layer.feed) else {
+                return Err(Exception::custom("no attention"));
+            };
+            linears.extend(attention.qkv.parts.iter().chain([&attention.o_proj]).map(Linear::part));
+            linears.extend(dense.gate_up.parts.iter().chain([&dense.down_proj]).map(Linear::part));
+            inner = dense.down_proj.part().columns;
+            norms.extend(layer.norms.before_mixer.iter().chain(&layer.norms.before_feed).map(|norm| &norm.weight));
+        }
+        norms.push(&model.norm.weight);
+        let embedding = model.embed_tokens.part(None);
+        let parts = Parts {
+            shape: Shape {
+                hidden: spec.hidden as i32,
+                inner: inner as i32,
+                heads: attention.spec.heads as i32,
+                kv_heads: attention.spec.kv_heads as i32,
+                head_dim: attention.spec.head_dim as i32,
+                vocabulary: spec.vocabulary as i32,
+                layers: spec.layers.len() as i32,
+                epsilon: spec.norm.epsilon,
+                rope_scale: rope.scale,
+                frequencies: frequencies.as_ptr(),
+            },
+            embedding,
+            head: model.lm_head.as_ref().map_or(embedding, Linear::part),
+            linears,
+            norms,
+        };
+        Self::new(level, threads, &parts)
+    }
+
     /// Takes a share in the arrays, which must be evaluated.
     ///
     /// # Errors

@@ -1,140 +1,184 @@
-//! Matrices as checkpoints hold them, float or packed, and the linear maps of a model: alone, or several of one input joined.
+//! Matrices as checkpoints hold them, float or packed, one or one an expert, and the linear maps of a model: alone, or several of
+//! one input joined.
 
-use mlx_rs::{Array, error::Result, ops};
+use mlx_rs::{
+    Array, Dtype,
+    error::{Exception, Result},
+    ops,
+};
 
 #[cfg(target_os = "linux")]
 use crate::model::fused::Part;
 use crate::model::{
-    config::{Affine, Config},
-    weights::{LoadError, Weights},
+    calls::Packed,
+    config::{Packing, inferred},
+    weights::{Loaded, Source},
 };
 
-type Loaded<T> = std::result::Result<T, LoadError>;
-
-/// A matrix, quantised or not: `[outputs, inputs]`.
+/// A matrix, quantised or not: `[outputs, inputs]`, or `[experts, outputs, inputs]`.
 #[derive(Debug)]
 pub enum Matrix {
     Plain { weight: Array },
-    Quantized { weight: Array, scales: Array, biases: Array, affine: Affine },
+    Packed { weight: Array, scales: Array, biases: Option<Array>, packing: Packing },
 }
 
 impl Matrix {
-    pub fn load(weights: &mut Weights, config: &Config, path: &str, rows: usize, columns: usize) -> Loaded<Self> {
+    pub fn load(source: &mut Source<'_>, path: &str, shape: &[usize]) -> Loaded<Self> {
         let name = |part: &str| format!("{path}.{part}");
-        let (rows, columns) = (rows as i32, columns as i32);
-        // mlx-lm's rule: a module is quantised where its scales are.
-        let Some(affine) = config.quantization_of(path).filter(|_| weights.has(&name("scales"))) else {
-            return Ok(Matrix::Plain { weight: weights.float(&name("weight"), &[rows, columns])? });
+        let (weight, scales, biases) = (name("weight"), name("scales"), name("biases"));
+        let Some((&columns, rows)) = shape.split_last() else { return Err(format!("`{path}`: no shape").into()) };
+        let of = |last: usize| rows.iter().chain([&last]).map(|size| *size as i32).collect::<Vec<_>>();
+        // mlx-lm's rule: a module is quantised where its scales are, unless the file says that it is not.
+        source.parameters += shape.iter().map(|size| *size as u64).product::<u64>();
+        let named = source.quantization.and_then(|quantization| quantization.named.get(path)).copied();
+        let quantised = source.quantization.is_some() && source.weights.has(&scales) && named != Some(None);
+        if !quantised {
+            return Ok(Matrix::Plain { weight: source.weights.matrix(&weight, &of(columns))? });
+        }
+        let packing = match named.flatten() {
+            Some(packing) => packing,
+            None => {
+                source.weights.must_have(&weight)?;
+                let [words, groups] = [&weight, &scales].map(|name| source.weights.last_axis(name));
+                let found = inferred(columns, words, groups, source.weights.is_bytes(&scales));
+                let found = found.ok_or_else(|| {
+                    format!("`{path}`: {words} words and {groups} scales a row of {columns} columns are no packing of MLX's\nhint: config.json belongs to another model")
+                })?;
+                source.took(path, found);
+                found
+            }
         };
-        let (group, bits) = (affine.group_size as i32, affine.bits as i32);
+        let (group, bits) = (packing.group_size, packing.bits);
         if columns % group != 0 {
             return Err(format!(
                 "`{path}`: {columns} columns are no whole groups of {group}\nhint: config.json belongs to another model"
             )
             .into());
         }
-        let weight = weights.packed(&name("weight"), &[rows, columns * bits / 32])?;
-        let [scales, biases] = weights.scales(&name("scales"), &name("biases"), &[rows, columns / group])?;
-        Ok(Matrix::Quantized { weight, scales, biases, affine })
+        let weight = source.weights.packed(&weight, &of(columns * bits / 32))?;
+        let (scales, biases) = source.weights.scales(packing.mode, &scales, &biases, &of(columns / group))?;
+        Ok(Matrix::Packed { weight, scales, biases, packing })
     }
 
     /// `x @ weight.T`: `[..., inputs]` to `[..., outputs]`.
     pub fn apply(&self, x: &Array) -> Result<Array> {
+        match self.packed() {
+            Some(packed) => packed.matmul(x),
+            None => ops::matmul(x, self.weight().transpose_axes(&[1, 0])?),
+        }
+    }
+
+    /// `x[..., 1, inputs]` by the matrix of an expert an index.
+    fn gather(&self, x: &Array, experts: &Array, sorted: bool) -> Result<Array> {
+        match self.packed() {
+            Some(packed) => packed.gather(x, experts, sorted),
+            None => ops::gather_mm(x, self.weight().transpose_axes(&[0, 2, 1])?, None, experts, sorted),
+        }
+    }
+
+    /// Rows `ids` as vectors: `[n]` to `[n, inputs]`, in `dtype` or as they are.
+    pub fn rows(&self, ids: &Array, dtype: Option<Dtype>) -> Result<Array> {
         match self {
-            Matrix::Plain { weight } => ops::matmul(x, weight.transpose_axes(&[1, 0])?),
-            Matrix::Quantized { weight, scales, biases, affine } => {
-                ops::quantized_matmul(x, weight, scales, biases, true, affine.group_size as i32, affine.bits as i32)
+            Matrix::Plain { weight } => weight.take_axis(ids, 0),
+            Matrix::Packed { weight, scales, biases, packing } => {
+                let of = |array: &Array| array.take_axis(ids, 0);
+                let (weight, scales, biases) = (of(weight)?, of(scales)?, biases.as_ref().map(of).transpose()?);
+                Packed { weight: &weight, scales: &scales, biases: biases.as_ref(), packing: *packing }.unpacked(dtype)
             }
         }
     }
 
-    /// Rows `ids` as vectors: `[n]` to `[n, inputs]`.
-    pub fn rows(&self, ids: &Array) -> Result<Array> {
+    fn weight(&self) -> &Array {
         match self {
-            Matrix::Plain { weight } => weight.take_axis(ids, 0),
-            Matrix::Quantized { weight, scales, biases, affine } => ops::dequantize(
-                weight.take_axis(ids, 0)?,
-                scales.take_axis(ids, 0)?,
-                &biases.take_axis(ids, 0)?,
-                affine.group_size as i32,
-                affine.bits as i32,
-            ),
+            Matrix::Plain { weight } | Matrix::Packed { weight, .. } => weight,
         }
+    }
+
+    fn packed(&self) -> Option<Packed<'_>> {
+        match self {
+            Matrix::Plain { .. } => None,
+            Matrix::Packed { weight, scales, biases, packing } => {
+                Some(Packed { weight, scales, biases: biases.as_ref(), packing: *packing })
+            }
+        }
+    }
+
+    fn packing(&self) -> Option<Packing> {
+        self.packed().map(|packed| packed.packing)
     }
 
     /// As the fused step takes it.
     #[cfg(target_os = "linux")]
     pub fn part<'a>(&'a self, bias: Option<&'a Array>) -> Part<'a> {
-        let (weight, affine, columns) = match self {
-            Matrix::Plain { weight } => (weight, None, weight.dim(1) as usize),
-            Matrix::Quantized { weight, scales, biases, affine: Affine { group_size, bits } } => {
-                let columns = weight.dim(1) as usize * 32 / bits;
-                (weight, Some((scales, biases, *group_size, *bits)), columns)
-            }
+        let (weight, packing) = (self.weight(), self.packing());
+        let last = weight.dim(-1) as usize;
+        let columns = packing.map_or(last, |packing| last * 32 / packing.bits);
+        let rows = weight.shape().iter().rev().skip(1).map(|size| *size as usize).product();
+        let (scales, biases) = match self {
+            Matrix::Plain { .. } => (None, None),
+            Matrix::Packed { scales, biases, .. } => (Some(scales), biases.as_ref()),
         };
-        Part { weight, affine, bias, rows: weight.dim(0) as usize, columns }
+        Part { weight, scales, biases, packing, bias, rows, columns }
     }
 
     /// Rows of all the matrices, in their order; `None` if they are of different kinds.
     fn stack(parts: &[&Matrix]) -> Result<Option<Self>> {
         let [first, ..] = parts else { return Ok(None) };
-        let kind = |matrix: &Matrix| match matrix {
-            Matrix::Plain { .. } => None,
-            Matrix::Quantized { affine, .. } => Some((affine.group_size, affine.bits)),
-        };
-        if parts.iter().any(|part| kind(part) != kind(first)) {
+        if parts.iter().any(|part| part.packing() != first.packing()) {
             return Ok(None);
         }
         let arrays: Vec<Vec<&Array>> = parts.iter().map(|part| part.arrays()).collect();
-        let joined = |index: usize| {
-            let rows: Vec<&Array> = arrays.iter().map(|arrays| arrays[index]).collect();
-            ops::concatenate(&rows, 0)
-        };
-        Ok(Some(match first {
-            Matrix::Plain { .. } => Matrix::Plain { weight: joined(0)? },
-            Matrix::Quantized { affine, .. } => {
-                Matrix::Quantized { weight: joined(0)?, scales: joined(1)?, biases: joined(2)?, affine: *affine }
-            }
-        }))
+        first
+            .each(|index, _| {
+                let rows: Vec<&Array> = arrays.iter().map(|arrays| arrays[index]).collect();
+                ops::concatenate(&rows, 0)
+            })
+            .map(Some)
     }
 
     /// The reverse: views of so many rows each, in the memory of the whole.
     fn split(&self, rows: &[i32]) -> Result<Vec<Self>> {
-        let ends: Vec<i32> = rows
-            .iter()
-            .scan(0, |end, rows| {
-                *end += rows;
-                Some(*end)
-            })
-            .collect();
-        let cuts = &ends[..ends.len().saturating_sub(1)];
-        let arrays: Vec<Vec<Array>> =
-            self.arrays().into_iter().map(|array| array.split_at_indices(cuts, 0)).collect::<Result<_>>()?;
-        let part = |index: usize| {
-            let of = |array: usize| arrays[array][index].clone();
-            match self {
-                Matrix::Plain { .. } => Matrix::Plain { weight: of(0) },
-                Matrix::Quantized { affine, .. } => {
-                    Matrix::Quantized { weight: of(0), scales: of(1), biases: of(2), affine: *affine }
-                }
-            }
-        };
-        Ok((0..rows.len()).map(part).collect())
+        let cuts = cuts(rows);
+        let views: Vec<Vec<Array>> =
+            self.arrays().into_iter().map(|array| array.split_at_indices(&cuts, 0)).collect::<Result<_>>()?;
+        (0..rows.len()).map(|part| self.each(|array, _| Ok(views[array][part].clone()))).collect()
+    }
+
+    /// A matrix of the same kind whose arrays are those that `make` gives for each of [`Matrix::arrays`].
+    fn each(&self, make: impl Fn(usize, &Array) -> Result<Array>) -> Result<Self> {
+        Ok(match self {
+            Matrix::Plain { weight } => Matrix::Plain { weight: make(0, weight)? },
+            Matrix::Packed { weight, scales, biases, packing } => Matrix::Packed {
+                weight: make(0, weight)?,
+                scales: make(1, scales)?,
+                biases: biases.as_ref().map(|biases| make(2, biases)).transpose()?,
+                packing: *packing,
+            },
+        })
     }
 
     fn height(&self) -> i32 {
-        self.arrays().first().map_or(0, |weight| weight.dim(0))
+        self.weight().dim(0)
     }
 
     pub fn arrays(&self) -> Vec<&Array> {
         match self {
             Matrix::Plain { weight } => vec![weight],
-            Matrix::Quantized { weight, scales, biases, .. } => vec![weight, scales, biases],
+            Matrix::Packed { weight, scales, biases, .. } => [weight, scales].into_iter().chain(biases).collect(),
         }
     }
 }
 
-/// A matrix and, in the rare checkpoint that has one, its bias.
+/// Where parts of so many rows each are cut.
+fn cuts(rows: &[i32]) -> Vec<i32> {
+    let ends = rows.iter().scan(0, |end, rows| {
+        *end += rows;
+        Some(*end)
+    });
+    ends.take(rows.len().saturating_sub(1)).collect()
+}
+
+/// A matrix and its bias, if it has one.
 #[derive(Debug)]
 pub struct Linear {
     pub matrix: Matrix,
@@ -142,9 +186,14 @@ pub struct Linear {
 }
 
 impl Linear {
-    pub fn load(weights: &mut Weights, config: &Config, path: &str, shape: [usize; 2], bias: bool) -> Loaded<Self> {
-        let matrix = Matrix::load(weights, config, path, shape[0], shape[1])?;
-        let bias = bias.then(|| weights.float(&format!("{path}.bias"), &[shape[0] as i32])).transpose()?;
+    /// `shape`: outputs, inputs; experts before them, where it is one of each.
+    pub fn load(source: &mut Source<'_>, path: &str, shape: &[usize], bias: bool) -> Loaded<Self> {
+        let matrix = Matrix::load(source, path, shape)?;
+        let rows: Vec<i32> = shape[..shape.len().saturating_sub(1)].iter().map(|size| *size as i32).collect();
+        if bias {
+            source.parameters += rows.iter().map(|size| *size as u64).product::<u64>();
+        }
+        let bias = bias.then(|| source.weights.float(&format!("{path}.bias"), &rows)).transpose()?;
         Ok(Linear { matrix, bias })
     }
 
@@ -152,6 +201,15 @@ impl Linear {
         let y = self.matrix.apply(x)?;
         match &self.bias {
             Some(bias) => ops::add(y, bias),
+            None => Ok(y),
+        }
+    }
+
+    /// `x[..., 1, inputs]` by the map of an expert an index.
+    pub fn gather(&self, x: &Array, experts: &Array, sorted: bool) -> Result<Array> {
+        let y = self.matrix.gather(x, experts, sorted)?;
+        match &self.bias {
+            Some(bias) => ops::add(y, bias.take_axis(experts, 0)?.expand_dims(-2)?),
             None => Ok(y),
         }
     }
@@ -166,26 +224,74 @@ impl Linear {
     }
 }
 
-/// Several maps of one input: each apart and, if asked for, all by one matrix whose outputs stand side by side. The joined
-/// one is for single positions, whose cost is that of calls; a prompt costs what it computes, and MLX's CUDA kernels go
+/// Several maps of one input: each apart and, if asked for or stored so, all by one matrix whose outputs stand side by side. The
+/// joined one is for single positions, whose cost is that of calls; a prompt costs what it computes, and MLX's CUDA kernels go
 /// wrong on some joined shapes of many rows. Both lie in the same memory.
 #[derive(Debug)]
 pub struct Projections {
     pub parts: Vec<Linear>,
-    /// `None`, too, for matrices of different kinds and for those with biases.
+    /// `None`, too, for matrices of different kinds.
     pub joined: Option<Linear>,
+    /// Outputs of each.
+    heights: Vec<i32>,
 }
 
 impl Projections {
     pub fn new(parts: Vec<Linear>, join: bool) -> Loaded<Self> {
+        let heights: Vec<i32> = parts.iter().map(|part| part.matrix.height()).collect();
         let matrices: Vec<&Matrix> = parts.iter().map(|part| &part.matrix).collect();
-        let joined =
-            if join && parts.iter().all(|part| part.bias.is_none()) { Matrix::stack(&matrices)? } else { None };
-        let Some(matrix) = joined else { return Ok(Projections { parts, joined: None }) };
+        let biases: Vec<&Array> = parts.iter().filter_map(|part| part.bias.as_ref()).collect();
+        let alike = biases.is_empty() || biases.len() == parts.len();
+        let joined = if join && alike && parts.len() > 1 { Matrix::stack(&matrices)? } else { None };
+        let Some(matrix) = joined else { return Ok(Projections { parts, joined: None, heights }) };
+        let bias = if biases.is_empty() { None } else { Some(ops::concatenate(&biases, 0)?) };
+        let joined = Linear { matrix, bias };
         // Evaluated here, so that the parts' own memory is free before the next layer is read.
-        mlx_rs::transforms::eval(matrix.arrays())?;
-        let rows: Vec<i32> = matrices.iter().map(|part| part.height()).collect();
-        let parts = matrix.split(&rows)?.into_iter().map(|matrix| Linear { matrix, bias: None }).collect();
-        Ok(Projections { parts, joined: Some(Linear { matrix, bias: None }) })
+        mlx_rs::transforms::eval(joined.arrays())?;
+        Self::views(joined, &heights)
     }
+
+    /// Maps that the checkpoint stores as one.
+    pub fn stored(whole: Linear, heights: &[usize]) -> Loaded<Self> {
+        let heights: Vec<i32> = heights.iter().map(|height| *height as i32).collect();
+        Self::views(whole, &heights)
+    }
+
+    fn views(joined: Linear, heights: &[i32]) -> Loaded<Self> {
+        let cuts = cuts(heights);
+        let biases = joined.bias.as_ref().map(|bias| bias.split_at_indices(&cuts, 0)).transpose()?;
+        let parts = joined.matrix.split(heights)?.into_iter().enumerate();
+        let parts = parts.map(|(index, matrix)| {
+            let bias = biases.as_ref().and_then(|biases| biases.get(index)).cloned();
+            Linear { matrix, bias }
+        });
+        Ok(Projections { parts: parts.collect(), joined: Some(joined), heights: heights.to_vec() })
+    }
+
+    /// What all give of `[1, n, inputs]`: one array by the joined matrix, or one each.
+    pub fn apply(&self, x: &Array) -> Result<Vec<Array>> {
+        match &self.joined {
+            Some(joined) if x.dim(1) == 1 => Ok(vec![joined.apply(x)?]),
+            _ => self.parts.iter().map(|part| part.apply(x)).collect(),
+        }
+    }
+
+    /// One array each of what [`Projections::apply`] gave.
+    pub fn apart(&self, given: Vec<Array>) -> Result<Vec<Array>> {
+        match &given[..] {
+            [all] if self.heights.len() > 1 => all.split_at_indices(&cuts(&self.heights), 2),
+            _ => Ok(given),
+        }
+    }
+
+    /// Those that have memory of their own.
+    pub fn arrays(&self) -> Vec<&Array> {
+        self.parts.iter().chain(&self.joined).flat_map(Linear::arrays).collect()
+    }
+}
+
+/// The part before `at` of an axis, and the rest.
+pub fn halves(x: &Array, at: i32, axis: i32) -> Result<[Array; 2]> {
+    let parts = x.split_at_indices(&[at], axis)?;
+    parts.try_into().map_err(|_| Exception::custom("parts of another number than their kind has"))
 }

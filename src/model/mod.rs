@@ -1,10 +1,17 @@
-//! A source -> a verified checkpoint folder -> strictly loaded weights -> the Llama module.
+//! A source -> a verified checkpoint folder -> a description of its decoder -> strictly loaded weights -> the decoder.
 //! Knows nothing of text and clocks.
 
+pub mod attention;
 pub mod cache;
+pub mod calls;
 pub mod checkpoint;
 pub mod config;
+pub mod conv;
 pub mod cuda;
+pub mod decoder;
+pub mod delta;
+pub mod facts;
+pub mod feed;
 #[cfg(target_os = "linux")]
 pub mod fused;
 pub mod gguf;
@@ -12,12 +19,15 @@ pub mod hub;
 pub mod import;
 pub mod kernels;
 pub mod linear;
-pub mod llama;
+pub mod norm;
+mod originals;
 pub mod past;
 pub mod pypi;
+pub mod readers;
 pub mod rope;
 mod shards;
 pub mod source;
+pub mod spec;
 pub mod vocabulary;
 pub mod weights;
 

@@ -9,6 +9,8 @@ use std::{
 use mlx_rs::{Array, Dtype};
 use thiserror::Error;
 
+use crate::model::config::{Mode, Packing, Quantization};
+
 /// What can be wrong with a checkpoint's tensors.
 #[derive(Debug, Error)]
 pub enum WeightError {
@@ -23,7 +25,7 @@ pub enum WeightError {
     )]
     Misshapen { name: String, expected: Vec<i32>, found: Vec<i32> },
     #[error(
-        "tensor `{name}`: expected {expected}, found {found:?}\nhint: this version reads affine-quantised and floating-point checkpoints"
+        "tensor `{name}`: expected {expected}, found {found:?}\nhint: floating-point checkpoints and those that were quantised for MLX are read"
     )]
     Mistyped { name: String, expected: &'static str, found: Dtype },
     #[error("tensor `{name}` is in two files: {first} and {second}\nhint: remove the file that does not belong here")]
@@ -53,13 +55,55 @@ impl From<mlx_rs::error::Exception> for LoadError {
     }
 }
 
+pub type Loaded<T> = std::result::Result<T, LoadError>;
+
+/// What modules are loaded from: the tensors, and what the configuration says of their packing.
+#[derive(Debug)]
+pub struct Source<'a> {
+    pub weights: Weights,
+    pub quantization: Option<&'a Quantization>,
+    /// Modules that the configuration does not name and whose shapes say another packing than its default.
+    otherwise: BTreeMap<String, Vec<String>>,
+    /// Numbers of the matrices and norms taken so far.
+    pub parameters: u64,
+}
+
+impl<'a> Source<'a> {
+    pub fn new(weights: Weights, quantization: Option<&'a Quantization>) -> Self {
+        Source { weights, quantization, otherwise: BTreeMap::new(), parameters: 0 }
+    }
+
+    /// A module whose packing is what its shapes say.
+    pub fn took(&mut self, path: &str, packing: Packing) {
+        if self.quantization.is_some_and(|quantization| quantization.default != packing) {
+            self.otherwise.entry(packing.to_string()).or_default().push(path.to_owned());
+        }
+    }
+
+    /// Every tensor must have been taken. What is odd, in words.
+    ///
+    /// # Errors
+    /// Tensors that no module asked for.
+    pub fn finish(self) -> std::result::Result<Vec<String>, WeightError> {
+        self.weights.finish()?;
+        let told = self.otherwise.into_iter().map(|(packing, paths)| {
+            let more = if paths.len() > 1 { format!(" and {} more", paths.len() - 1) } else { String::new() };
+            format!(
+                "config.json: {}{more} packed otherwise than `quantization` says: {packing}, as the shapes have it",
+                paths[0]
+            )
+        });
+        Ok(told.collect())
+    }
+}
+
 /// The arrays not yet taken.
 #[derive(Debug)]
 pub struct Weights {
     left: BTreeMap<String, Array>,
     /// Floating-point tensors are cast to this on the way out.
     dtype: Option<Dtype>,
-    /// ... but scales and biases of packed ones are left as they are stored.
+    /// ... but matrices, and scales and biases of packed ones, are left as they are stored.
     as_stored: bool,
 }
 
@@ -88,15 +132,16 @@ impl Weights {
         Ok(Weights { left, dtype, as_stored: false })
     }
 
-    /// From now on scales and biases of packed tensors are not cast: for kernels that read every type.
-    pub fn keep_scales(&mut self) {
+    /// From now on matrices, and scales and biases of packed ones, are not cast: for kernels that read every type.
+    pub fn keep_matrices(&mut self) {
         self.as_stored = true;
     }
 
     /// Casts floating-point tensors of several types to float32, which MLX's own promotion computes in with them, for kernels
     /// that know one type a model.
     pub fn unify(&mut self) {
-        let mut types = self.left.values().map(Array::dtype).filter(|dtype| *dtype != Dtype::Uint32);
+        let packed = [Dtype::Uint32, Dtype::Uint8];
+        let mut types = self.left.values().map(Array::dtype).filter(|dtype| !packed.contains(dtype));
         let first = types.next();
         if types.any(|dtype| Some(dtype) != first) {
             self.dtype = Some(Dtype::Float32);
@@ -113,12 +158,26 @@ impl Weights {
         self.left.retain(|name, _| !name.starts_with(prefix));
     }
 
-    /// Takes scales and biases of this shape, of one type.
-    pub fn scales(&mut self, scales: &str, biases: &str, shape: &[i32]) -> Result<[Array; 2], WeightError> {
+    /// Takes scales of this shape and, in the affine mode, biases of one type with them; in the others scales are bytes.
+    pub fn scales(
+        &mut self,
+        mode: Mode,
+        scales: &str,
+        biases: &str,
+        shape: &[i32],
+    ) -> Result<(Array, Option<Array>), WeightError> {
+        if mode != Mode::Affine {
+            return Ok((self.of_type(Dtype::Uint8, "bytes, as scales of this mode are", scales, shape)?, None));
+        }
         let stored = |name| self.left.get(name).map(Array::dtype);
         let alike = self.as_stored && stored(scales) == stored(biases);
         let dtype = self.dtype.filter(|_| !alike);
-        Ok([self.float_as(dtype, scales, shape)?, self.float_as(dtype, biases, shape)?])
+        Ok((self.float_as(dtype, scales, shape)?, Some(self.float_as(dtype, biases, shape)?)))
+    }
+
+    /// Takes a matrix of floating-point numbers.
+    pub fn matrix(&mut self, name: &str, shape: &[i32]) -> Result<Array, WeightError> {
+        self.float_as(self.dtype, name, shape)
     }
 
     /// Takes a floating-point tensor of this shape.
@@ -143,13 +202,55 @@ impl Weights {
 
     /// Takes a tensor of packed quantised weights of this shape.
     pub fn packed(&mut self, name: &str, shape: &[i32]) -> Result<Array, WeightError> {
+        self.of_type(Dtype::Uint32, "packed unsigned 32-bit words", name, shape)
+    }
+
+    fn of_type(
+        &mut self,
+        dtype: Dtype,
+        expected: &'static str,
+        name: &str,
+        shape: &[i32],
+    ) -> Result<Array, WeightError> {
         let array = self.take(name, shape)?;
         match array.dtype() {
-            Dtype::Uint32 => Ok(array),
-            found => {
-                Err(WeightError::Mistyped { name: name.to_owned(), expected: "packed unsigned 32-bit words", found })
-            }
+            found if found == dtype => Ok(array),
+            found => Err(WeightError::Mistyped { name: name.to_owned(), expected, found }),
         }
+    }
+
+    /// # Errors
+    /// A tensor that is not there.
+    pub fn must_have(&self, name: &str) -> Result<(), WeightError> {
+        if self.has(name) { Ok(()) } else { Err(WeightError::Missing { name: name.to_owned() }) }
+    }
+
+    /// The length of a tensor's last axis; 0: it is not there.
+    pub fn last_axis(&self, name: &str) -> usize {
+        self.left.get(name).and_then(|array| array.shape().last()).map_or(0, |size| *size as usize)
+    }
+
+    pub fn is_bytes(&self, name: &str) -> bool {
+        self.left.get(name).is_some_and(|array| array.dtype() == Dtype::Uint8)
+    }
+
+    /// Names and shapes of what is left.
+    pub fn names(&self) -> Vec<String> {
+        self.left.keys().cloned().collect()
+    }
+
+    /// Takes a tensor out, whatever it is.
+    pub fn remove(&mut self, name: &str) -> Option<Array> {
+        self.left.remove(name)
+    }
+
+    /// Puts one in.
+    pub fn insert(&mut self, name: String, array: Array) {
+        self.left.insert(name, array);
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Array> {
+        self.left.get(name)
     }
 
     fn take(&mut self, name: &str, shape: &[i32]) -> Result<Array, WeightError> {

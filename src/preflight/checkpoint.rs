@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{Finding, Weight};
+use super::Finding;
 use crate::{
     complaint::Complaint,
     engine::{chat, repeated, tokenizer::Tokenizer},
     factor::{CONTEXT, Level},
-    model::{Checkpoint, Config, kernels::Kernels, llama::Llama},
+    model::{Checkpoint, Config, decoder::Decoder, kernels::Kernels},
     study::Study,
 };
 
@@ -20,8 +20,9 @@ pub(super) fn findings(study: &Study, id: &str, folder: &Path, kernels: &Kernels
     let look = "see whether it matters; the records will say it";
     let mut found: Vec<Finding> =
         checkpoint.notes.iter().map(|note| Finding::warn("model", id, note.as_str(), look)).collect();
-    if let Err(error) = Llama::check(&checkpoint, kernels) {
-        found.push(Finding::refuse("model", id, &error.into()));
+    match Decoder::check(&checkpoint, kernels) {
+        Ok(notes) => found.extend(notes.into_iter().map(|note| Finding::warn("model", id, note, look))),
+        Err(error) => found.push(Finding::refuse("model", id, &error.into())),
     }
     match Tokenizer::open(folder, checkpoint.config.vocab_size) {
         Ok(tokenizer) => {
@@ -79,11 +80,11 @@ fn prompts(study: &Study, id: &str, tokenizer: &Tokenizer, config: &Config) -> V
     let sum =
         format!("{before}prompt {prompt} has {tokens} tokens and its answer up to {answer}: {positions} positions");
     let hint = "shorten prompts or max_tokens, or choose another model";
-    if let Some(window) = config.window.filter(|window| positions > *window) {
+    if let Some(window) = config.ignored_window.filter(|window| positions > *window) {
         let what = format!(
-            "{sum}, and beyond {window} the model attends through a window (config.json: sliding_window), which is not computed here"
+            "{sum}, and beyond {window} its makers' model attends through a window (config.json: sliding_window), which neither mlx-lm nor this program computes"
         );
-        found.push(Finding { weight: Weight::Refuse, ..Finding::warn("prompt", id, what, hint) });
+        found.push(Finding::warn("prompt", id, what, hint));
     }
     if let Some(most) = config.max_position_embeddings.filter(|most| positions > *most) {
         let what = format!(

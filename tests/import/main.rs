@@ -11,7 +11,7 @@ use std::{fs, path::Path};
 use gguf::{F16, F32, Gguf, Q4_1, Q8_0, float, integer, text};
 use offprint::{
     engine::tokenizer::Tokenizer,
-    model::{Checkpoint, import, pypi},
+    model::{Checkpoint, facts, import, pypi, spec::Head},
 };
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -36,7 +36,7 @@ fn a_small_model_of_every_storage_keeps_every_bit() {
     assert_eq!(weights::assert_equal(&file, &done, |_| {}).0, 12);
 
     let checkpoint = Checkpoint::open(&done).unwrap();
-    assert!(!checkpoint.config.tie_word_embeddings);
+    assert!(checkpoint.config.spec.head == Head::Own);
     assert_eq!(checkpoint.eos, [0]);
     for (module, bits) in [
         ("model.embed_tokens", Some(8)),
@@ -61,13 +61,13 @@ fn the_same_file_makes_the_same_folder_and_a_changed_folder_is_noticed() {
 
     let done = folder.path().join("done");
     let checkpoint = Checkpoint::open(&done).unwrap();
-    let facts = checkpoint.facts("small", "path:small").unwrap();
+    let facts = facts::of(&checkpoint, "small", "path:small").unwrap();
     assert_eq!(facts.files.len(), 6);
     assert_eq!(facts.weight_bytes, fs::metadata(done.join("model.safetensors")).unwrap().len());
     let mut weights = fs::read(done.join("model.safetensors")).unwrap();
     *weights.last_mut().unwrap() ^= 1;
     fs::write(done.join("model.safetensors"), weights).unwrap();
-    let error = checkpoint.facts("small", "path:small").unwrap_err().to_string();
+    let error = facts::of(&checkpoint, "small", "path:small").unwrap_err().to_string();
     assert!(error.contains("model.safetensors: expected SHA-256") && error.contains("hint: "), "{error}");
 }
 

@@ -6,6 +6,7 @@ use half::f16;
 use offprint::model::{
     Config,
     gguf::{Header, Storage, TensorInfo},
+    spec::Mixer,
 };
 use safetensors::{Dtype, SafeTensors};
 
@@ -108,14 +109,15 @@ pub fn assert_equal(gguf: &[u8], folder: &Path, mut seen: impl FnMut(&[f32])) ->
     tensors.sort_by(|a, b| a.name.cmp(&b.name));
     for tensor in &tensors {
         let module = module(&tensor.name);
+        let Mixer::Attention(attention) = &config.spec.layers[0].mixer else { panic!("no attention") };
         let expected = of_gguf(gguf, tensor);
         seen(&expected);
         let mut found = of_checkpoint(&checkpoint, &config, &module);
         let columns = tensor.shape[tensor.shape.len() - 1] as usize;
         if module.ends_with("q_proj") {
-            found = permuted(&found, config.num_attention_heads, columns);
+            found = permuted(&found, attention.heads, columns);
         } else if module.ends_with("k_proj") {
-            found = permuted(&found, config.kv_heads(), columns);
+            found = permuted(&found, attention.kv_heads, columns);
         }
         assert_eq!(found.len(), expected.len(), "{module}");
         let differ = found.iter().zip(&expected).position(|(a, b)| a.to_bits() != b.to_bits());

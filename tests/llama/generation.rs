@@ -7,8 +7,8 @@ use offprint::{
     engine::{Engine, Generation, Prompt, Request, Sampling, mlx::Mlx, tokenizer::Tokenizer},
     model::{
         Checkpoint,
+        decoder::Decoder,
         kernels::{self, Joined, Kernels},
-        llama::Llama,
     },
     record::FinishReason,
     study::FILLER,
@@ -53,7 +53,8 @@ fn a_prompt_in_chunks_is_the_same_prompt() {
     let _alone = mlx();
     let folder = folder();
     let mut engine = engine(folder.path());
-    let model = Llama::load(&Checkpoint::open(folder.path()).unwrap(), Some(Dtype::Float32), &Kernels::Stock).unwrap();
+    let model =
+        Decoder::load(&Checkpoint::open(folder.path()).unwrap(), Some(Dtype::Float32), &Kernels::Stock).unwrap();
     for n in [1, 2, 2048, 2049, 2050, 2300] {
         let (prompt, ids) = words(n);
         let generation = engine_tokens(&mut engine, &request(&prompt, 3, 0.0, 0));
@@ -107,7 +108,7 @@ fn a_seed_draws_mlxs_tokens_at_every_level() {
         let kernels = Kernels::Ours { level, threads: 1 };
         let mut engine = Mlx::new(folder.path().to_owned()).with(kernels.clone());
         engine.load().unwrap();
-        let model = Llama::load(&Checkpoint::open(folder.path()).unwrap(), Some(Dtype::Float32), &kernels).unwrap();
+        let model = Decoder::load(&Checkpoint::open(folder.path()).unwrap(), Some(Dtype::Float32), &kernels).unwrap();
         for (seed, temperature) in [(1, 0.7f32), (2, 0.7), (3, 1.6)] {
             let mut past = model.past(ids.len() + 64).unwrap();
             model.prefill(&Array::from_slice(&ids[..4], &[4]), &mut past).unwrap();
@@ -355,19 +356,4 @@ fn several_requests_at_once_are_refused() {
     let asked = Request { batch: 2, ..request("w1", 1, 0.0, 0) };
     let error = engine(folder.path()).generate(&asked).unwrap_err().to_string();
     assert_eq!(error, "this engine serves one request at a time\nhint: take `batch` out of the study");
-}
-
-/// What a window would change is not computed without one.
-#[test]
-fn a_sequence_beyond_the_models_window_is_refused() {
-    let _alone = mlx();
-    let folder = folder();
-    set(folder.path(), "config.json", "sliding_window", json!(8));
-    let mut engine = engine(folder.path());
-    assert_eq!(engine_tokens(&mut engine, &request("w1 w2 w3 w4", 4, 0.0, 0)).tokens.len(), 4);
-    let error = engine.generate(&request("w1 w2 w3 w4", 5, 0.0, 0)).unwrap_err().to_string();
-    assert!(error.starts_with("9 positions: beyond 8 the model attends through a window"), "{error}");
-    let behind = Request { context: 3, ..request("w1 w2 w3 w4", 2, 0.0, 0) };
-    let error = engine.generate(&behind).unwrap_err().to_string();
-    assert!(error.starts_with("9 positions: beyond 8"), "a context has positions, too: {error}");
 }

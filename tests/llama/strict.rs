@@ -5,8 +5,8 @@ use std::fs;
 use mlx_rs::Dtype;
 use offprint::model::{
     Checkpoint,
+    decoder::Decoder,
     kernels::Kernels,
-    llama::Llama,
     weights::{LoadError, WeightError},
 };
 use safetensors::Dtype as Stored;
@@ -35,8 +35,8 @@ fn damaged(config: &Value, damage: impl FnOnce(&mut Tensors)) -> TempDir {
     folder
 }
 
-fn load(folder: &TempDir) -> Result<Llama, LoadError> {
-    Llama::load(&Checkpoint::open(folder.path()).unwrap(), Some(Dtype::Float32), &Kernels::Stock)
+fn load(folder: &TempDir) -> Result<Decoder, LoadError> {
+    Decoder::load(&Checkpoint::open(folder.path()).unwrap(), Some(Dtype::Float32), &Kernels::Stock)
 }
 
 fn weight_error(folder: &TempDir) -> WeightError {
@@ -100,12 +100,23 @@ fn a_misshapen_tensor_is_named_with_both_shapes() {
     );
 }
 
+/// As mlx-lm has it: a default that is not the tensors' is not taken for a module that the file does not name, and that is told;
+/// what it says of a module by name has to be so.
 #[test]
-fn a_quantisation_other_than_the_configured_one_is_named() {
+fn a_quantisation_other_than_the_configured_one_is_told_or_named() {
     let _alone = mlx();
     let folder = damaged(&config(), |_| {});
     let mut eight = config();
     eight["quantization"]["bits"] = json!(8);
+    fs::write(folder.path().join("config.json"), eight.to_string()).unwrap();
+    let told = Decoder::check(&Checkpoint::open(folder.path()).unwrap(), &Kernels::Stock).unwrap();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].contains("and 14 more packed otherwise than `quantization` says: 4-bit affine, group 32"),
+        "{told:?}"
+    );
+    load(&folder).unwrap();
+    eight["quantization"]["model.embed_tokens"] = json!({"bits": 8, "group_size": 32});
     fs::write(folder.path().join("config.json"), eight.to_string()).unwrap();
     let error = weight_error(&folder);
     assert!(
@@ -152,19 +163,19 @@ fn a_truncated_file_is_named_before_anything_is_loaded() {
     }
 }
 
-/// Records say whose kernels computed, so nothing else does in their place.
+/// Records say whose kernels computed.
 #[test]
-fn a_model_without_cuda_kernels_is_not_computed_by_others() {
+fn a_model_without_cuda_kernels_is_computed_by_mlxs_own_and_that_is_said() {
     let _alone = mlx();
     // Heads of 16 dimensions; a warp shares 32.
     let mut config = config();
     config["num_attention_heads"] = 4.into();
     let checkpoint = damaged(&config, |_| {});
     let opened = Checkpoint::open(checkpoint.path()).unwrap();
-    let refused = |dtype| Llama::load(&opened, dtype, &Kernels::Cuda).unwrap_err().to_string();
-    let before = Llama::check(&opened, &Kernels::Cuda).unwrap_err().to_string();
-    assert!(before.contains("4 heads of 16 dimensions") && before.contains("hint: --stock-kernels"), "{before}");
-    Llama::check(&opened, &Kernels::Stock).unwrap();
-    let said = refused(Some(Dtype::Float32));
-    assert!(said.contains("head_dim: 16") && said.contains("hint: --stock-kernels"), "{said}");
+    let told = Decoder::check(&opened, &Kernels::Cuda).unwrap();
+    let reason = "computed by MLX's own kernels: offprint's are not made for 4 heads of 16 dimensions, 1 of them keys'";
+    assert_eq!(told, [reason]);
+    assert_eq!(Decoder::check(&opened, &Kernels::Stock).unwrap(), Vec::<String>::new());
+    let model = Decoder::load(&opened, Some(Dtype::Float32), &Kernels::Cuda).unwrap();
+    assert_eq!(model.kernels(), &Kernels::Stock);
 }

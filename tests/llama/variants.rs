@@ -3,8 +3,8 @@
 use mlx_rs::{Array, Dtype};
 use offprint::model::{
     Checkpoint,
+    decoder::Decoder,
     kernels::{self, Device, Joined, Kernels},
-    llama::Llama,
 };
 use safetensors::Dtype as Stored;
 use serde::Deserialize;
@@ -59,18 +59,18 @@ fn every_kind() -> Vec<Kernels> {
     [Kernels::Stock].into_iter().chain(joined).chain(ours).collect()
 }
 
-fn load(variant: &Variant, shards: usize, kernels: &Kernels) -> Llama {
+fn load(variant: &Variant, shards: usize, kernels: &Kernels) -> Decoder {
     load_as(variant, shards, Some(Dtype::Float32), kernels)
 }
 
-fn load_as(variant: &Variant, shards: usize, dtype: Option<Dtype>, kernels: &Kernels) -> Llama {
+fn load_as(variant: &Variant, shards: usize, dtype: Option<Dtype>, kernels: &Kernels) -> Decoder {
     let folder = tempfile::tempdir().unwrap();
     checkpoint::write(folder.path(), &variant.config, &checkpoint::tensors(&variant.config, stored(variant)), shards);
-    Llama::load(&Checkpoint::open(folder.path()).unwrap(), dtype, kernels).unwrap()
+    Decoder::load(&Checkpoint::open(folder.path()).unwrap(), dtype, kernels).unwrap()
 }
 
 /// Logits of every position, with the ids given in steps of `chunk`.
-fn logits(model: &Llama, ids: &[u32], chunk: usize) -> Vec<Vec<f32>> {
+fn logits(model: &Decoder, ids: &[u32], chunk: usize) -> Vec<Vec<f32>> {
     let mut past = model.past(ids.len()).unwrap();
     let mut rows = Vec::new();
     for part in ids.chunks(chunk) {
@@ -158,7 +158,7 @@ fn shards_make_the_same_model_as_one_file() {
 
 /// The logits of each id of `rest` after `prompt`, whose last id is prefilled alone: its key and value must be there although
 /// nobody asks for its logits.
-fn continued(model: &Llama, prompt: &[u32], rest: &[u32]) -> Vec<Vec<f32>> {
+fn continued(model: &Decoder, prompt: &[u32], rest: &[u32]) -> Vec<Vec<f32>> {
     let array = |ids: &[u32]| Array::from_slice(ids, &[ids.len() as i32]);
     let mut past = model.past(prompt.len() + rest.len()).unwrap();
     let (last, before) = prompt.split_last().unwrap();

@@ -71,10 +71,10 @@ fn every_fault_is_found_once_and_by_name() {
         case("nothing is wrong", plain.clone(), none, "", vec![]),
         case(
             "a kind of rope",
-            json!({"rope_scaling": {"type": "yarn", "factor": 4.0}}),
+            json!({"rope_scaling": {"type": "spiral", "factor": 4.0}}),
             none,
             "",
-            vec![(Refuse, "model", "rope_scaling: `yarn` is not known")],
+            vec![(Refuse, "model", "rope_scaling: `spiral` is not known")],
         ),
         case(
             "a layer's mode",
@@ -92,10 +92,10 @@ fn every_fault_is_found_once_and_by_name() {
         ),
         case(
             "a key that changes",
-            json!({"rope_traditional": true}),
+            json!({"final_logit_softcapping": 30.0}),
             none,
             "",
-            vec![(Refuse, "model", "`rope_traditional` = true")],
+            vec![(Refuse, "model", "`final_logit_softcapping` = 30.0")],
         ),
         case(
             "a key nobody knows",
@@ -282,13 +282,22 @@ fn every_fault_is_found_once_and_by_name() {
             "",
             vec![(Warn, "prompt", "prompt 1 has 3 tokens and its answer up to 4: 7 positions, and the model knows 6")],
         ),
-        case("a window that is wide", json!({"sliding_window": 7}), none, "", vec![]),
+        case(
+            "a window that is wide",
+            json!({"sliding_window": 7}),
+            none,
+            "",
+            vec![(Warn, "model", "sliding_window = 7 is not computed, as in mlx-lm")],
+        ),
         case(
             "a window that is not",
             json!({"model_type": "mistral", "sliding_window": 6}),
             none,
             "",
-            vec![(Refuse, "prompt", "7 positions, and beyond 6 the model attends through a window")],
+            vec![
+                (Warn, "model", "sliding_window = 6 is not computed, as in mlx-lm"),
+                (Warn, "prompt", "7 positions, and beyond 6 its makers' model attends through a window"),
+            ],
         ),
     ];
     for case in cases {
@@ -339,7 +348,7 @@ fn a_model_on_two_engines_is_looked_at_once_and_an_engine_that_is_not_here_is_re
 fn a_model_that_is_not_here_is_not_looked_at() {
     let _alone = mlx();
     let folder = tempfile::tempdir().unwrap();
-    write(folder.path(), &json!({"rope_traditional": true}));
+    write(folder.path(), &json!({"final_logit_softcapping": 30.0}));
     let study = Study::from_str("study.yaml", &study(&[("tiny", folder.path())], "")).unwrap();
     assert_eq!(models(&study, &[None], true), []);
     assert_eq!(models(&study, &[Some(folder.path().to_owned())], true).len(), 1);

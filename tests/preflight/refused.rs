@@ -42,7 +42,7 @@ fn with_study(text: &str) -> TempDir {
 #[test]
 fn all_that_is_known_to_fail_is_refused_at_once() {
     let (yarn, key) =
-        (tiny(&json!({"rope_scaling": {"type": "yarn", "factor": 4.0}})), tiny(&json!({"hidden_act": "gelu"})));
+        (tiny(&json!({"rope_scaling": {"type": "spiral", "factor": 4.0}})), tiny(&json!({"hidden_act": "gelu"})));
     let template = tiny(&json!({}));
     fs::write(template.path().join("chat_template.jinja"), "{% frobnicate %}").unwrap();
     let models = [("long", yarn.path()), ("gelu", key.path()), ("chat", template.path())];
@@ -50,7 +50,7 @@ fn all_that_is_known_to_fail_is_refused_at_once() {
     let words = [
         "study.yaml: it would fail, so nothing was run",
         "long: ",
-        "rope_scaling: `yarn` is not known",
+        "rope_scaling: `spiral` is not known",
         "gelu: ",
         "`hidden_act` = \"gelu\"",
         "chat, prompts 1, 2: the chat template fails: syntax error: unknown statement frobnicate",

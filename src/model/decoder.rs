@@ -1,0 +1,478 @@
+//! The decoder that a description asks for, in mlx-lm's order of operations. Token ids in, logits out; knows nothing of sampling.
+//! By other kernels than MLX's own, parts of the graph, or all of a step, are computed at once; the numbers are the same up to
+//! rounding.
+
+use mlx_rs::{
+    Array, Dtype,
+    error::{Exception, Result},
+    nn, ops,
+};
+
+#[cfg(target_os = "linux")]
+use crate::model::fused::{self, Fused};
+use crate::model::{
+    attention::{Attention, Masks},
+    cache::KvCache,
+    checkpoint::Checkpoint,
+    conv::Conv,
+    cuda::{self, Cuda},
+    delta::{self, Delta},
+    feed::Feed,
+    kernels::Kernels,
+    linear::{Linear, Matrix},
+    norm::Norm,
+    originals,
+    past::{Memory, Past, StockPast},
+    rope::Rope,
+    spec::{self, Head, Keys, Spec},
+    weights::{Loaded, Source, Weights},
+};
+
+/// The whole model.
+#[derive(Debug)]
+pub struct Decoder {
+    pub spec: Spec,
+    pub embed_tokens: Matrix,
+    pub layers: Vec<Layer>,
+    per_layer: Option<PerLayer>,
+    pub norm: Norm,
+    /// `None`: the head is the embedding's transpose.
+    pub lm_head: Option<Linear>,
+    ropes: Vec<Rope>,
+    /// Of activations and the cache.
+    dtype: Dtype,
+    /// Floating-point tensors were cast to it.
+    cast: Option<Dtype>,
+    /// What computes.
+    kernels: Kernels,
+    /// The whole step at once, on the CPU.
+    #[cfg(target_os = "linux")]
+    fused: Option<Fused>,
+    /// Parts of the graph, on CUDA.
+    cuda: Option<Cuda>,
+}
+
+/// Mixes positions, then feeds each.
+#[derive(Debug)]
+pub struct Layer {
+    pub mixer: Mixer,
+    pub feed: Feed,
+    /// At the places of [`spec::Norms`].
+    pub norms: Norms,
+    parallel: bool,
+    per_layer: Option<PerLayerGate>,
+    /// `[1]`.
+    scalar: Option<Array>,
+}
+
+#[derive(Debug)]
+pub struct Norms {
+    pub before_mixer: Option<Norm>,
+    pub after_mixer: Option<Norm>,
+    pub before_feed: Option<Norm>,
+    pub after_feed: Option<Norm>,
+}
+
+#[derive(Debug)]
+pub enum Mixer {
+    Attention(Box<Attention>),
+    Delta(Box<Delta>),
+    Conv(Conv),
+}
+
+impl Decoder {
+    /// Loads every parameter and evaluates it on the device. `dtype`: cast floating-point tensors; `None` keeps the file's, and so
+    /// do our kernels on a CPU for matrices. Steps are computed by `kernels`, or by MLX's own where those are not made for the
+    /// model: [`Decoder::kernels`] says by which.
+    ///
+    /// # Errors
+    /// [`crate::model::weights::LoadError`]'s cases, each naming the tensor.
+    pub fn load(checkpoint: &Checkpoint, dtype: Option<Dtype>, kernels: &Kernels) -> Loaded<Self> {
+        let kernels = if unfit(&checkpoint.config.spec, kernels).is_some() { &Kernels::Stock } else { kernels };
+        let (mut model, _) = Self::assemble(checkpoint, dtype, kernels)?;
+        // Loading is lazy, and a prefill that asks for the cache only would leave the last layer unread.
+        mlx_rs::transforms::eval(model.arrays())?;
+        match kernels {
+            Kernels::Stock | Kernels::Joined(_) => {}
+            #[cfg(target_os = "linux")]
+            Kernels::Ours { level, threads } => model.fused = Some(Fused::of(level, *threads, &model)?),
+            #[cfg(not(target_os = "linux"))]
+            Kernels::Ours { .. } => return Err(Exception::custom("offprint's CPU kernels are for Linux").into()),
+            Kernels::Cuda => model.cuda = Some(Cuda::of(&model.spec, model.dtype)?),
+        }
+        Ok(model)
+    }
+
+    /// Is every tensor there that the configuration asks for, of its shape and kind, and no other? What is odd about them, in words,
+    /// and whether these kernels are made for such a model. Headers are read, weights are not.
+    ///
+    /// # Errors
+    /// [`crate::model::weights::LoadError`]'s cases, each naming the tensor.
+    pub fn check(checkpoint: &Checkpoint, kernels: &Kernels) -> Loaded<Vec<String>> {
+        let mut notes = Self::assemble(checkpoint, None, &Kernels::Stock)?.1.notes;
+        if let Some(reason) = unfit(&checkpoint.config.spec, kernels) {
+            notes.push(format!("computed by MLX's own kernels: offprint's are not made for {reason}"));
+        }
+        Ok(notes)
+    }
+
+    /// Numbers in the model's matrices, norms and biases, from headers; a tied head is counted once.
+    ///
+    /// # Errors
+    /// As [`Decoder::check`].
+    pub fn count(checkpoint: &Checkpoint) -> Loaded<u64> {
+        Ok(Self::assemble(checkpoint, None, &Kernels::Stock)?.1.parameters)
+    }
+
+    /// What computes: the kernels that were asked for, or MLX's own.
+    pub fn kernels(&self) -> &Kernels {
+        &self.kernels
+    }
+
+    /// Every tensor in its place; nothing is evaluated but what is joined.
+    fn assemble(checkpoint: &Checkpoint, dtype: Option<Dtype>, kernels: &Kernels) -> Loaded<(Self, Told)> {
+        let config = &checkpoint.config;
+        let spec = config.spec.clone();
+        let mut weights = Weights::open(&checkpoint.shards, dtype)?;
+        // Level `plain` is for processors that have no instruction for numbers of 16 bits.
+        if matches!(kernels, Kernels::Ours { level, .. } if level != "plain") {
+            weights.keep_matrices();
+        }
+        let mut notes = originals::convert(&mut weights, &spec)?;
+        let head = format!("{}lm_head", spec.prefix);
+        let tied = match spec.head {
+            Head::Tied => true,
+            Head::Own => false,
+            Head::AsStored => !weights.has(&format!("{head}.weight")),
+        };
+        if tied {
+            weights.discard(&format!("{head}."));
+        }
+        if matches!(kernels, Kernels::Cuda) {
+            weights.unify();
+        }
+        let mut source = Source::new(weights, config.quantization.as_ref());
+        let source_ref = &mut source;
+        let (vocabulary, hidden) = (spec.vocabulary, spec.hidden);
+        let embed_tokens = Matrix::load(source_ref, &spec.path("embed_tokens"), &[vocabulary, hidden])?;
+        let per_layer = spec.per_layer.map(|of| PerLayer::load(source_ref, &spec, of)).transpose()?;
+        let layers = (0..spec.layers.len())
+            .map(|layer| Layer::load(source_ref, &spec, layer, kernels))
+            .collect::<Loaded<Vec<_>>>()?;
+        let norm = Norm::load(source_ref, spec.norm, &spec.path(spec.last_norm), hidden)?;
+        let lm_head = if tied { None } else { Some(Linear::load(source_ref, &head, &[vocabulary, hidden], false)?) };
+        let parameters = source.parameters;
+        notes.extend(source.finish()?);
+        let model = Decoder {
+            dtype: norm.weight.dtype(),
+            cast: dtype,
+            embed_tokens,
+            layers,
+            per_layer,
+            norm,
+            lm_head,
+            ropes: spec.ropes.iter().map(Rope::new).collect(),
+            spec,
+            kernels: kernels.clone(),
+            #[cfg(target_os = "linux")]
+            fused: None,
+            cuda: None,
+        };
+        Ok((model, Told { parameters, notes }))
+    }
+
+    /// An empty past with room for `capacity` positions.
+    pub fn past(&self, capacity: usize) -> Result<Past> {
+        #[cfg(target_os = "linux")]
+        if let Some(fused) = &self.fused {
+            return Ok(Past::Fused(fused.past(capacity)?));
+        }
+        let memory = |layer: &spec::Layer| {
+            Ok(match &layer.mixer {
+                spec::Mixer::Attention(of) if matches!(of.keys, Keys::Of(_)) => Memory::Shared,
+                spec::Mixer::Attention(of) => {
+                    Memory::Keys(KvCache::new(of.kv_heads as i32, capacity as i32, of.head_dim as i32, self.dtype)?)
+                }
+                spec::Mixer::Delta(_) => Memory::Delta(delta::State::default()),
+                spec::Mixer::Conv(_) => Memory::Conv(None),
+            })
+        };
+        let layers = self.spec.layers.iter().map(memory).collect::<Result<_>>()?;
+        Ok(Past::Stock(StockPast { layers, offset: 0 }))
+    }
+
+    /// Appends ids `[n]` to the past and evaluates nothing but that: MLX leaves out the head and what follows the last
+    /// layer's keys and values.
+    pub fn prefill(&self, ids: &Array, past: &mut Past) -> Result<()> {
+        match past {
+            Past::Stock(past) => {
+                self.hidden(ids, past, None)?;
+            }
+            #[cfg(target_os = "linux")]
+            Past::Fused(past) => {
+                past.step(ids, false)?;
+            }
+        }
+        past.eval()
+    }
+
+    /// Ids `[n]` to logits `[1, n, vocabulary]`; the past grows by `n`.
+    pub fn logits(&self, ids: &Array, past: &mut Past) -> Result<Array> {
+        let hidden = match past {
+            Past::Stock(past) => self.hidden(ids, past, self.cuda.as_ref())?,
+            #[cfg(target_os = "linux")]
+            Past::Fused(past) => {
+                return past.step(ids, true)?.ok_or_else(|| Exception::custom("a step without its logits"));
+            }
+        };
+        let mut logits = match &self.lm_head {
+            Some(head) => head.apply(&hidden)?,
+            None => self.embed_tokens.apply(&hidden)?,
+        };
+        if self.spec.logit_scale != 1.0 {
+            logits = scaled(&logits, self.spec.logit_scale)?;
+        }
+        match self.spec.logit_cap {
+            Some(cap) => scaled(&ops::tanh(scaled(&logits, 1.0 / cap)?)?, cap),
+            None => Ok(logits),
+        }
+    }
+
+    /// Ids `[n]` to the last layer's output, normed, `[1, n, hidden]`; the past grows by `n`.
+    fn hidden(&self, ids: &Array, past: &mut StockPast, attend: Option<&Cuda>) -> Result<Array> {
+        let mut x = self.embed_tokens.rows(ids, self.cast)?.expand_dims(0)?;
+        if self.spec.embedding_scale != 1.0 {
+            x = scaled(&x, self.spec.embedding_scale)?;
+        }
+        let inputs = self.per_layer.as_ref().map(|per_layer| per_layer.inputs(ids, &x, self.cast)).transpose()?;
+        let mut masks = Masks::new(past.offset, ids.size() as i32);
+        let place = match (attend, past.layers.first().and_then(Memory::cache)) {
+            (Some(cuda), Some(cache)) if ids.size() == 1 => Some(cuda.place(cache)),
+            _ => None,
+        };
+        let mut normed = self.next_norm(0).map_or_else(|| Ok(x.clone()), |norm| norm.apply(&x))?;
+        for (index, layer) in self.layers.iter().enumerate() {
+            let (before, after) = past.layers.split_at_mut(index);
+            let Some(memory) = after.first_mut() else { return Err(Exception::custom("a layer without a memory")) };
+            let mut mixed = match (&layer.mixer, memory) {
+                (Mixer::Attention(attention), memory) => {
+                    let mut own = match memory {
+                        Memory::Keys(cache) => Some(cache),
+                        _ => None,
+                    };
+                    let at_once = match (&place, &mut own) {
+                        (Some(place), Some(cache)) => attention.at(place, &normed, cache)?,
+                        _ => None,
+                    };
+                    match at_once {
+                        Some(mixed) => mixed,
+                        None => attention.apply(&normed, &self.ropes, own, before, &mut masks)?,
+                    }
+                }
+                (Mixer::Delta(delta), Memory::Delta(state)) => delta.apply(&normed, state)?,
+                (Mixer::Conv(conv), Memory::Conv(tail)) => conv.apply(&normed, tail)?,
+                _ => return Err(Exception::custom("a layer with another's memory")),
+            };
+            let next = self.next_norm(index + 1);
+            if layer.parallel {
+                mixed = ops::add(mixed, layer.feed.apply(&normed, &x, None)?)?;
+                (x, normed) = self.add_norm(&x, &mixed, next)?;
+                continue;
+            }
+            let mixed = self.added(mixed, layer.norms.after_mixer.as_ref())?;
+            (x, normed) = self.add_norm(&x, &mixed, layer.norms.before_feed.as_ref())?;
+            let fed = layer.feed.apply(&normed, &x, self.cuda.as_ref())?;
+            let fed = self.added(fed, layer.norms.after_feed.as_ref())?;
+            if layer.per_layer.is_none() && layer.scalar.is_none() {
+                (x, normed) = self.add_norm(&x, &fed, next)?;
+                continue;
+            }
+            x = ops::add(&x, &fed)?;
+            if let (Some(gate), Some(inputs)) = (&layer.per_layer, &inputs) {
+                x = ops::add(&x, gate.apply(&x, &inputs[index])?)?;
+            }
+            if let Some(scalar) = &layer.scalar {
+                x = ops::multiply(&x, scalar)?;
+            }
+            normed = next.map_or_else(|| Ok(x.clone()), |norm| norm.apply(&x))?;
+        }
+        past.offset += masks.n;
+        Ok(normed)
+    }
+
+    /// The norm that the input of layer `index` goes through, or the last.
+    fn next_norm(&self, index: usize) -> Option<&Norm> {
+        match self.layers.get(index) {
+            Some(layer) => layer.norms.before_mixer.as_ref(),
+            None => Some(&self.norm),
+        }
+    }
+
+    /// What a branch adds.
+    fn added(&self, mut delta: Array, norm: Option<&Norm>) -> Result<Array> {
+        if let Some(norm) = norm {
+            delta = norm.apply(&delta)?;
+        }
+        if self.spec.residual_scale != 1.0 {
+            delta = scaled(&delta, self.spec.residual_scale)?;
+        }
+        Ok(delta)
+    }
+
+    /// The residual's next value, and its norm, or itself where there is none.
+    fn add_norm(&self, x: &Array, delta: &Array, norm: Option<&Norm>) -> Result<(Array, Array)> {
+        if let (Some(cuda), Some(norm)) = (&self.cuda, norm) {
+            return cuda.add_norm(x, delta, &norm.weight);
+        }
+        let sum = ops::add(x, delta)?;
+        let normed = norm.map_or_else(|| Ok(sum.clone()), |norm| norm.apply(&sum))?;
+        Ok((sum, normed))
+    }
+
+    fn arrays(&self) -> Vec<&Array> {
+        let mut arrays = self.embed_tokens.arrays();
+        arrays.extend(self.per_layer.iter().flat_map(PerLayer::arrays));
+        arrays.extend(self.layers.iter().flat_map(Layer::arrays));
+        arrays.push(&self.norm.weight);
+        arrays.extend(self.lm_head.iter().flat_map(Linear::arrays));
+        arrays
+    }
+}
+
+/// What putting a model together tells of it.
+struct Told {
+    parameters: u64,
+    /// What is odd, in words.
+    notes: Vec<String>,
+}
+
+/// Why these kernels are not made for a model; `None`: they are.
+fn unfit(spec: &Spec, kernels: &Kernels) -> Option<String> {
+    match kernels {
+        Kernels::Stock | Kernels::Joined(_) => None,
+        #[cfg(target_os = "linux")]
+        Kernels::Ours { .. } => fused::unfit(spec),
+        #[cfg(not(target_os = "linux"))]
+        Kernels::Ours { .. } => Some("this system".to_owned()),
+        Kernels::Cuda => cuda::unfit(spec),
+    }
+}
+
+/// `x` times a number, in the type of `x`.
+fn scaled(x: &Array, by: f32) -> Result<Array> {
+    ops::multiply(x, Array::from_f32(by).as_dtype(x.dtype())?)
+}
+
+impl Layer {
+    fn load(source: &mut Source<'_>, spec: &Spec, layer: usize, kernels: &Kernels) -> Loaded<Self> {
+        let of = &spec.layers[layer];
+        let joined = kernels.joined();
+        let mixer = match &of.mixer {
+            spec::Mixer::Attention(of) => {
+                Mixer::Attention(Box::new(Attention::load(source, spec, layer, of, joined.qkv)?))
+            }
+            spec::Mixer::Delta(of) => Mixer::Delta(Box::new(Delta::load(source, spec, layer, *of)?)),
+            spec::Mixer::Conv(of) => Mixer::Conv(Conv::load(source, spec, layer, *of)?),
+        };
+        let feed = Feed::load(source, spec, layer, joined.gate_up)?;
+        let mut norm = |name: Option<&str>| {
+            name.map(|name| Norm::load(source, spec.norm, &spec.in_layer(layer, name), spec.hidden)).transpose()
+        };
+        let [before_mixer, after_mixer, before_feed, after_feed] = of.norms.named();
+        let norms = Norms {
+            before_mixer: norm(before_mixer)?,
+            after_mixer: norm(after_mixer)?,
+            before_feed: norm(before_feed)?,
+            after_feed: norm(after_feed)?,
+        };
+        let per_layer = spec.per_layer.map(|of| PerLayerGate::load(source, spec, layer, of)).transpose()?;
+        let scalar =
+            if of.scalar { Some(source.weights.float(&spec.in_layer(layer, "layer_scalar"), &[1])?) } else { None };
+        Ok(Layer { mixer, feed, norms, parallel: of.norms.parallel, per_layer, scalar })
+    }
+
+    fn arrays(&self) -> Vec<&Array> {
+        let mut arrays = match &self.mixer {
+            Mixer::Attention(attention) => attention.arrays(),
+            Mixer::Delta(delta) => delta.arrays(),
+            Mixer::Conv(conv) => conv.arrays(),
+        };
+        arrays.extend(self.feed.arrays());
+        let Norms { before_mixer, after_mixer, before_feed, after_feed } = &self.norms;
+        let norms = [before_mixer, after_mixer, before_feed, after_feed].into_iter().flatten();
+        arrays.extend(norms.map(|norm| &norm.weight));
+        arrays.extend(self.per_layer.iter().flat_map(PerLayerGate::arrays));
+        arrays.extend(&self.scalar);
+        arrays
+    }
+}
+
+/// An embedding of each token for each layer, and the same size projected from the input (Gemma 4).
+#[derive(Debug)]
+struct PerLayer {
+    embed: Matrix,
+    projection: Linear,
+    norm: Norm,
+    size: i32,
+}
+
+impl PerLayer {
+    fn load(source: &mut Source<'_>, spec: &Spec, of: spec::PerLayer) -> Loaded<Self> {
+        let wide = spec.layers.len() * of.size;
+        let path = |name: &str| spec.path(name);
+        Ok(PerLayer {
+            embed: Matrix::load(source, &path("embed_tokens_per_layer"), &[of.vocabulary, wide])?,
+            projection: Linear::load(source, &path("per_layer_model_projection"), &[wide, spec.hidden], false)?,
+            norm: Norm::load(source, spec.norm, &path("per_layer_projection_norm"), of.size)?,
+            size: of.size as i32,
+        })
+    }
+
+    /// Of each layer `[1, n, size]`. `x`: `[1, n, hidden]`, scaled.
+    fn inputs(&self, ids: &Array, x: &Array, cast: Option<Dtype>) -> Result<Vec<Array>> {
+        let (n, hidden) = (x.dim(1), x.dim(2));
+        let apart = |y: &Array| y.reshape(&[1, n, -1, self.size]);
+        let own = apart(&scaled(&self.embed.rows(ids, cast)?, (self.size as f32).sqrt())?)?;
+        let projected = apart(&scaled(&self.projection.apply(x)?, (hidden as f32).powf(-0.5))?)?;
+        let both = scaled(&ops::add(self.norm.apply(&projected)?, own)?, std::f32::consts::FRAC_1_SQRT_2)?;
+        both.split_equal(both.dim(2), 2)?.iter().map(|layer| layer.reshape(&[1, n, self.size])).collect()
+    }
+
+    fn arrays(&self) -> Vec<&Array> {
+        let mut arrays = self.embed.arrays();
+        arrays.extend(self.projection.arrays());
+        arrays.push(&self.norm.weight);
+        arrays
+    }
+}
+
+/// What a layer makes of its own input.
+#[derive(Debug)]
+struct PerLayerGate {
+    gate: Linear,
+    projection: Linear,
+    norm: Norm,
+}
+
+impl PerLayerGate {
+    fn load(source: &mut Source<'_>, spec: &Spec, layer: usize, of: spec::PerLayer) -> Loaded<Self> {
+        let path = |name: &str| spec.in_layer(layer, name);
+        Ok(PerLayerGate {
+            gate: Linear::load(source, &path("per_layer_input_gate"), &[of.size, spec.hidden], false)?,
+            projection: Linear::load(source, &path("per_layer_projection"), &[spec.hidden, of.size], false)?,
+            norm: Norm::load(source, spec.norm, &path("post_per_layer_input_norm"), spec.hidden)?,
+        })
+    }
+
+    fn apply(&self, x: &Array, input: &Array) -> Result<Array> {
+        let gated = ops::multiply(nn::gelu_approximate(self.gate.apply(x)?)?, input)?;
+        self.norm.apply(&self.projection.apply(&gated)?)
+    }
+
+    fn arrays(&self) -> Vec<&Array> {
+        let mut arrays = self.gate.arrays();
+        arrays.extend(self.projection.arrays());
+        arrays.push(&self.norm.weight);
+        arrays
+    }
+}
