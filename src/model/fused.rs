@@ -13,7 +13,7 @@ use mlx_rs::{
 };
 use mlx_sys::mlx_array;
 use offprint_kernels::{
-    MatrixHandle, Shape, offprint_draw, offprint_model, offprint_model_free, offprint_past, offprint_past_free,
+    MatrixHandle, Shape, format, offprint_draw, offprint_model, offprint_model_free, offprint_past, offprint_past_free,
     offprint_step,
 };
 
@@ -34,9 +34,9 @@ pub struct Part<'a> {
 impl Part<'_> {
     fn handle(&self) -> MatrixHandle {
         let of = |array: Option<&Array>| array.map_or(ptr::null_mut(), context);
-        let (scales, biases, group, bits) = match self.affine {
-            Some((scales, biases, group, bits)) => (Some(scales), Some(biases), group, bits),
-            None => (None, None, 0, 32),
+        let (scales, biases, group, bits, format) = match self.affine {
+            Some((scales, biases, group, bits)) => (Some(scales), Some(biases), group, bits, format::AFFINE),
+            None => (None, None, 0, 32, format::FLOAT32),
         };
         MatrixHandle {
             weight: context(self.weight),
@@ -47,6 +47,7 @@ impl Part<'_> {
             columns: self.columns as i32,
             bits: bits as i32,
             group: group as i32,
+            format,
         }
     }
 }

@@ -9,7 +9,7 @@ namespace {
 
 // Rows of one chunk: 24 KB of weights, some microseconds of work.
 inline int rows_at_once(const Matrix& m) {
-  const int rows = int(24 * 1024 / (row_bytes(m) + size_t(m.bits == 32 ? 0 : m.columns / m.group * 2 * stored_bytes(m)))) / 4 * 4;
+  const int rows = int(24 * 1024 / (row_bytes(m) + scale_bytes(m))) / 4 * 4;
   return rows < 4 ? 4 : rows;
 }
 

@@ -5,15 +5,27 @@
 
 namespace offprint {
 
-// How scales and biases are stored.
-enum class Stored : int32_t { float32, float16, bfloat16 };
+// How the numbers of a matrix are stored; values as in `src/lib.rs`. E2M1 and E4M3 are floating-point numbers of 4 and 8 bits.
+enum class Format : int32_t {
+  affine,    // whole numbers of `bits` bits, times a scale, plus a bias
+  mxfp4,     // E2M1, scales E8M0: powers of two
+  mxfp8,     // E4M3, scales E8M0
+  nvfp4,     // E2M1, scales E4M3
+  float32,   // the numbers themselves: this and the next two
+  float16,
+  bfloat16,
+};
 
-// `[rows, columns]`. `bits` 32: `weight` is float32. Otherwise MLX's affine packing: rows of `columns * bits / 32` words,
-// a scale and a bias a `group` columns of a row, both `stored` alike.
+// How scales and biases are stored.
+enum class Stored : int32_t { float32, float16, bfloat16, e8m0, e4m3 };
+
+// `[rows, columns]`. What is packed lies in rows of `columns * bits / 32` words, each a stream from the lowest bit up, with a
+// scale (and, if affine, a bias) a `group` columns of a row, `stored` alike.
 struct Matrix {
   const void* weight = nullptr;
   const void* scales = nullptr;
   const void* biases = nullptr;
+  Format format = Format::float32;
   Stored stored = Stored::float32;
   const float* offset = nullptr;  // a linear layer's bias, `[rows]`, or null
   int rows = 0, columns = 0, bits = 32, group = 0;

@@ -171,25 +171,45 @@ void say(const char* what, char* error, size_t room) {
 // What C sees of a matrix; see `src/lib.rs`.
 struct MatrixHandle {
   void *weight, *scales, *biases, *offset;
-  int32_t rows, columns, bits, group;
+  int32_t rows, columns, bits, group, format;
 };
 
+bool one_of(int n, std::initializer_list<int> known) { return std::find(known.begin(), known.end(), n) != known.end(); }
+
+// A format's bits and group, as far as there are kernels.
+bool known(const MatrixHandle& h) {
+  switch (Format(h.format)) {
+    case Format::affine: return one_of(h.bits, {2, 3, 4, 5, 6, 8}) && one_of(h.group, {32, 64, 128}) && h.biases;
+    case Format::mxfp4: return h.bits == 4 && h.group == 32 && !h.biases;
+    case Format::mxfp8: return h.bits == 8 && h.group == 32 && !h.biases;
+    case Format::nvfp4: return h.bits == 4 && h.group == 16 && !h.biases;
+    case Format::float32: return h.bits == 32;
+    case Format::float16: case Format::bfloat16: return h.bits == 16;
+  }
+  return false;
+}
+
 Matrix matrix(Loaded& of, const MatrixHandle& h) {
+  if (!known(h)) throw std::invalid_argument("a format without kernels");
   Matrix m;
-  m.rows = h.rows, m.columns = h.columns, m.bits = h.bits, m.group = h.group;
+  m.rows = h.rows, m.columns = h.columns, m.bits = h.bits, m.group = h.group, m.format = Format(h.format);
   const size_t size = size_t(h.rows) * h.columns;
-  if (h.bits == 32) {
-    m.weight = of.keep(h.weight, mx::float32, size, "weight");
+  if (m.format >= Format::float32) {
+    const mx::Dtype dtype = m.format == Format::float32 ? mx::float32 : m.format == Format::float16 ? mx::float16 : mx::bfloat16;
+    m.weight = of.keep(h.weight, dtype, size, "weight");
   } else {
-    const bool known = (h.bits == 2 || h.bits == 3 || h.bits == 4 || h.bits == 5 || h.bits == 6 || h.bits == 8) &&
-                       (h.group == 32 || h.group == 64 || h.group == 128) && h.columns % h.group == 0;
-    if (!known) throw std::invalid_argument("a quantisation without kernels");
+    if (h.columns % h.group) throw std::invalid_argument("columns are no whole groups");
     m.weight = of.keep(h.weight, mx::uint32, size * h.bits / 32, "weight");
-    const mx::Dtype stored = static_cast<mx::array*>(h.scales)->dtype();
-    m.stored = stored == mx::float16 ? Stored::float16 : stored == mx::bfloat16 ? Stored::bfloat16 : Stored::float32;
-    const mx::Dtype expected = m.stored == Stored::float32 ? mx::float32 : stored;
+    mx::Dtype expected = mx::uint8;
+    if (m.format == Format::affine) {
+      const mx::Dtype stored = static_cast<mx::array*>(h.scales)->dtype();
+      m.stored = stored == mx::float16 ? Stored::float16 : stored == mx::bfloat16 ? Stored::bfloat16 : Stored::float32;
+      expected = m.stored == Stored::float32 ? mx::float32 : stored;
+      m.biases = of.keep(h.biases, expected, size / h.group, "biases");
+    } else {
+      m.stored = m.format == Format::nvfp4 ? Stored::e4m3 : Stored::e8m0;
+    }
     m.scales = of.keep(h.scales, expected, size / h.group, "scales");
-    m.biases = of.keep(h.biases, expected, size / h.group, "biases");
   }
   if (h.offset) m.offset = of.floats(h.offset, size_t(h.rows), "bias");
   return m;
@@ -301,12 +321,12 @@ void* offprint_draw(const char* level, void* logits, void* stream, float tempera
 
 // One product on plain memory, for tests: `x` `[n, columns]`, `y` `[n, rows]`.
 bool offprint_matmul(const char* level, int32_t threads, const void* weight, const void* scales, const void* biases,
-                     int32_t stored, int32_t rows, int32_t columns, int32_t bits, int32_t group, const float* x, int32_t n, bool panels,
-                     float* y) {
+                     int32_t format, int32_t stored, int32_t rows, int32_t columns, int32_t bits, int32_t group, const float* x,
+                     int32_t n, bool panels, float* y) {
   const Level* chosen = level_of(level);
   if (!chosen) return false;
   Matrix m;
-  m.weight = weight, m.scales = scales, m.biases = biases, m.stored = Stored(stored);
+  m.weight = weight, m.scales = scales, m.biases = biases, m.format = Format(format), m.stored = Stored(stored);
   m.rows = rows, m.columns = columns, m.bits = bits, m.group = group;
   Pool pool(threads);
   pool.begin();

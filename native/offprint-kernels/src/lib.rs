@@ -7,8 +7,7 @@ use std::ffi::{c_char, c_void};
 // The library that defines what a primitive derives from.
 use mlx_sys as _;
 
-/// A matrix `[rows, columns]`: float32 (`bits` 32), or packed as MLX's affine mode does, with scales and biases in one
-/// floating-point type. Null where there is none.
+/// A matrix `[rows, columns]`, in one of the formats below. Null where there is none.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct MatrixHandle {
@@ -21,6 +20,24 @@ pub struct MatrixHandle {
     pub columns: i32,
     pub bits: i32,
     pub group: i32,
+    /// One of [`format`]'s.
+    pub format: i32,
+}
+
+/// How a matrix is stored. What is packed is packed as MLX's mode of that name does: `bits` and `group` are the mode's, weights
+/// are words of 32 bits. Others have 32 or 16 bits, no group and no scales.
+pub mod format {
+    /// Bits 2, 3, 4, 5, 6 or 8 in groups of 32, 64 or 128; scales and biases in one floating-point type.
+    pub const AFFINE: i32 = 0;
+    /// 4 bits in groups of 32; scales are bytes, and there are no biases: here, and in the next two.
+    pub const MXFP4: i32 = 1;
+    /// 8 bits in groups of 32.
+    pub const MXFP8: i32 = 2;
+    /// 4 bits in groups of 16.
+    pub const NVFP4: i32 = 3;
+    pub const FLOAT32: i32 = 4;
+    pub const FLOAT16: i32 = 5;
+    pub const BFLOAT16: i32 = 6;
 }
 
 /// A model's sizes.
@@ -90,14 +107,15 @@ unsafe extern "C" {
         room: usize,
     ) -> *mut c_void;
 
-    /// `x @ matrix.T` on plain memory, for tests of the kernels; scales and biases are float32 (`stored` 0), float16 (1) or
-    /// bfloat16 (2). `false`: no such level here.
+    /// `x @ matrix.T` on plain memory, for tests of the kernels; scales and biases are float32 (`stored` 0), float16 (1),
+    /// bfloat16 (2), or bytes of mxfp4 and mxfp8 (3) or of nvfp4 (4). `false`: no such level here.
     pub fn offprint_matmul(
         level: *const c_char,
         threads: i32,
         weight: *const c_void,
         scales: *const c_void,
         biases: *const c_void,
+        format: i32,
         stored: i32,
         rows: i32,
         columns: i32,
