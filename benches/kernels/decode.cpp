@@ -145,25 +145,29 @@ int main(int count, char** arguments) {
   }
 
   Model m;
-  m.hidden = shape->hidden, m.inner = shape->inner, m.layers = shape->layers, m.heads = shape->heads;
-  m.kv_heads = shape->kv_heads, m.head_dim = m.hidden / m.heads, m.vocabulary = shape->vocabulary, m.epsilon = 1e-5f;
+  const int dim = shape->hidden / shape->heads;
+  m.hidden = shape->hidden, m.layers = shape->layers, m.vocabulary = shape->vocabulary, m.epsilon = 1e-5f;
   std::vector<float> frequencies;
-  for (int i = 0; i < m.head_dim / 2; ++i) frequencies.push_back(std::pow(1e5f, -2.0f * i / m.head_dim));
-  m.frequencies = frequencies.data();
+  for (int i = 0; i < dim / 2; ++i) frequencies.push_back(std::pow(1e5f, -2.0f * i / dim));
+  const Rope rope{dim, false, 1, 1, frequencies.data()};
+  m.rope = &rope, m.ropes = 1;
   m.norm = ones(m.hidden);
   m.embedding = m.head = matrix(m.vocabulary, m.hidden, *kind("8"));
   std::vector<Layer> layers(m.layers);
   for (Layer& l : layers) {
-    l.q = matrix(m.queries(), m.hidden, *of), l.k = matrix(m.keys(), m.hidden, *of), l.v = matrix(m.keys(), m.hidden, *of);
-    l.o = matrix(m.hidden, m.queries(), *of), l.down = matrix(m.hidden, m.inner, *of);
-    l.gate = matrix(m.inner, m.hidden, *of), l.up = matrix(m.inner, m.hidden, *of);
-    l.input_norm = ones(m.hidden), l.post_norm = ones(m.hidden);
+    l.heads = shape->heads, l.kv_heads = shape->kv_heads, l.head_dim = dim, l.rope = 0;
+    l.score_scale = 1 / std::sqrt(float(dim));
+    l.before = size_t(&l - layers.data()) * l.keys();
+    l.q = matrix(l.queries(), m.hidden, *of), l.k = matrix(l.keys(), m.hidden, *of), l.v = matrix(l.keys(), m.hidden, *of);
+    l.o = matrix(m.hidden, l.queries(), *of), l.down = matrix(m.hidden, shape->inner, *of);
+    l.gate = matrix(shape->inner, m.hidden, *of), l.up = matrix(shape->inner, m.hidden, *of);
+    l.input_norm = ones(m.hidden), l.feed_norm = ones(m.hidden);
   }
   m.layer = layers.data();
   Cache cache;
   cache.capacity = prompt + tokens + 1;
-  cache.keys = memory<float>(size_t(m.layers) * m.keys() * cache.capacity);
-  cache.values = memory<float>(size_t(m.layers) * m.keys() * cache.capacity);
+  cache.keys = memory<float>(m.keys() * cache.capacity);
+  cache.values = memory<float>(m.keys() * cache.capacity);
 
   Pool pool(threads);
   const Memory scratch{take, std::free};

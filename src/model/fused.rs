@@ -13,8 +13,8 @@ use mlx_rs::{
 };
 use mlx_sys::mlx_array;
 use offprint_kernels::{
-    MatrixHandle, Shape, format, offprint_draw, offprint_model, offprint_model_free, offprint_past, offprint_past_free,
-    offprint_step,
+    LayerHandle, MatrixHandle, RopeHandle, Shape, activation, format, offprint_draw, offprint_model,
+    offprint_model_free, offprint_past, offprint_past_free, offprint_step,
 };
 
 /// Positions are allocated in steps of this many, as the stock cache does.
@@ -55,13 +55,57 @@ impl Part<'_> {
 /// All of a model, borrowed.
 #[derive(Debug)]
 pub struct Parts<'a> {
+    /// Without its ropes, which are `rope`.
     pub shape: Shape,
+    pub rope: RopeHandle,
+    /// Of each layer.
+    pub heads: i32,
+    pub kv_heads: i32,
+    pub head_dim: i32,
     pub embedding: Part<'a>,
     pub head: Part<'a>,
     /// q, k, v, o, gate, up, down of each layer.
     pub linears: Vec<Part<'a>>,
     /// Two of each layer, then the last.
     pub norms: Vec<&'a Array>,
+}
+
+impl Parts<'_> {
+    /// One of Llama's.
+    fn layer(&self, (linears, norms): (&[Part<'_>], &[&Array])) -> LayerHandle {
+        let part = |index: usize| linears.get(index).map_or(MatrixHandle::NONE, Part::handle);
+        let norm = |index: usize| norms.get(index).map_or(ptr::null_mut(), |norm| context(norm));
+        let none = ptr::null_mut();
+        LayerHandle {
+            q: part(0),
+            k: part(1),
+            v: part(2),
+            o: part(3),
+            heads: self.heads,
+            kv_heads: self.kv_heads,
+            head_dim: self.head_dim,
+            score_scale: 1.0 / (self.head_dim as f32).sqrt(),
+            score_cap: 0.0,
+            window: 0,
+            rope: 0,
+            query_gain_beta: 0.0,
+            query_gain_positions: 1.0,
+            sinks: none,
+            q_norm: none,
+            k_norm: none,
+            norm_span: self.head_dim,
+            input_norm: norm(0),
+            attention_out_norm: none,
+            feed_norm: norm(1),
+            feed_out_norm: none,
+            parallel: false,
+            activation: activation::SILU,
+            gate: part(4),
+            up: part(5),
+            down: part(6),
+            experts: ptr::null(),
+        }
+    }
 }
 
 /// The model behind its handle, with the threads that compute it.
@@ -77,24 +121,25 @@ impl Fused {
     /// An array of another type or size than its part says; a level that the processor lacks.
     pub fn new(level: &str, threads: u32, parts: &Parts<'_>) -> Result<Self> {
         let level = name(level)?;
-        let linears: Vec<_> = parts.linears.iter().map(Part::handle).collect();
-        let norms: Vec<_> = parts.norms.iter().map(|norm| context(norm)).collect();
         let layers = parts.shape.layers as usize;
-        if linears.len() != 7 * layers || norms.len() != 2 * layers + 1 {
+        if parts.linears.len() != 7 * layers || parts.norms.len() != 2 * layers + 1 {
             return Err(Exception::custom("the parts are not those of so many layers"));
         }
+        let shape = Shape { ropes: &parts.rope, rope_count: 1, ..parts.shape };
+        let layers: Vec<_> = parts.linears.chunks(7).zip(parts.norms.chunks(2)).map(|of| parts.layer(of)).collect();
+        let norm = parts.norms.last().map_or(ptr::null_mut(), |norm| context(norm));
         let (embedding, head) = (parts.embedding.handle(), parts.head.handle());
-        // SAFETY: the lists are as long as the number of layers asks, everything lives through the call, and what the
-        // model needs later it takes a share in or copies.
+        // SAFETY: there are as many layers as the shape says, everything lives through the call, and what the model needs
+        // later it takes a share in or copies.
         let handle = told(|error, room| unsafe {
             offprint_model(
                 level.as_ptr(),
                 threads as i32,
-                &parts.shape,
+                &shape,
                 &embedding,
                 &head,
-                linears.as_ptr(),
-                norms.as_ptr(),
+                layers.as_ptr(),
+                norm,
                 error,
                 room,
             )

@@ -8,7 +8,7 @@ use mlx_rs::{
     fast, nn, ops,
 };
 #[cfg(target_os = "linux")]
-use offprint_kernels::Shape;
+use offprint_kernels::{RopeHandle, Shape};
 
 #[cfg(target_os = "linux")]
 use crate::model::fused::{Fused, Parts};
@@ -307,16 +307,28 @@ impl Llama {
         Parts {
             shape: Shape {
                 hidden: embedding.columns as i32,
-                inner: first.map_or(0, |block| block.mlp.inner),
-                heads: first.map_or(0, |block| block.self_attn.heads),
-                kv_heads: self.kv_heads,
-                head_dim: self.head_dim,
+                heads: 0,
                 vocabulary: embedding.rows as i32,
                 layers: self.layers.len() as i32,
                 epsilon: self.norm.eps,
-                rope_scale,
+                embedding_scale: 1.0,
+                residual_scale: 1.0,
+                logit_scale: 1.0,
+                logit_cap: 0.0,
+                layer_norm: false,
+                ropes: std::ptr::null(),
+                rope_count: 0,
+            },
+            rope: RopeHandle {
+                dims: self.head_dim,
+                interleaved: false,
+                scale: rope_scale,
+                gain: 1.0,
                 frequencies: frequencies.as_ptr(),
             },
+            heads: first.map_or(0, |block| block.self_attn.heads),
+            kv_heads: self.kv_heads,
+            head_dim: self.head_dim,
             embedding,
             head: self.lm_head.as_ref().map_or(embedding, Linear::part),
             linears: self.layers.iter().flat_map(Block::linears).map(Linear::part).collect(),

@@ -244,7 +244,15 @@ inline F exponential(F x) {
   return x < splat(-87.0f) ? F{} : e;
 }
 
-inline F silu(F x) { return x / (splat(1.0f) + exponential(-x)); }
+// a / (1 + e^-x)
+inline F sigmoid(F x, F a) { return a / (splat(1.0f) + exponential(-x)); }
+
+// tanh(x / cap) * cap
+inline F capped(F x, float cap) {
+  const F size = (F)((U)x & 0x7fffffff), e = exponential(size * splat(-2 / cap));
+  const F y = (splat(1.0f) - e) / (splat(1.0f) + e) * splat(cap);
+  return x == x ? (F)((U)y | ((U)x & 0x80000000)) : x;
+}
 
 }  // namespace
 }  // namespace offprint
