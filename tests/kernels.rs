@@ -1,26 +1,53 @@
-//! Kernels of ours, at every level that this processor can. Each matrix kernel against sums in float64: all bits and group
-//! sizes, rows and columns that fill no register or tile, one vector and many, one thread and three. The draw against MLX's.
+//! Kernels of ours, at every level that this processor can. Each matrix kernel against sums in float64: all formats, bits and
+//! group sizes, rows and columns that fill no register or tile, one vector and many, one thread and three; and what a packed
+//! weight is, against MLX's `dequantize`. The draw against MLX's.
 #![cfg(all(feature = "mlx", target_os = "linux"))]
 #![allow(clippy::disallowed_methods)] // compared to a tolerance
 #![allow(clippy::unwrap_used)]
 
 use std::{ffi::CString, ptr};
 
-use mlx_rs::{Array, ops::indexing::argmax_axis, random};
+use mlx_rs::{Array, Dtype, Stream, ops::indexing::argmax_axis, random};
 use offprint::model::{fused::draw, kernels::levels};
-use offprint_kernels::offprint_matmul;
+use offprint_kernels::{format, offprint_matmul};
 
-/// A matrix as MLX packs it (`bits` 32: float32), and its values.
+/// How a matrix is stored; `stored`: its scales.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    format: i32,
+    bits: usize,
+    group: usize,
+    stored: i32,
+    /// MLX's.
+    mode: &'static str,
+}
+
+const fn affine(bits: usize, group: usize, stored: i32) -> Kind {
+    Kind { format: format::AFFINE, bits, group, stored, mode: "affine" }
+}
+
+/// The formats whose weights are floating-point numbers of few bits.
+const FLOATS: [Kind; 3] = [
+    Kind { format: format::MXFP4, bits: 4, group: 32, stored: 3, mode: "mxfp4" },
+    Kind { format: format::MXFP8, bits: 8, group: 32, stored: 3, mode: "mxfp8" },
+    Kind { format: format::NVFP4, bits: 4, group: 16, stored: 4, mode: "nvfp4" },
+];
+
+/// Those that are not packed.
+const PLAIN: [Kind; 3] = [
+    Kind { format: format::FLOAT32, bits: 32, group: 0, stored: 0, mode: "" },
+    Kind { format: format::FLOAT16, bits: 16, group: 0, stored: 0, mode: "" },
+    Kind { format: format::BFLOAT16, bits: 16, group: 0, stored: 0, mode: "" },
+];
+
+/// A matrix as MLX packs it, and its values.
 struct Matrix {
     rows: usize,
     columns: usize,
-    bits: usize,
-    group: usize,
+    kind: Kind,
     words: Vec<u32>,
-    /// As they are stored, which `stored` names.
     scales: Vec<u8>,
     biases: Vec<u8>,
-    stored: i32,
     values: Vec<f64>,
     /// Of each value: what is added up to make it, without signs.
     sizes: Vec<f64>,
@@ -52,20 +79,58 @@ fn stored(number: f32, stored: i32) -> (f32, Vec<u8>) {
     }
 }
 
-fn matrix(rows: usize, columns: usize, bits: usize, group: usize, kind: i32, random: &mut Random) -> Matrix {
-    if bits == 32 {
-        let floats: Vec<f32> = (0..rows * columns).map(|_| random.unit()).collect();
-        let words = floats.iter().map(|x| x.to_bits()).collect();
+/// Four bits: a sign, two of exponent, one behind the point.
+fn e2m1(bits: u64) -> f64 {
+    let size = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0][bits as usize & 7];
+    if bits & 8 == 0 { size } else { -size }
+}
+
+/// Eight bits: a sign, four of exponent, three behind the point. MLX knows no infinity among them, and all are numbers.
+fn e4m3(bits: u64) -> f64 {
+    let (exponent, rest) = ((bits >> 3 & 15) as i32, (bits & 7) as f64);
+    let size = if exponent == 0 { rest * 2f64.powi(-9) } else { (8.0 + rest) * 2f64.powi(exponent - 10) };
+    if bits & 128 == 0 { size } else { -size }
+}
+
+/// Kernels read whole registers: what lies behind the last number must not count.
+fn fenced(numbers: Vec<u8>) -> Vec<u8> {
+    [numbers, vec![0xff; 64]].concat()
+}
+
+fn matrix(rows: usize, columns: usize, kind: Kind, random: &mut Random) -> Matrix {
+    if kind.group == 0 {
+        let as_stored = [0, 1, 2][(kind.format - format::FLOAT32) as usize];
+        let (floats, bytes): (Vec<f32>, Vec<Vec<u8>>) =
+            (0..rows * columns).map(|_| stored(random.unit(), as_stored)).unzip();
+        let bytes = fenced(bytes.concat());
+        let words = bytes.chunks_exact(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect();
         let values: Vec<f64> = floats.iter().map(|x| f64::from(*x)).collect();
         let sizes = values.iter().map(|x| x.abs()).collect();
-        let (scales, biases) = (Vec::new(), Vec::new());
-        return Matrix { rows, columns, bits, group, words, scales, biases, stored: 0, values, sizes };
+        return Matrix { rows, columns, kind, words, scales: Vec::new(), biases: Vec::new(), values, sizes };
     }
-    // One of some is so small that float16 has it without an exponent.
-    let mut some =
-        |n: usize| (0..n).map(|i| stored(random.unit() * [1.0, 1e-6][usize::from(i % 9 == 4)], kind)).unzip();
-    let (scales, kept_scales): (Vec<f32>, Vec<Vec<u8>>) = some(rows * columns / group);
-    let (biases, kept_biases): (Vec<f32>, Vec<Vec<u8>>) = some(rows * columns / group);
+    let Kind { bits, group, .. } = kind;
+    let groups = rows * columns / group;
+    let (scales, biases, kept_scales, kept_biases): (Vec<f64>, Vec<f64>, Vec<u8>, Vec<u8>) = if kind.mode == "affine" {
+        // One of some is so small that float16 has it without an exponent.
+        let mut some = |n: usize| {
+            let all = (0..n).map(|i| stored(random.unit() * [1.0, 1e-6][usize::from(i % 9 == 4)], kind.stored));
+            let (numbers, bytes): (Vec<f32>, Vec<Vec<u8>>) = all.unzip();
+            (numbers.into_iter().map(f64::from).collect(), bytes.concat())
+        };
+        let ((scales, kept_scales), (biases, kept_biases)) = (some(groups), some(groups));
+        (scales, biases, kept_scales, fenced(kept_biases))
+    } else {
+        // Of nvfp4 all but the negative ones, which MLX does not write; of the others 2^-12 to 2^3, and the least of all.
+        let byte = |i: usize, random: &mut Random| match (kind.stored, i % 31) {
+            (3, 30) => 0,
+            (3, _) => 115 + random.next() % 16,
+            (_, _) => random.next() % 127,
+        };
+        let bytes: Vec<u64> = (0..groups).map(|i| byte(i, random)).collect();
+        let number = |byte: u64| if kind.stored == 3 { 2f64.powi(byte as i32 - 127) } else { e4m3(byte) };
+        let kept = bytes.iter().map(|byte| *byte as u8).collect();
+        (bytes.into_iter().map(number).collect(), vec![0.0; groups], kept, Vec::new())
+    };
     let mut words = vec![0u32; rows * columns * bits / 32];
     let (mut values, mut sizes) = (Vec::new(), Vec::new());
     for (index, at) in (0..rows * columns).map(|index| (index, index * bits)) {
@@ -75,15 +140,16 @@ fn matrix(rows: usize, columns: usize, bits: usize, group: usize, kind: i32, ran
         if at % 32 + bits > 32 {
             words[at / 32 + 1] |= (q >> (32 - at % 32)) as u32;
         }
-        let (scaled, bias) = (q as f64 * f64::from(scales[index / group]), f64::from(biases[index / group]));
+        let number = match kind.format {
+            format::AFFINE => q as f64,
+            format::MXFP8 => e4m3(q),
+            _ => e2m1(q),
+        };
+        let (scaled, bias) = (number * scales[index / group], biases[index / group]);
         values.push(scaled + bias);
         sizes.push(scaled.abs() + bias.abs());
     }
-    // Kernels read whole registers: what lies behind the last number must not count.
-    let no_numbers = vec![0xff; 64];
-    let (scales, biases) =
-        ([kept_scales.concat(), no_numbers.clone()].concat(), [kept_biases.concat(), no_numbers].concat());
-    Matrix { rows, columns, bits, group, words, scales, biases, stored: kind, values, sizes }
+    Matrix { rows, columns, kind, words, scales: fenced(kept_scales), biases: kept_biases, values, sizes }
 }
 
 /// `x @ matrix.T` by one kernel; `x` holds `n` vectors.
@@ -100,11 +166,12 @@ fn product(m: &Matrix, level: &str, threads: i32, x: &[f32], panels: bool) -> Ve
             m.words.as_ptr().cast(),
             of(&m.scales),
             of(&m.biases),
-            m.stored,
+            m.kind.format,
+            m.kind.stored,
             m.rows as i32,
             m.columns as i32,
-            m.bits as i32,
-            m.group as i32,
+            m.kind.bits as i32,
+            m.kind.group as i32,
             x.as_ptr(),
             n as i32,
             panels,
@@ -113,6 +180,20 @@ fn product(m: &Matrix, level: &str, threads: i32, x: &[f32], panels: bool) -> Ve
     };
     assert!(ran, "{level}");
     y
+}
+
+/// By what a level that holds the activations of one word in fixed point may be off, where a weight can be zero: 2^-22 of the largest
+/// of the eight, for each.
+fn fixed_point(m: &Matrix, level: &str, x: &[f32], row: usize) -> f64 {
+    if level != "avx512vnni" || m.kind.bits != 4 || m.kind.format == format::AFFINE {
+        return 0.0;
+    }
+    let words = m.values[row * m.columns..][..m.columns].chunks(8).zip(x.chunks(8));
+    let of = |(weights, x): (&[f64], &[f32])| {
+        let most = x.iter().fold(0.0, |most, x| x.abs().max(most));
+        f64::from(most) * weights.iter().map(|weight| weight.abs()).sum::<f64>()
+    };
+    words.map(of).sum::<f64>() * 2f64.powi(-22)
 }
 
 fn assert_right(m: &Matrix, level: &str, threads: i32, x: &[f32], panels: bool) {
@@ -125,15 +206,14 @@ fn assert_right(m: &Matrix, level: &str, threads: i32, x: &[f32], panels: bool) 
                 sum += x * m.values[r * m.columns + k];
                 size += x.abs() * m.sizes[r * m.columns + k];
             }
-            // Some ten roundings of the largest partial sum.
-            let most = size * 6e-7 + 1e-6;
+            // Some ten roundings of the largest partial sum; more where a few weights are hundreds of times the others, as E4M3's are.
+            let roundings = if m.kind.format == format::MXFP8 { 18e-7 } else { 6e-7 };
+            let most = size * roundings + 1e-6 + fixed_point(m, level, &x[t * m.columns..], r);
             let found = f64::from(y[t * m.rows + r]);
             assert!(
                 (found - sum).abs() <= most,
-                "{level}, {} bits, groups of {}, stored {}, {} x {}, {threads} threads, vector {t} of {n}, row {r}: {found}, not {sum}",
-                m.bits,
-                m.group,
-                m.stored,
+                "{level}, {:?}, {} x {}, {threads} threads, vector {t} of {n}, row {r}: {found}, not {sum}",
+                m.kind,
                 m.rows,
                 m.columns
             );
@@ -150,27 +230,91 @@ fn products_are_right_for_every_packing_and_size() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let found = levels();
     assert!(found.contains(&"plain".to_owned()), "{found:?}");
-    for bits in [2, 3, 4, 5, 6, 8] {
-        for group in [32, 64, 128] {
-            // Of columns: one group; blocks and a rest; more than one depth of the panel kernel; more groups than are unpacked
-            // at a time.
-            for (rows, columns) in [(1, group), (7, 3 * group), (51, 5 * group), (13, 1024 + group), (6, 69 * group)] {
-                for stored in 0..3 {
-                    let m = matrix(rows, columns, bits, group, stored, &mut random);
-                    for level in &found {
-                        for (threads, n, panels) in [(1, 2, false), (3, 1, false), (1, 1, true), (3, 19, true)] {
-                            assert_right(&m, level, threads, &units(n * columns, &mut random), panels);
-                        }
-                    }
+    let affine = [2, 3, 4, 5, 6, 8].into_iter().flat_map(|bits| {
+        [32, 64, 128].into_iter().flat_map(move |group| (0..3).map(move |stored| affine(bits, group, stored)))
+    });
+    for kind in affine.chain(FLOATS) {
+        let group = kind.group;
+        // Of columns: one group; blocks and a rest; more than one depth of the panel kernel; more groups than are unpacked
+        // at a time.
+        for (rows, columns) in [(1, group), (7, 3 * group), (51, 5 * group), (13, 1024 + group), (6, 69 * group)] {
+            let m = matrix(rows, columns, kind, &mut random);
+            for level in &found {
+                for (threads, n, panels) in [(1, 2, false), (3, 1, false), (1, 1, true), (3, 19, true)] {
+                    assert_right(&m, level, threads, &units(n * columns, &mut random), panels);
                 }
             }
         }
     }
-    for (rows, columns) in [(1, 1), (5, 3), (50, 37), (97, 301)] {
-        let m = matrix(rows, columns, 32, 0, 0, &mut random);
-        for level in &found {
-            for (threads, n, panels) in [(1, 2, false), (3, 1, false), (1, 1, true), (3, 35, true)] {
-                assert_right(&m, level, threads, &units(n * columns, &mut random), panels);
+    for kind in PLAIN {
+        for (rows, columns) in [(1, 1), (5, 3), (50, 37), (97, 301)] {
+            let m = matrix(rows, columns, kind, &mut random);
+            for level in &found {
+                for (threads, n, panels) in [(1, 2, false), (3, 1, false), (1, 1, true), (3, 35, true)] {
+                    assert_right(&m, level, threads, &units(n * columns, &mut random), panels);
+                }
+            }
+        }
+    }
+}
+
+/// What MLX makes of a packed matrix, in float32.
+fn mlxs_values(m: &Matrix) -> Vec<f32> {
+    let Kind { bits, group, stored, mode, .. } = m.kind;
+    let array = |bytes: &[u8], columns: usize, dtype| {
+        let shape = [m.rows as i32, columns as i32];
+        // SAFETY: as many bytes as the shape and the type say are copied.
+        unsafe { Array::from_raw_data(bytes.as_ptr().cast(), &shape, dtype) }
+    };
+    let dtypes = [Dtype::Float32, Dtype::Float16, Dtype::Bfloat16, Dtype::Uint8, Dtype::Uint8];
+    let words: Vec<u8> = m.words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let weight = array(&words, m.columns * bits / 32, Dtype::Uint32);
+    let of = |bytes: &[u8]| {
+        let numbers = array(bytes, m.columns / group, dtypes[stored as usize]);
+        if stored < 3 { numbers.as_dtype(Dtype::Float32).unwrap() } else { numbers }
+    };
+    let (scales, biases) = (of(&m.scales), (stored < 3).then(|| of(&m.biases)));
+    let mode = CString::new(mode).unwrap();
+    let some = |value: usize| mlx_sys::mlx_optional_int { value: value as i32, has_value: true };
+    // SAFETY: handles live through the call; the new one belongs to nobody else.
+    let values = unsafe {
+        let mut out = mlx_sys::mlx_array_new();
+        let none = mlx_sys::mlx_array { ctx: ptr::null_mut() };
+        let rc = mlx_sys::mlx_dequantize(
+            &mut out,
+            weight.as_ptr(),
+            scales.as_ptr(),
+            biases.as_ref().map_or(none, Array::as_ptr),
+            some(group),
+            some(bits),
+            mode.as_ptr(),
+            none,
+            mlx_sys::mlx_optional_dtype { value: mlx_sys::mlx_dtype__MLX_FLOAT32, has_value: true },
+            Stream::thread_local_or_default().as_ptr(),
+        );
+        assert_eq!(rc, 0);
+        Array::from_ptr(out)
+    };
+    values.eval().unwrap();
+    values.as_slice::<f32>().to_vec()
+}
+
+/// A unit vector picks a column of weights, and a sum of zeros with one number is that number: to the bit.
+#[test]
+fn weights_are_what_mlx_dequantizes() {
+    let mut random = Random(0x94d0_49bb_1331_11eb);
+    let affine = [2, 3, 4, 5, 6, 8].into_iter().flat_map(|bits| (0..3).map(move |stored| affine(bits, 64, stored)));
+    for kind in affine.chain(FLOATS) {
+        let (rows, columns) = (5, 320);
+        let m = matrix(rows, columns, kind, &mut random);
+        let values = mlxs_values(&m);
+        let identity: Vec<f32> = (0..columns * columns).map(|i| f32::from(u8::from(i % (columns + 1) == 0))).collect();
+        for level in levels() {
+            let found = product(&m, &level, 1, &identity, true);
+            for (k, column) in found.chunks(rows).enumerate() {
+                for (r, found) in column.iter().enumerate() {
+                    assert_eq!(*found, values[r * columns + k], "{level}, {kind:?}, row {r}, column {k}");
+                }
             }
         }
     }
@@ -180,8 +324,8 @@ fn products_are_right_for_every_packing_and_size() {
 #[test]
 fn products_are_right_for_activations_of_all_sizes() {
     let mut random = Random(0xbf58_476d_1ce4_e5b9);
-    for bits in [2, 3, 4, 5, 6, 8] {
-        let m = matrix(9, 576, bits, 32, 1, &mut random);
+    for kind in [2, 3, 4, 5, 6, 8].map(|bits| affine(bits, 32, 1)).into_iter().chain(FLOATS).chain(PLAIN) {
+        let m = matrix(9, 576, kind, &mut random);
         let mut of_size = |size: &dyn Fn(usize) -> f32| -> Vec<f32> {
             units(576, &mut random).iter().enumerate().map(|(k, x)| x * size(k)).collect()
         };
@@ -202,7 +346,7 @@ fn products_are_right_for_activations_of_all_sizes() {
                     let mut x = all[3].clone();
                     x[at] = none;
                     let y = product(&m, &level, 1, &x, false);
-                    assert!(y.iter().all(|y| !y.is_finite()), "{level}, {bits} bits, {none} at {at}: {y:?}");
+                    assert!(y.iter().all(|y| !y.is_finite()), "{level}, {kind:?}, {none} at {at}: {y:?}");
                 }
             }
         }

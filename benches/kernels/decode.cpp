@@ -1,5 +1,6 @@
-// The kernels alone, without MLX, on random weights: `decode LEVEL THREADS SHAPE PROMPT TOKENS` prints the tokens per second of
-// a prompt, and of the median token after it. One process is one sample; `in-turn.sh` beside this file runs several programs in turn.
+// The kernels alone, without MLX, on random weights: `decode LEVEL THREADS SHAPE PROMPT TOKENS [FORMAT]` prints the tokens per
+// second of a prompt, and of the median token after it. One process is one sample; `in-turn.sh` beside this file runs several
+// programs in turn. FORMAT is that of all matrices but the embedding, which has 8 bits: 4 if it is not given.
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -54,18 +55,55 @@ uint16_t half(float x) {  // of a normal number that has a float16
   return uint16_t((bits >> 16 & 0x8000) | (((bits >> 23 & 255) - 112) << 10) | (bits >> 13 & 1023));
 }
 
+struct Kind {
+  const char* name;
+  Format format;
+  int bits, group;
+  Stored stored;
+};
 // Groups of 32, float16 scales: what SmolLM2's Q4_1 file becomes.
-Matrix matrix(int rows, int columns, int bits) {
+constexpr Kind kKinds[] = {
+    {"2", Format::affine, 2, 32, Stored::float16},       {"3", Format::affine, 3, 32, Stored::float16},
+    {"4", Format::affine, 4, 32, Stored::float16},       {"5", Format::affine, 5, 32, Stored::float16},
+    {"6", Format::affine, 6, 32, Stored::float16},       {"8", Format::affine, 8, 32, Stored::float16},
+    {"mxfp4", Format::mxfp4, 4, 32, Stored::e8m0},       {"mxfp8", Format::mxfp8, 8, 32, Stored::e8m0},
+    {"nvfp4", Format::nvfp4, 4, 16, Stored::e4m3},       {"float32", Format::float32, 32, 0, Stored::float32},
+    {"float16", Format::float16, 16, 0, Stored::float32}, {"bfloat16", Format::bfloat16, 16, 0, Stored::float32},
+};
+
+const Kind* kind(const std::string& name) {
+  for (const Kind& kind : kKinds)
+    if (kind.name == name) return &kind;
+  return nullptr;
+}
+
+Matrix matrix(int rows, int columns, const Kind& kind) {
   Matrix m;
-  m.rows = rows, m.columns = columns, m.bits = bits, m.group = 32, m.stored = Stored::float16;
-  const size_t words = size_t(rows) * columns * bits / 32, groups = size_t(rows) * columns / 32;
+  m.rows = rows, m.columns = columns, m.bits = kind.bits, m.group = kind.group, m.format = kind.format, m.stored = kind.stored;
+  const size_t words = size_t(rows) * columns * kind.bits / 32;
   auto* weight = memory<uint32_t>(words);
   for (size_t i = 0; i < words; ++i) weight[i] = uint32_t(random_word() >> 16);
-  auto *scales = memory<uint16_t>(groups), *biases = memory<uint16_t>(groups);
-  const float middle = float((1 << bits) - 1) / 2, scale = 2 / std::sqrt(float(columns)) / middle;
-  std::fill(scales, scales + groups, half(scale));
-  std::fill(biases, biases + groups, half(-scale * middle));
-  m.weight = weight, m.scales = scales, m.biases = biases;
+  // Signs and a few bits of numbers whose size is between 1/64 and 1/32.
+  if (kind.format == Format::float32)
+    for (size_t i = 0; i < words; ++i) weight[i] = (weight[i] & 0x807fffff) | 121 << 23;
+  if (kind.format == Format::float16)
+    for (size_t i = 0; i < words; ++i) weight[i] = (weight[i] & 0x83ff83ff) | 0x24002400;
+  if (kind.format == Format::bfloat16)
+    for (size_t i = 0; i < words; ++i) weight[i] = (weight[i] & 0x807f807f) | 0x3c803c80;
+  m.weight = weight;
+  if (!kind.group) return m;
+  const size_t groups = size_t(rows) * columns / kind.group;
+  if (kind.stored == Stored::float16) {
+    auto *scales = memory<uint16_t>(groups), *biases = memory<uint16_t>(groups);
+    const float middle = float((1 << kind.bits) - 1) / 2, scale = 2 / std::sqrt(float(columns)) / middle;
+    std::fill(scales, scales + groups, half(scale));
+    std::fill(biases, biases + groups, half(-scale * middle));
+    m.scales = scales, m.biases = biases;
+  } else {
+    auto* scales = memory<uint8_t>(groups);
+    std::fill(scales, scales + groups, uint8_t(kind.stored == Stored::e8m0 ? (kind.bits == 8 ? 114 : 120) : 0x08));
+    m.scales = scales;
+  }
   return m;
 }
 
@@ -92,39 +130,44 @@ constexpr Shape kShapes[] = {
 int main(int count, char** arguments) {
   const Level* level = nullptr;
   const Shape* shape = nullptr;
-  if (count == 6) {
+  const Kind* of = kind(count == 7 ? arguments[6] : "4");
+  if (count == 6 || count == 7) {
     for (const Level* l : {&avx512vnni, &avx512, &avx2, &plain})
       if (!level && l && l->usable() && (l->name == std::string(arguments[1]) || arguments[1] == std::string("best"))) level = l;
     for (const Shape& s : kShapes)
       if (s.name == std::string(arguments[3])) shape = &s;
   }
-  const int threads = count == 6 ? std::atoi(arguments[2]) : 0, prompt = count == 6 ? std::atoi(arguments[4]) : 0,
-            tokens = count == 6 ? std::atoi(arguments[5]) : 0;
-  if (!level || !shape || threads < 1 || prompt < 1 || tokens < 1) {
-    std::fprintf(stderr, "usage: decode LEVEL THREADS (135m | 1b | 8b-layers) PROMPT TOKENS; LEVEL: plain, or what this processor has of avx2, avx512, avx512vnni, or the best\n");
+  const int threads = level ? std::atoi(arguments[2]) : 0, prompt = level ? std::atoi(arguments[4]) : 0,
+            tokens = level ? std::atoi(arguments[5]) : 0;
+  if (!level || !shape || !of || threads < 1 || prompt < 1 || tokens < 1) {
+    std::fprintf(stderr, "usage: decode LEVEL THREADS (135m | 1b | 8b-layers) PROMPT TOKENS [FORMAT]; LEVEL: plain, or what this processor has of avx2, avx512, avx512vnni, or the best; FORMAT: 2, 3, 4, 5, 6, 8, mxfp4, mxfp8, nvfp4, float32, float16, bfloat16\n");
     return 2;
   }
 
   Model m;
-  m.hidden = shape->hidden, m.inner = shape->inner, m.layers = shape->layers, m.heads = shape->heads;
-  m.kv_heads = shape->kv_heads, m.head_dim = m.hidden / m.heads, m.vocabulary = shape->vocabulary, m.epsilon = 1e-5f;
+  const int dim = shape->hidden / shape->heads;
+  m.hidden = shape->hidden, m.layers = shape->layers, m.vocabulary = shape->vocabulary, m.epsilon = 1e-5f;
   std::vector<float> frequencies;
-  for (int i = 0; i < m.head_dim / 2; ++i) frequencies.push_back(std::pow(1e5f, -2.0f * i / m.head_dim));
-  m.frequencies = frequencies.data();
+  for (int i = 0; i < dim / 2; ++i) frequencies.push_back(std::pow(1e5f, -2.0f * i / dim));
+  const Rope rope{dim, false, 1, 1, frequencies.data()};
+  m.rope = &rope, m.ropes = 1;
   m.norm = ones(m.hidden);
-  m.embedding = m.head = matrix(m.vocabulary, m.hidden, 8);
+  m.embedding = m.head = matrix(m.vocabulary, m.hidden, *kind("8"));
   std::vector<Layer> layers(m.layers);
   for (Layer& l : layers) {
-    l.q = matrix(m.queries(), m.hidden, 4), l.k = matrix(m.keys(), m.hidden, 4), l.v = matrix(m.keys(), m.hidden, 4);
-    l.o = matrix(m.hidden, m.queries(), 4), l.down = matrix(m.hidden, m.inner, 4);
-    l.gate = matrix(m.inner, m.hidden, 4), l.up = matrix(m.inner, m.hidden, 4);
-    l.input_norm = ones(m.hidden), l.post_norm = ones(m.hidden);
+    l.heads = shape->heads, l.kv_heads = shape->kv_heads, l.head_dim = dim, l.rope = 0;
+    l.score_scale = 1 / std::sqrt(float(dim));
+    l.before = size_t(&l - layers.data()) * l.keys();
+    l.q = matrix(l.queries(), m.hidden, *of), l.k = matrix(l.keys(), m.hidden, *of), l.v = matrix(l.keys(), m.hidden, *of);
+    l.o = matrix(m.hidden, l.queries(), *of), l.down = matrix(m.hidden, shape->inner, *of);
+    l.gate = matrix(shape->inner, m.hidden, *of), l.up = matrix(shape->inner, m.hidden, *of);
+    l.input_norm = ones(m.hidden), l.feed_norm = ones(m.hidden);
   }
   m.layer = layers.data();
   Cache cache;
   cache.capacity = prompt + tokens + 1;
-  cache.keys = memory<float>(size_t(m.layers) * m.keys() * cache.capacity);
-  cache.values = memory<float>(size_t(m.layers) * m.keys() * cache.capacity);
+  cache.keys = memory<float>(m.keys() * cache.capacity);
+  cache.values = memory<float>(m.keys() * cache.capacity);
 
   Pool pool(threads);
   const Memory scratch{take, std::free};

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Times the kernels of several revisions in turn: `in-turn.sh ROUNDS REVISION... -- LEVEL THREADS SHAPE PROMPT TOKENS`, where the
+# Times the kernels of several revisions in turn: `in-turn.sh ROUNDS REVISION... -- LEVEL THREADS SHAPE PROMPT TOKENS [FORMAT]`, where the
 # revision `.` is the working tree, and the level `best` the best that a revision has. Prints each sample, and each revision's
 # medians. Programs are kept in target/kernels.
 set -euo pipefail
@@ -9,7 +9,7 @@ usage() { sed -n '2,4s/^# //p' "$0" >&2; exit 2; }
 rounds=${1:-}; shift || usage
 revisions=()
 while [ $# -gt 0 ] && [ "$1" != -- ]; do revisions+=("$1"); shift; done
-[[ $rounds =~ ^[1-9][0-9]*$ && ${#revisions[@]} -gt 0 && $# -eq 6 ]] || usage
+[[ $rounds =~ ^[1-9][0-9]*$ && ${#revisions[@]} -gt 0 && ( $# -eq 6 || $# -eq 7 ) ]] || usage
 shift
 
 # Flags as in native/offprint-kernels/build.rs.
@@ -26,17 +26,19 @@ for revision in "${revisions[@]}"; do
     exit 2
   fi
   folder=target/kernels/$name
-  if [ "$revision" = . ] || [ ! "$folder/decode" -nt benches/kernels/decode.cpp ]; then
+  if [ "$revision" = . ] || [ ! -x "$folder/decode" ]; then
     mkdir -p "$folder/cpp"
-    if [ "$revision" = . ]; then cp native/offprint-kernels/cpp/* "$folder/cpp"
-    else git archive "$revision" native/offprint-kernels/cpp | tar -x -C "$folder/cpp" --strip-components 3; fi
+    # Each with its own decode.cpp, which fills its own structs.
+    if [ "$revision" = . ]; then cp native/offprint-kernels/cpp/* benches/kernels/decode.cpp "$folder/cpp"
+    else git archive "$revision" native/offprint-kernels/cpp | tar -x -C "$folder/cpp" --strip-components 3
+      git show "$revision:benches/kernels/decode.cpp" >"$folder/cpp/decode.cpp"; fi
     objects=()
     for level in plain avx2 avx512 avx512vnni; do
       [ "$level" = plain ] || { [ "$(uname -m)" = x86_64 ] && grep -qw "$level" "$folder/cpp/model.hpp"; } || continue
       ${CXX:-c++} $common ${flags[$level]} -DOFFPRINT_LEVEL="$level" -DOFFPRINT_WIDTH="${width[$level]}" -c "$folder/cpp/level.cpp" -o "$folder/$level.o"
       objects+=("$folder/$level.o")
     done
-    ${CXX:-c++} $common -I "$folder/cpp" benches/kernels/decode.cpp "$folder/cpp/pool.cpp" "${objects[@]}" -pthread -o "$folder/decode"
+    ${CXX:-c++} $common -I "$folder/cpp" "$folder/cpp/decode.cpp" "$folder/cpp/pool.cpp" "${objects[@]}" -pthread -o "$folder/decode"
   fi
   programs+=("$folder/decode")
 done

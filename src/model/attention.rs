@@ -8,12 +8,12 @@ use mlx_rs::{
 
 use crate::model::{
     cache::KvCache,
-    cuda::Place,
     linear::{Linear, Projections, halves},
     norm::Norm,
     past::Memory,
     rope::Rope,
     spec::{self, Keys, QueryGain, Spec},
+    step::cuda::Place,
     weights::{Loaded, Source},
 };
 

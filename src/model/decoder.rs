@@ -9,13 +9,12 @@ use mlx_rs::{
 };
 
 #[cfg(target_os = "linux")]
-use crate::model::fused::{self, Fused};
+use crate::model::step::fused::{self, Fused};
 use crate::model::{
     attention::{Attention, Masks},
     cache::KvCache,
     checkpoint::Checkpoint,
     conv::Conv,
-    cuda::{self, Cuda},
     delta::{self, Delta},
     feed::Feed,
     kernels::Kernels,
@@ -25,6 +24,7 @@ use crate::model::{
     past::{Memory, Past, StockPast},
     rope::Rope,
     spec::{self, Head, Keys, Spec},
+    step::cuda::{self, Cuda},
     weights::{Loaded, Source, Weights},
 };
 

@@ -3,10 +3,10 @@
 use mlx_rs::{Array, error::Result, fast, nn, ops};
 
 use crate::model::{
-    cuda::Cuda,
     linear::{Linear, Projections},
     norm::Norm,
     spec::{self, Activation, Routing, Spec},
+    step::cuda::Cuda,
     weights::{Loaded, Source},
 };
 

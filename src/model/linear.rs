@@ -7,8 +7,6 @@ use mlx_rs::{
     ops,
 };
 
-#[cfg(target_os = "linux")]
-use crate::model::fused::Part;
 use crate::model::{
     calls::Packed,
     config::{Packing, inferred},
@@ -107,20 +105,6 @@ impl Matrix {
         self.packed().map(|packed| packed.packing)
     }
 
-    /// As the fused step takes it.
-    #[cfg(target_os = "linux")]
-    pub fn part<'a>(&'a self, bias: Option<&'a Array>) -> Part<'a> {
-        let (weight, packing) = (self.weight(), self.packing());
-        let last = weight.dim(-1) as usize;
-        let columns = packing.map_or(last, |packing| last * 32 / packing.bits);
-        let rows = weight.shape().iter().rev().skip(1).map(|size| *size as usize).product();
-        let (scales, biases) = match self {
-            Matrix::Plain { .. } => (None, None),
-            Matrix::Packed { scales, biases, .. } => (Some(scales), biases.as_ref()),
-        };
-        Part { weight, scales, biases, packing, bias, rows, columns }
-    }
-
     /// Rows of all the matrices, in their order; `None` if they are of different kinds.
     fn stack(parts: &[&Matrix]) -> Result<Option<Self>> {
         let [first, ..] = parts else { return Ok(None) };
@@ -216,11 +200,6 @@ impl Linear {
 
     pub fn arrays(&self) -> Vec<&Array> {
         self.matrix.arrays().into_iter().chain(&self.bias).collect()
-    }
-
-    #[cfg(target_os = "linux")]
-    pub fn part(&self) -> Part<'_> {
-        self.matrix.part(self.bias.as_ref())
     }
 }
 

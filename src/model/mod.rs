@@ -7,13 +7,10 @@ pub mod calls;
 pub mod checkpoint;
 pub mod config;
 pub mod conv;
-pub mod cuda;
 pub mod decoder;
 pub mod delta;
 pub mod facts;
 pub mod feed;
-#[cfg(target_os = "linux")]
-pub mod fused;
 pub mod gguf;
 pub mod hub;
 pub mod import;
@@ -28,6 +25,7 @@ pub mod rope;
 mod shards;
 pub mod source;
 pub mod spec;
+pub mod step;
 pub mod vocabulary;
 pub mod weights;
 

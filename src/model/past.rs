@@ -3,7 +3,7 @@
 use mlx_rs::{Array, error::Result, transforms};
 
 #[cfg(target_os = "linux")]
-use crate::model::fused::FusedPast;
+use crate::model::step::fused::FusedPast;
 use crate::model::{cache::KvCache, conv::Tail, delta};
 
 /// Made by the model that goes on with it.

@@ -177,7 +177,8 @@ impl Weights {
 
     /// Takes a matrix of floating-point numbers.
     pub fn matrix(&mut self, name: &str, shape: &[i32]) -> Result<Array, WeightError> {
-        self.float_as(self.dtype, name, shape)
+        let dtype = self.dtype.filter(|_| !self.as_stored);
+        self.float_as(dtype, name, shape)
     }
 
     /// Takes a floating-point tensor of this shape.

@@ -3,6 +3,9 @@
 // The eight activations that meet one word of weights share a step; each is a number of 24 bits times it, in three bytes. So
 // a word's sum is exact, and an activation is off by less than 2^-22 of the largest of the eight: half a step, and what the
 // step and its inverse are rounded by. Four times as much, at most, as a rounding to float32.
+//
+// E2M1 numbers are whole ones in halves, from -12 to 12: a table gives each plus 12, and what that is too much is known, 12
+// times the sum of the eight activations' numbers.
 #pragma once
 #include "unpack.hpp"
 
@@ -14,28 +17,32 @@ constexpr bool kFixed = true;
 constexpr float kSteps = 8355000;  // below 0x7f7f80: with 0x808080 added, 24 bits still hold it
 
 // Eight values for each of `W` words -> `[byte, the highest first][values 0, 2, 4, 6 of a word or 1, 3, 5, 7][word]`, four
-// signed bytes each, and then a step a word.
+// signed bytes each, then a step a word, and -12 times the sum of its numbers.
 inline void fix(const F (&x)[8], float* to) {
-  F most{};
-  for (const F v : x) most = larger((F)((U)v & 0x7fffffff), most);
+  F most{}, none{};  // zero, or no number where one of the eight is none
+  for (const F v : x) most = larger((F)((U)v & 0x7fffffff), most), none = v * F{} + none;
   const F inverse = most > splat(1e-30f) ? splat(kSteps) / most : F{};
-  U bytes[3][2] = {};
+  U bytes[3][2] = {}, total{};
   for (int i = 0; i < 8; ++i) {
     const U number = (U)_mm512_cvtps_epi32((__m512)(x[i] * inverse)) + 0x808080;
+    total += number;
     for (int b = 0; b < 3; ++b) bytes[b][i % 2] |= (number >> (8 * (2 - b)) & 255) << (i / 2 * 8);
   }
   for (int i = 0; i < 6; ++i) store(to + i * W, (F)(bytes[i / 2][i % 2] ^ 0x80808080));
-  store(to + 6 * W, most * splat(1 / kSteps));
+  store(to + 6 * W, most * splat(1 / kSteps) + none);
+  store(to + 7 * W, (F)((8 * 0x808080 - total) * 12));
 }
 
-// Adds to `acc` the products of `R` rows' words. A sum is at most 8 * 15 * 2^23.
-template <int R, int N>
+// Adds to `acc` the products of `R` rows' words; E2M1's in halves. A sum is at most 8 * 15 * 2^23, or 8 * 24 * 2^23.
+template <int R, int N, bool E2M1>
 inline __attribute__((always_inline)) void fixed(const U (&packed)[R], const float* x, const float (&scales)[R][kSpan],
                                                  int group, F (&acc)[R]) {
   const F steps = load(x + 6 * W);
+  const __m512i table = _mm512_broadcast_i32x4(_mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) {
-    const __m512i even = (__m512i)(packed[r] & 0x0f0f0f0f), odd = (__m512i)(packed[r] >> 4 & 0x0f0f0f0f);
+    __m512i even = (__m512i)(packed[r] & 0x0f0f0f0f), odd = (__m512i)(packed[r] >> 4 & 0x0f0f0f0f);
+    if constexpr (E2M1) even = _mm512_shuffle_epi8(table, even), odd = _mm512_shuffle_epi8(table, odd);
     __m512i sum = _mm512_setzero_si512();
 #pragma GCC unroll 3
     for (int b = 0; b < 3; ++b) {
@@ -43,13 +50,14 @@ inline __attribute__((always_inline)) void fixed(const U (&packed)[R], const flo
       sum = _mm512_dpbusd_epi32(sum, even, (__m512i)load(x + 2 * b * W));
       sum = _mm512_dpbusd_epi32(sum, odd, (__m512i)load(x + (2 * b + 1) * W));
     }
+    if constexpr (E2M1) sum = _mm512_add_epi32(sum, (__m512i)load(x + 7 * W));
     acc[r] = (F)_mm512_cvtepi32_ps(sum) * (spread<N>(scales[r] + group) * steps) + acc[r];
   }
 }
 #else
 constexpr bool kFixed = false;
 void fix(const F (&x)[8], float* to);
-template <int R, int N>
+template <int R, int N, bool E2M1>
 void fixed(const U (&packed)[R], const float* x, const float (&scales)[R][kSpan], int group, F (&acc)[R]);
 #endif
 

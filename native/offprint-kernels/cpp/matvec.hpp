@@ -4,21 +4,41 @@
 // i-th value of its word, times 2^(B i); the vector is stored with its elements in that order and divided by the same
 // power of two, which is exact. So a register of values costs an AND, a conversion and an FMA, and one product more a word for
 // the scales. Biases need no values at all: sum(s q x + b x) = s sum(q x) + b sum(x), where a group's sum(x) is known.
-// 4 bits have another way where the processor has the instructions for it: fixed.hpp.
+// 4 bits have another way where the processor has the instructions for it: fixed.hpp. 3, 5 and 6 bits do the same with the four
+// values, at most 24 bits, that a few bytes hold, moved to a lane of their own; E2M1 with a table in place of mask and conversion.
+// Other formats, and E2M1 where there is no such table, are read in their natural order.
 #pragma once
 #include "fixed.hpp"
 
 namespace offprint {
 namespace {
 
+// Registers are of lanes that hold so many values each.
+constexpr int in_lane(int code) { return 32 % bits_of(code) ? 4 : 32 / bits_of(code); }
+// Bytes of weights that a register of lanes is filled from; it may be by a load of some more.
+constexpr int lane_bytes(int code) { return W * in_lane(code) * bits_of(code) / 8; }
+constexpr int lane_reach(int code) { return 32 % bits_of(code) == 0 ? lane_bytes(code) : W == 4 ? lane_bytes(code) + 4 : 64; }
+
 // A vector as the matrices of one phase want it.
+constexpr int kKinds = 7;
 struct Vector {
   const float* natural;
-  float* ordered[3];  // for 2, 4 and 8 bits: `[block][place in the word][lane]`, or what `fix` makes of a block
-  float* sums[3];     // of groups of 32, 64 and 128; zeros follow
+  float* ordered[kKinds];  // `[block][place in the lane][lane]`, or what `fix` makes of a block
+  float* sums[3];          // of groups of 32, 64 and 128; zeros follow
 };
 
-inline int kind(int bits) { return bits == 2 ? 0 : bits == 4 ? 1 : bits == 8 ? 2 : -1; }
+inline int kind(int code) {
+  switch (code) {
+    case 2: return 0;
+    case 4: return 1;
+    case 8: return 2;
+    case 3: return 3;
+    case 5: return 4;
+    case 6: return 5;
+    case kE2M1Code: return W == 4 ? -1 : kFixed ? 1 : 6;
+    default: return -1;
+  }
+}
 
 inline int group_kind(int group) { return group == 32 ? 0 : group == 64 ? 1 : 2; }
 
@@ -27,14 +47,12 @@ inline size_t part_of(int columns) { return size_t(columns + 255) / 256 * 256; }
 // Sums of groups, and a register of zeros.
 inline size_t sums_of(int columns) { return (part_of(columns) / 32 + 31) / 16 * 16; }
 // Floats of memory that a `Vector` of `columns` needs.
-inline size_t vector_floats(int columns) { return (part_of(columns) + sums_of(columns)) * 3; }
+inline size_t vector_floats(int columns) { return part_of(columns) * kKinds + sums_of(columns) * 3; }
 
 inline Vector vector_in(float* memory, int columns) {
   Vector v{};
-  for (int i = 0; i < 3; ++i) {
-    v.ordered[i] = memory, memory += part_of(columns);
-    v.sums[i] = memory, memory += sums_of(columns);
-  }
+  for (float*& of : v.ordered) of = memory, memory += part_of(columns);
+  for (float*& of : v.sums) of = memory, memory += sums_of(columns);
   return v;
 }
 
@@ -53,9 +71,9 @@ inline void deal(const F* from, F* to, int step, std::integer_sequence<int, L...
   }
 }
 
-template <int B>
+template <int C>
 void order(const float* x, int columns, float* ordered) {
-  constexpr int P = 32 / B;
+  constexpr int P = in_lane(C), B = bits_of(C);
   float last[W * P] = {};  // what is left of a block, and zeros
   for (int from = 0; from < columns; from += W * P, x += W * P, ordered += W * P) {
     if (columns - from < W * P) x = (const float*)memcpy(last, x, (columns - from) * sizeof(float));
@@ -67,8 +85,8 @@ void order(const float* x, int columns, float* ordered) {
       continue;
     }
     for (int i = 0; i < P; ++i) {
-      // The topmost value is shifted down instead: a mask would leave the sign bit to the conversion.
-      const float power = i == P - 1 ? 1.0f : 1.0f / float(1u << (B * i));
+      // The topmost value of a full lane is shifted down instead: a mask would leave the sign bit to the conversion.
+      const float power = !is_affine(C) || (P * B == 32 && i == P - 1) ? 1.0f : 1.0f / float(1u << (B * i));
       store(ordered + i * W, dealt[i] * splat(power));
     }
   }
@@ -87,58 +105,93 @@ inline void sum_groups(const float* x, int columns, int group, float* sums) {
 template <typename... M>
 void prepare(Vector& v, const float* x, int columns, const M&... matrices) {
   v.natural = x;
-  bool wanted[3] = {}, grouped[3] = {};
-  for (const Matrix* m : {&matrices...})
-    if (kind(m->bits) >= 0) wanted[kind(m->bits)] = grouped[group_kind(m->group)] = true;
+  bool wanted[kKinds] = {}, grouped[3] = {};
+  for (const Matrix* m : {&matrices...}) {
+    if (!packed(*m)) continue;
+    if (kind(code_of(*m)) >= 0) wanted[kind(code_of(*m))] = true;
+    if (m->format == Format::affine) grouped[group_kind(m->group)] = true;
+  }
   if (wanted[0]) order<2>(x, columns, v.ordered[0]);
   if (wanted[1]) order<4>(x, columns, v.ordered[1]);
   if (wanted[2]) order<8>(x, columns, v.ordered[2]);
+  if (wanted[3]) order<3>(x, columns, v.ordered[3]);
+  if (wanted[4]) order<5>(x, columns, v.ordered[4]);
+  if (wanted[5]) order<6>(x, columns, v.ordered[5]);
+  if (wanted[6]) order<kE2M1Code>(x, columns, v.ordered[6]);
   for (int i = 0; i < 3; ++i)
     if (grouped[i]) sum_groups(x, columns, 32 << i, v.sums[i]);
 }
 
-// One row's product, its columns in their natural order.
+#if defined(__AVX2__)
+// Of 3, 5 and 6 bits: each 16 bytes of a register get those that begin with what its four lanes hold, `16 * B` bits on from those
+// before, by whole words where it is one load. Then each lane gets the three that its `4 * B` bits are in.
 template <int B>
-F stream(const Matrix& m, int row, const float* x) {
-  const uint8_t* packed = row_of(m, row);
-  const int bytes = int(row_bytes(m));
-  float scales[kSpan], biases[kSpan];
-  F acc{};
-  for (int k = 0; k < m.columns;) {
-    const int n = widen(m, row, k, m.columns, scales, biases);
-    for (int g = 0; g < n; ++g) {
-      F products{}, total{};
-      for (const int end = k + m.group; k < end; k += W) {
-        F v = load(x + k);
-        products = products + unpack<B>(packed, k, bytes) * v;
-        total = total + v;
-      }
-      acc = acc + products * splat(scales[g]) + total * splat(biases[g]);
-    }
+constexpr int word_for(int l) { return (l / 4 * 2 * B >> 2) + l % 4; }
+template <int B>
+constexpr int bytes_for(int l) {
+  const int first = (W == 16 ? l / 4 * 2 * B & 3 : 0) + (l % 4 * 4 * B >> 3);
+  return int(uint32_t(first) | uint32_t(first + 1) << 8 | uint32_t(first + 2) << 16 | 0xff000000u);
+}
+#endif
+
+// A register of lanes. Of 3, 5 and 6 bits, a lane's values begin with its lowest bit, and others may follow them.
+template <int C>
+inline U lanes(const uint8_t* p) {
+  constexpr int B = bits_of(C);
+  if constexpr (32 % B == 0) return load((const uint32_t*)p);
+  U found, shifts;
+#if defined(__AVX512F__)
+  const __m512i words = _mm512_setr_epi32(
+      word_for<B>(0), word_for<B>(1), word_for<B>(2), word_for<B>(3), word_for<B>(4), word_for<B>(5), word_for<B>(6), word_for<B>(7),
+      word_for<B>(8), word_for<B>(9), word_for<B>(10), word_for<B>(11), word_for<B>(12), word_for<B>(13), word_for<B>(14), word_for<B>(15));
+  const __m512i bytes = _mm512_setr_epi32(
+      bytes_for<B>(0), bytes_for<B>(1), bytes_for<B>(2), bytes_for<B>(3), bytes_for<B>(4), bytes_for<B>(5), bytes_for<B>(6), bytes_for<B>(7),
+      bytes_for<B>(8), bytes_for<B>(9), bytes_for<B>(10), bytes_for<B>(11), bytes_for<B>(12), bytes_for<B>(13), bytes_for<B>(14), bytes_for<B>(15));
+  found = (U)_mm512_shuffle_epi8(_mm512_permutexvar_epi32(words, _mm512_loadu_si512(p)), bytes);
+#elif defined(__AVX2__)
+  const __m256i bytes = _mm256_setr_epi32(bytes_for<B>(0), bytes_for<B>(1), bytes_for<B>(2), bytes_for<B>(3), bytes_for<B>(4),
+                                          bytes_for<B>(5), bytes_for<B>(6), bytes_for<B>(7));
+  found = (U)_mm256_shuffle_epi8(_mm256_loadu2_m128i((const __m128i*)(p + 2 * B), (const __m128i*)p), bytes);
+#else
+  for (int l = 0; l < W; ++l) {
+    uint32_t four;
+    memcpy(&four, p + (l * 4 * B >> 3), 4);
+    found[l] = four;
   }
-  return acc;
+#endif
+  for (int l = 0; l < W; ++l) shifts[l] = uint32_t(l * 4 * B & 7);
+  return B % 2 ? found >> shifts : found;
 }
 
-// Where a matrix's rows, packed by words, lie in memory, from some row on.
+// The first `some` lanes, whose bytes are whole; nothing past them is touched, and the others are zero.
+template <int C>
+inline U lanes(const uint8_t* p, int some) {
+  if constexpr (32 % bits_of(C) == 0) return load((const uint32_t*)p, some);
+  uint8_t copy[64] = {};
+  memcpy(copy, p, size_t(some) * 4 * bits_of(C) / 8);
+  return lanes<C>(copy);
+}
+
+// Where a matrix's rows lie in memory, from some row on.
 template <typename S>
 struct Packed {
-  const uint32_t* words;
+  const uint8_t *bytes, *last;     // the last: behind the matrix
   const S *scales, *biases, *end;  // the end is the scales'
-  int stride, groups;              // words and groups a row
+  int stride, groups;              // bytes and groups a row
 };
 
-// A block of `R` rows: W words of each, or the last `some` of them.
-template <int R, int B, int N>
-inline __attribute__((always_inline)) void block(const uint32_t* w, int stride, int some, const float (&scales)[R][kSpan],
+// A block of `R` rows: a register of lanes of each, or (not `Whole`) the first `some` of them, and nothing behind those is touched.
+template <int R, int C, int N, bool Whole>
+inline __attribute__((always_inline)) void block(const uint8_t* w, int stride, int some, const float (&scales)[R][kSpan],
                                                  int group, const float* x, F (&acc)[R]) {
-  constexpr int P = 32 / B;
+  constexpr int P = in_lane(C), B = bits_of(C);
   U packed[R];
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) {
-    const uint32_t* from = w + size_t(r) * stride;
-    packed[r] = some == W ? load(from) : load(from, some);
+    const uint8_t* from = w + size_t(r) * stride;
+    packed[r] = Whole ? lanes<C>(from) : lanes<C>(from, some);
   }
-  if constexpr (kFixed && B == 4) return fixed<R, N>(packed, x, scales, group, acc);
+  if constexpr (kFixed && B == 4) return fixed<R, N, C == kE2M1Code>(packed, x, scales, group, acc);
   F products[R] = {};
 #pragma GCC unroll 16
   for (int i = 0; i < P; ++i) {
@@ -146,8 +199,13 @@ inline __attribute__((always_inline)) void block(const uint32_t* w, int stride, 
     const U mask = splat(uint32_t(((1u << B) - 1) << (B * i)));
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
-      const U q = i == P - 1 ? packed[r] >> (32 - B) : packed[r] & mask;
-      products[r] = i == 0 ? floats(q) * e : floats(q) * e + products[r];
+      F q;
+#if defined(__AVX2__)
+      if constexpr (C == kE2M1Code) q = e2m1(packed[r] >> (B * i));
+      else
+#endif
+        q = floats(P * B == 32 && i == P - 1 ? packed[r] >> (32 - B) : packed[r] & mask);
+      products[r] = i == 0 ? q * e : q * e + products[r];
     }
   }
 #pragma GCC unroll 4
@@ -158,21 +216,23 @@ inline __attribute__((always_inline)) void block(const uint32_t* w, int stride, 
 // advance, or the next whole fours of rows.
 constexpr int kAhead = 8 * 1024;
 
-template <int R, int B, int G, typename S>
+template <int R, int C, int G, typename S>
 inline __attribute__((always_inline)) void rows(const Packed<S>& m, const float* x, const float* sums, float* y) {
-  constexpr int P = 32 / B, columns = W * P, N = columns > G ? columns / G : 1;
+  constexpr int P = in_lane(C), columns = W * P, N = columns > G ? columns / G : 1, bytes = lane_bytes(C);
   F acc[R], from_biases[R];
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) acc[r] = from_biases[r] = F{};
   alignas(64) float scales[R][kSpan];
-  const int of_four = 4 * m.stride * 4, rows_ahead = (kAhead + of_four - 1) / of_four * 4;
-  const uint32_t *w = m.words, *ahead = m.words + size_t(rows_ahead) * m.stride;
+  const int of_four = 4 * m.stride, rows_ahead = (kAhead + of_four - 1) / of_four * 4;
+  const uint8_t *w = m.bytes, *ahead = m.bytes + size_t(rows_ahead) * m.stride;
+  // From here on, loads of whole registers would reach past the matrix.
+  const uint8_t* edge = m.last - size_t(R - 1) * m.stride - lane_reach(C);
   for (int g = 0; g < m.groups; g += kSpan) {
     const int n = m.groups - g < kSpan ? m.groups - g : kSpan;
     for (int i = 0; i < R * n; i += 64 / int(sizeof(S))) {
       const size_t place = size_t(rows_ahead) * m.groups + R * g + i;
       __builtin_prefetch(m.scales + place);
-      __builtin_prefetch(m.biases + place);
+      if constexpr (is_affine(C)) __builtin_prefetch(m.biases + place);
     }
     // Whole registers are read, but nothing behind the last scale: there, from a copy.
     const bool inside = m.end - m.scales >= ptrdiff_t(R - 1) * m.groups + g + (n + W - 1) / W * W;
@@ -183,55 +243,111 @@ inline __attribute__((always_inline)) void rows(const Packed<S>& m, const float*
       S last[2][kSpan];
       if (!inside) {
         memset(last, 0, sizeof last);
-        s = (const S*)memcpy(last[0], s, n * sizeof(S)), b = (const S*)memcpy(last[1], b, n * sizeof(S));
+        s = (const S*)memcpy(last[0], s, n * sizeof(S));
+        if constexpr (is_affine(C)) b = (const S*)memcpy(last[1], b, n * sizeof(S));
       }
       for (int i = 0; i < n; i += W) {
         store(scales[r] + i, wide(s + i));
-        from_biases[r] = wide(b + i) * load(sums + g + i) + from_biases[r];
+        if constexpr (is_affine(C)) from_biases[r] = wide(b + i) * load(sums + g + i) + from_biases[r];
       }
     }
     int k = 0;
-    for (; k + columns <= n * G; k += columns, w += W, x += columns, ahead += R * W) {
-      for (int line = 0; line < R * W; line += 16) __builtin_prefetch(ahead + line);
-      block<R, B, N>(w, m.stride, W, scales, k / G, x, acc);
+    for (; k + columns <= n * G; k += columns, w += bytes, x += columns, ahead += R * bytes) {
+      if (bytes != lane_reach(C) && w > edge) break;
+      for (int line = 0; line < R * bytes; line += 64) __builtin_prefetch(ahead + line);
+      block<R, C, N, true>(w, m.stride, W, scales, k / G, x, acc);
     }
-    if (k < n * G) block<R, B, N>(w, m.stride, (n * G - k) / P, scales, k / G, x, acc);
+    for (; k < n * G; k += columns, w += bytes, x += columns) {
+      const int left = (n * G - k) / P;
+      block<R, C, N, false>(w, m.stride, left < W ? left : W, scales, k / G, x, acc);
+    }
   }
 #pragma GCC unroll 4
-  for (int r = 0; r < R; ++r) y[r] = sum(acc[r] + from_biases[r]);
+  for (int r = 0; r < R; ++r) y[r] = sum(acc[r] + from_biases[r]) * (kFixed && C == kE2M1Code ? 0.5f : 1.0f);
 }
 
 // Calls `put(row, product)` for rows `from..to`.
-template <int B, int G, typename S, typename T>
+template <int C, int G, typename S, typename T>
 void words(const Matrix& m, const Vector& v, int from, int to, const T& put) {
-  const int groups = m.columns / G, stride = m.columns * B / 32;
-  const float *x = v.ordered[kind(B)], *sums = v.sums[group_kind(G)];
+  const int groups = m.columns / G, stride = int(row_bytes(m));
+  const float *x = v.ordered[kind(C)], *sums = v.sums[group_kind(G)];
   const S *scales = (const S*)m.scales, *biases = (const S*)m.biases, *end = scales + size_t(m.rows) * groups;
-  const uint32_t* w = (const uint32_t*)m.weight;
-  auto at = [&](size_t row) { return Packed<S>{w + row * stride, scales + row * groups, biases + row * groups, end, stride, groups}; };
+  const uint8_t *w = (const uint8_t*)m.weight, *last = w + size_t(m.rows) * stride;
+  auto at = [&](size_t row) { return Packed<S>{w + row * stride, last, scales + row * groups, biases + row * groups, end, stride, groups}; };
   float y[4];
   int row = from;
   for (; row + 4 <= to; row += 4) {
-    rows<4, B, G>(at(row), x, sums, y);
+    rows<4, C, G>(at(row), x, sums, y);
     for (int r = 0; r < 4; ++r) put(row + r, y[r]);
   }
-  for (; row < to; ++row) rows<1, B, G>(at(row), x, sums, y), put(row, *y);
+  for (; row < to; ++row) rows<1, C, G>(at(row), x, sums, y), put(row, *y);
 }
 
-template <int R>
+// Numbers that are no packed ones.
+template <int R, typename S>
 inline void numbers(const Matrix& m, int row, const float* x, float* y) {
-  const float* w = (const float*)row_of(m, row);
+  const S* w = (const S*)row_of(m, row);
   const size_t stride = m.columns;
+  // As in `rows`, a share of the lines for each register.
+  const size_t of_four = 4 * stride * sizeof(S), ahead = (kAhead + of_four - 1) / of_four * of_four;
   F acc[R] = {};
   int k = 0;
   for (; k + W <= m.columns; k += W) {
     const F e = load(x + k);
+    if (R * W * int(sizeof(S)) >= 64 || k % (64 / int(sizeof(S)) / R) == 0)
+      for (int line = 0; line < R * W * int(sizeof(S)); line += 64)
+        __builtin_prefetch((const uint8_t*)w + ahead + k * R * sizeof(S) + line);
 #pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) acc[r] = load(w + r * stride + k) * e + acc[r];
+    for (int r = 0; r < R; ++r) acc[r] = wide(w + r * stride + k) * e + acc[r];
   }
   for (int r = 0; r < R; ++r) y[r] = sum(acc[r]);
-  for (; k < m.columns; ++k)
-    for (int r = 0; r < R; ++r) y[r] += w[r * stride + k] * x[k];
+  if (k == m.columns) return;
+  const int left = m.columns - k;
+  S last[W] = {};
+  float e[W] = {};
+  memcpy(e, x + k, left * sizeof(float));
+  for (int r = 0; r < R; ++r) {
+    memcpy(last, w + r * stride + k, left * sizeof(S));
+    y[r] += sum(wide(last) * load(e));
+  }
+}
+
+// Packed numbers in their natural order, without biases.
+template <int R, int C>
+inline void decoded(const Matrix& m, int row, const float* x, float* y) {
+  const int bytes = int(row_bytes(m));
+  const uint8_t* w = row_of(m, row);
+  const size_t of_four = 4 * size_t(bytes), ahead = (kAhead + of_four - 1) / of_four * of_four;
+  alignas(64) float scales[R][kSpan];
+  F acc[R] = {};
+  for (int k = 0; k < m.columns;) {
+    int n = 0;
+    for (int r = 0; r < R; ++r) n = widen(m, row + r, k, m.columns, scales[r], nullptr);
+    for (int g = 0; g < n; ++g) {
+      F products[R] = {};
+      for (int i = 0; i < R * m.group * bits_of(C) / 8; i += 64) __builtin_prefetch(w + ahead + R * (k * bits_of(C) / 8) + i);
+      for (const int end = k + m.group; k < end; k += W) {
+        const F e = load(x + k);
+#pragma GCC unroll 4
+        for (int r = 0; r < R; ++r) products[r] = unpack<C>(w + size_t(r) * bytes, k, bytes) * e + products[r];
+      }
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r) acc[r] = products[r] * splat(scales[r][g]) + acc[r];
+    }
+  }
+  for (int r = 0; r < R; ++r) y[r] = sum(acc[r]);
+}
+
+// Rows `from..to`, four at a time, then one.
+template <typename F4, typename F1, typename T>
+void fours(int from, int to, const F4& four, const F1& one, const T& put) {
+  float y[4];
+  int row = from;
+  for (; row + 4 <= to; row += 4) {
+    four(row, y);
+    for (int r = 0; r < 4; ++r) put(row + r, y[r]);
+  }
+  for (; row < to; ++row) one(row, y), put(row, *y);
 }
 
 template <typename S, typename T>
@@ -240,9 +356,18 @@ void words_of(const Matrix& m, const Vector& v, int from, int to, const T& put) 
     case 2032: return words<2, 32, S>(m, v, from, to, put);
     case 2064: return words<2, 64, S>(m, v, from, to, put);
     case 2128: return words<2, 128, S>(m, v, from, to, put);
+    case 3032: return words<3, 32, S>(m, v, from, to, put);
+    case 3064: return words<3, 64, S>(m, v, from, to, put);
+    case 3128: return words<3, 128, S>(m, v, from, to, put);
     case 4032: return words<4, 32, S>(m, v, from, to, put);
     case 4064: return words<4, 64, S>(m, v, from, to, put);
     case 4128: return words<4, 128, S>(m, v, from, to, put);
+    case 5032: return words<5, 32, S>(m, v, from, to, put);
+    case 5064: return words<5, 64, S>(m, v, from, to, put);
+    case 5128: return words<5, 128, S>(m, v, from, to, put);
+    case 6032: return words<6, 32, S>(m, v, from, to, put);
+    case 6064: return words<6, 64, S>(m, v, from, to, put);
+    case 6128: return words<6, 128, S>(m, v, from, to, put);
     case 8032: return words<8, 32, S>(m, v, from, to, put);
     case 8064: return words<8, 64, S>(m, v, from, to, put);
     case 8128: return words<8, 128, S>(m, v, from, to, put);
@@ -256,32 +381,31 @@ inline void matvec(const Matrix& m, const Vector& v, int from, int to, bool add,
   if (m.offset)
     for (int row = from; row < to; ++row) y[row] += m.offset[row];
   auto put = [&](int row, float product) { y[row] += product; };
-  if (kind(m.bits) >= 0) {
-    switch (m.stored) {
-      case Stored::float32: return words_of<float>(m, v, from, to, put);
-      case Stored::float16: return words_of<Half>(m, v, from, to, put);
-      case Stored::bfloat16: return words_of<Brain>(m, v, from, to, put);
-    }
+  auto numbers_of = [&]<typename S>(S) {
+    fours(from, to, [&](int row, float* out) { numbers<4, S>(m, row, v.natural, out); },
+          [&](int row, float* out) { numbers<1, S>(m, row, v.natural, out); }, put);
+  };
+  auto decoded_of = [&]<int C>() {
+    fours(from, to, [&](int row, float* out) { decoded<4, C>(m, row, v.natural, out); },
+          [&](int row, float* out) { decoded<1, C>(m, row, v.natural, out); }, put);
+  };
+  switch (m.format) {
+    case Format::float32: return numbers_of(float{});
+    case Format::float16: return numbers_of(Half{});
+    case Format::bfloat16: return numbers_of(Brain{});
+    case Format::mxfp8: return decoded_of.template operator()<kE4M3Code>();
+    case Format::mxfp4:
+      if constexpr (W == 4) return decoded_of.template operator()<kE2M1Code>();
+      else return words<kE2M1Code, 32, E8M0>(m, v, from, to, put);
+    case Format::nvfp4:
+      if constexpr (W == 4) return decoded_of.template operator()<kE2M1Code>();
+      else return words<kE2M1Code, 16, E4M3>(m, v, from, to, put);
+    case Format::affine: break;
   }
-  int row = from;
-  if (m.bits == 32) {
-    float out[4];
-    for (; row + 4 <= to; row += 4) {
-      numbers<4>(m, row, v.natural, out);
-      for (int r = 0; r < 4; ++r) put(row + r, out[r]);
-    }
-    for (; row < to; ++row) numbers<1>(m, row, v.natural, out), put(row, *out);
-  }
-  switch (m.bits) {
-    case 3:
-      for (; row < to; ++row) put(row, sum(stream<3>(m, row, v.natural)));
-      break;
-    case 5:
-      for (; row < to; ++row) put(row, sum(stream<5>(m, row, v.natural)));
-      break;
-    case 6:
-      for (; row < to; ++row) put(row, sum(stream<6>(m, row, v.natural)));
-      break;
+  switch (m.stored) {
+    case Stored::float32: return words_of<float>(m, v, from, to, put);
+    case Stored::float16: return words_of<Half>(m, v, from, to, put);
+    default: return words_of<Brain>(m, v, from, to, put);
   }
 }
 

@@ -56,7 +56,7 @@ inline void gemm(const Matrix& m, int from, int to, const float* x, int panels, 
     const int depth = m.columns - k < kDepth ? m.columns - k : kDepth;
     const float* w = unpacked;
     size_t step = kDepth;
-    if (m.bits == 32) w = (const float*)m.weight + size_t(from) * m.columns + k, step = m.columns;
+    if (m.format == Format::float32) w = (const float*)m.weight + size_t(from) * m.columns + k, step = m.columns;
     else
       for (int r = from; r < to; ++r) {
         fetch(m, r + kRows, k, k + depth);  // for the next chunk, most likely this thread's

@@ -51,7 +51,9 @@ constexpr Memory kMemory{take, give};
 struct Loaded {
   Model model;
   std::vector<Layer> layers;
-  std::vector<float> frequencies;
+  std::vector<Experts> experts;  // as many as there may be: pointers point into it
+  std::vector<Rope> ropes;
+  std::vector<std::vector<float>> frequencies;
   std::vector<mx::array> arrays;
   const Level* level;
   Pool pool;
@@ -65,8 +67,9 @@ struct Loaded {
     arrays.push_back(array);
     return array.data<void>();
   }
+  // Null stays null.
   const float* floats(void* handle, size_t size, const char* what) {
-    return static_cast<const float*>(keep(handle, mx::float32, size, what));
+    return !handle ? nullptr : static_cast<const float*>(keep(handle, mx::float32, size, what));
   }
 };
 
@@ -78,7 +81,7 @@ struct Past {
   Past(std::shared_ptr<Loaded> of, int capacity) : loaded(std::move(of)) {
     const Model& m = loaded->model;
     cache.capacity = capacity;
-    const size_t floats = size_t(m.layers) * m.keys() * capacity;
+    const size_t floats = m.keys() * capacity;
     cache.keys = take(floats, &keys);
     cache.values = take(floats, &values);
   }
@@ -171,28 +174,154 @@ void say(const char* what, char* error, size_t room) {
 // What C sees of a matrix; see `src/lib.rs`.
 struct MatrixHandle {
   void *weight, *scales, *biases, *offset;
-  int32_t rows, columns, bits, group;
+  int32_t rows, columns, bits, group, format;
 };
 
-Matrix matrix(Loaded& of, const MatrixHandle& h) {
-  Matrix m;
-  m.rows = h.rows, m.columns = h.columns, m.bits = h.bits, m.group = h.group;
-  const size_t size = size_t(h.rows) * h.columns;
-  if (h.bits == 32) {
-    m.weight = of.keep(h.weight, mx::float32, size, "weight");
-  } else {
-    const bool known = (h.bits == 2 || h.bits == 3 || h.bits == 4 || h.bits == 5 || h.bits == 6 || h.bits == 8) &&
-                       (h.group == 32 || h.group == 64 || h.group == 128) && h.columns % h.group == 0;
-    if (!known) throw std::invalid_argument("a quantisation without kernels");
-    m.weight = of.keep(h.weight, mx::uint32, size * h.bits / 32, "weight");
-    const mx::Dtype stored = static_cast<mx::array*>(h.scales)->dtype();
-    m.stored = stored == mx::float16 ? Stored::float16 : stored == mx::bfloat16 ? Stored::bfloat16 : Stored::float32;
-    const mx::Dtype expected = m.stored == Stored::float32 ? mx::float32 : stored;
-    m.scales = of.keep(h.scales, expected, size / h.group, "scales");
-    m.biases = of.keep(h.biases, expected, size / h.group, "biases");
+bool one_of(int n, std::initializer_list<int> known) { return std::find(known.begin(), known.end(), n) != known.end(); }
+
+// A format's bits and group, as far as there are kernels.
+bool known(const MatrixHandle& h) {
+  switch (Format(h.format)) {
+    case Format::affine: return one_of(h.bits, {2, 3, 4, 5, 6, 8}) && one_of(h.group, {32, 64, 128}) && h.biases;
+    case Format::mxfp4: return h.bits == 4 && h.group == 32 && !h.biases;
+    case Format::mxfp8: return h.bits == 8 && h.group == 32 && !h.biases;
+    case Format::nvfp4: return h.bits == 4 && h.group == 16 && !h.biases;
+    case Format::float32: return h.bits == 32;
+    case Format::float16: case Format::bfloat16: return h.bits == 16;
   }
-  if (h.offset) m.offset = of.floats(h.offset, size_t(h.rows), "bias");
+  return false;
+}
+
+Matrix matrix(Loaded& of, const MatrixHandle& h) {
+  if (!known(h)) throw std::invalid_argument("a format without kernels");
+  if (Format(h.format) < Format::float32 && !h.scales) throw std::invalid_argument("scales: missing");
+  Matrix m;
+  m.rows = h.rows, m.columns = h.columns, m.bits = h.bits, m.group = h.group, m.format = Format(h.format);
+  const size_t size = size_t(h.rows) * h.columns;
+  if (m.format >= Format::float32) {
+    const mx::Dtype dtype = m.format == Format::float32 ? mx::float32 : m.format == Format::float16 ? mx::float16 : mx::bfloat16;
+    m.weight = of.keep(h.weight, dtype, size, "weight");
+  } else {
+    if (h.columns % h.group) throw std::invalid_argument("columns are no whole groups");
+    m.weight = of.keep(h.weight, mx::uint32, size * h.bits / 32, "weight");
+    mx::Dtype expected = mx::uint8;
+    if (m.format == Format::affine) {
+      const mx::Dtype stored = static_cast<mx::array*>(h.scales)->dtype();
+      m.stored = stored == mx::float16 ? Stored::float16 : stored == mx::bfloat16 ? Stored::bfloat16 : Stored::float32;
+      expected = m.stored == Stored::float32 ? mx::float32 : stored;
+      m.biases = of.keep(h.biases, expected, size / h.group, "biases");
+    } else {
+      m.stored = m.format == Format::nvfp4 ? Stored::e4m3 : Stored::e8m0;
+    }
+    m.scales = of.keep(h.scales, expected, size / h.group, "scales");
+  }
+  m.offset = of.floats(h.offset, size_t(h.rows), "bias");
   return m;
+}
+
+void expect(bool right, const char* what) {
+  if (!right) throw std::invalid_argument(what);
+}
+
+Matrix matrix(Loaded& of, const MatrixHandle& h, int rows, int columns, const char* what) {
+  expect(h.weight && h.rows == rows && h.columns == columns, what);
+  return matrix(of, h);
+}
+
+struct RopeHandle {
+  int32_t dims;
+  bool interleaved;
+  float scale, gain;
+  const float* frequencies;
+};
+
+struct ShapeHandle {
+  int32_t hidden, heads, vocabulary, layers;
+  float epsilon, embedding_scale, residual_scale, logit_scale, logit_cap;
+  bool layer_norm;
+  const RopeHandle* ropes;
+  int32_t rope_count;
+};
+
+struct ExpertsHandle {
+  MatrixHandle router;
+  int32_t count, top;
+  bool softmax_first, renormalise;
+  MatrixHandle gate, up, down, shared_gate, shared_up, shared_down, shared_weight;
+};
+
+struct LayerHandle {
+  MatrixHandle q, k, v, o;
+  int32_t heads, kv_heads, head_dim;
+  float score_scale, score_cap;
+  int32_t window, rope;
+  float query_gain_beta, query_gain_positions;
+  void *sinks, *q_norm, *k_norm;
+  int32_t norm_span;
+  void *input_norm, *attention_out_norm, *feed_norm, *feed_out_norm;
+  bool parallel;
+  int32_t activation;
+  MatrixHandle gate, up, down;
+  const ExpertsHandle* experts;
+};
+
+Experts experts_of(Loaded& of, const ExpertsHandle& h, int hidden) {
+  Experts e;
+  e.count = h.count, e.top = h.top, e.softmax_first = h.softmax_first, e.renormalise = h.renormalise;
+  expect(e.count > 0 && e.top > 0 && e.top <= e.count && e.top <= kMostTop, "experts: a number without kernels");
+  expect(h.gate.rows % e.count == 0, "experts: rows are no whole experts");
+  const int inner = h.gate.rows / e.count;
+  e.router = matrix(of, h.router, e.count, hidden, "router");
+  e.gate = matrix(of, h.gate, h.gate.rows, hidden, "experts' gate");
+  e.up = matrix(of, h.up, h.gate.rows, hidden, "experts' up");
+  e.down = matrix(of, h.down, e.count * hidden, inner, "experts' down");
+  if (h.shared_gate.weight) {
+    e.shared_gate = matrix(of, h.shared_gate, h.shared_gate.rows, hidden, "shared gate");
+    e.shared_up = matrix(of, h.shared_up, h.shared_gate.rows, hidden, "shared up");
+    e.shared_down = matrix(of, h.shared_down, hidden, h.shared_gate.rows, "shared down");
+    if (h.shared_weight.weight) e.shared_weight = matrix(of, h.shared_weight, 1, hidden, "shared weight");
+  } else {
+    e.shared_gate.rows = 0;
+  }
+  return e;
+}
+
+Layer layer_of(Loaded& of, const LayerHandle& h) {
+  const int hidden = of.model.hidden;
+  Layer l;
+  l.heads = h.heads, l.kv_heads = h.kv_heads, l.head_dim = h.head_dim;
+  expect(l.heads > 0 && l.kv_heads > 0 && l.head_dim > 0 && l.heads % l.kv_heads == 0, "heads: a number without kernels");
+  l.q = matrix(of, h.q, l.queries(), hidden, "q");
+  l.k = matrix(of, h.k, l.keys(), hidden, "k");
+  l.v = matrix(of, h.v, l.keys(), hidden, "v");
+  l.o = matrix(of, h.o, hidden, l.queries(), "o");
+  l.score_scale = h.score_scale, l.score_cap = h.score_cap, l.window = h.window, l.rope = h.rope;
+  l.query_gain_beta = h.query_gain_beta, l.query_gain_positions = h.query_gain_positions;
+  expect(l.rope >= -1 && l.rope < of.model.ropes, "rope: no such one");
+  expect(l.rope < 0 || of.model.rope[l.rope].dims <= l.head_dim, "rope: more dimensions than a head has");
+  l.sinks = of.floats(h.sinks, size_t(l.heads), "sinks");
+  l.norm_heads = h.norm_span == l.head_dim;
+  expect(l.norm_heads || (!h.q_norm && !h.k_norm) || h.norm_span == l.queries(), "norm_span: neither a head nor all");
+  l.q_norm = of.floats(h.q_norm, size_t(l.norm_heads ? l.head_dim : l.queries()), "q_norm");
+  l.k_norm = of.floats(h.k_norm, size_t(l.norm_heads ? l.head_dim : l.keys()), "k_norm");
+  l.input_norm = of.floats(h.input_norm, size_t(hidden), "input_norm");
+  l.attention_out_norm = of.floats(h.attention_out_norm, size_t(hidden), "attention_out_norm");
+  l.feed_norm = of.floats(h.feed_norm, size_t(hidden), "feed_norm");
+  l.feed_out_norm = of.floats(h.feed_out_norm, size_t(hidden), "feed_out_norm");
+  l.parallel = h.parallel;
+  // The second branch reads the first one's input, which must still be there.
+  expect(!l.parallel || l.input_norm, "parallel branches without a norm before them");
+  expect(h.activation >= 0 && h.activation <= 2, "activation: no such one");
+  l.activation = Activation(h.activation);
+  if (h.experts) {
+    of.experts.push_back(experts_of(of, *h.experts, hidden));
+    l.experts = &of.experts.back();
+  } else {
+    l.gate = matrix(of, h.gate, h.gate.rows, hidden, "gate");
+    l.up = matrix(of, h.up, h.gate.rows, hidden, "up");
+    l.down = matrix(of, h.down, hidden, h.gate.rows, "down");
+  }
+  return l;
 }
 
 }  // namespace
@@ -202,43 +331,40 @@ using namespace offprint;
 
 extern "C" {
 
-struct OffprintShape {
-  int32_t hidden, inner, heads, kv_heads, head_dim, vocabulary, layers;
-  float epsilon, rope_scale;
-  const float* frequencies;
-};
-
 // The name of the best level that is usable here, or of `wanted` if that is; else null.
 const char* offprint_level(const char* wanted) {
   const Level* level = level_of(wanted);
   return level ? level->name : nullptr;
 }
 
-// `linears`: q, k, v, o, gate, up, down of each layer; `norms`: two of each layer, then the last.
-void* offprint_model(const char* level, int32_t threads, const OffprintShape* shape, const MatrixHandle* embedding,
-                     const MatrixHandle* head, const MatrixHandle* linears, void* const* norms, char* error, size_t room) {
+void* offprint_model(const char* level, int32_t threads, const ShapeHandle* shape, const MatrixHandle* embedding,
+                     const MatrixHandle* head, const LayerHandle* layers, void* norm, char* error, size_t room) {
   try {
     const Level* chosen = level_of(level);
     if (!chosen) throw std::invalid_argument("this processor lacks the instructions");
     auto of = std::make_shared<Loaded>(chosen, threads);
     Model& m = of->model;
-    m.hidden = shape->hidden, m.inner = shape->inner, m.heads = shape->heads, m.kv_heads = shape->kv_heads;
-    m.head_dim = shape->head_dim, m.vocabulary = shape->vocabulary, m.layers = shape->layers;
-    m.epsilon = shape->epsilon, m.rope_scale = shape->rope_scale;
-    of->frequencies.assign(shape->frequencies, shape->frequencies + m.head_dim / 2);
-    m.frequencies = of->frequencies.data();
-    m.embedding = matrix(*of, *embedding);
-    m.head = matrix(*of, *head);
-    for (int i = 0; i < m.layers; ++i, linears += 7, norms += 2) {
-      Layer layer;
-      Matrix* parts[] = {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down};
-      for (int part = 0; part < 7; ++part) *parts[part] = matrix(*of, linears[part]);
-      layer.input_norm = of->floats(norms[0], m.hidden, "input_layernorm");
-      layer.post_norm = of->floats(norms[1], m.hidden, "post_attention_layernorm");
+    m.hidden = shape->hidden, m.vocabulary = shape->vocabulary, m.layers = shape->layers, m.epsilon = shape->epsilon;
+    m.embedding_scale = shape->embedding_scale, m.residual_scale = shape->residual_scale, m.logit_scale = shape->logit_scale;
+    m.logit_cap = shape->logit_cap, m.layer_norm = shape->layer_norm, m.ropes = shape->rope_count;
+    for (int i = 0; i < m.ropes; ++i) {
+      const RopeHandle& h = shape->ropes[i];
+      expect(h.dims > 0 && h.dims % 2 == 0, "rope: dimensions are no pairs");
+      of->frequencies.emplace_back(h.frequencies, h.frequencies + h.dims / 2);
+      of->ropes.push_back(Rope{h.dims, h.interleaved, h.scale, h.gain, of->frequencies.back().data()});
+    }
+    m.rope = of->ropes.data();
+    m.embedding = matrix(*of, *embedding, m.vocabulary, m.hidden, "embedding");
+    m.head = matrix(*of, *head, m.vocabulary, m.hidden, "head");
+    of->layers.reserve(m.layers), of->experts.reserve(m.layers);
+    for (int i = 0; i < m.layers; ++i) {
+      Layer layer = layer_of(*of, layers[i]);
+      if (i) layer.before = of->layers.back().before + of->layers.back().keys();
       of->layers.push_back(layer);
     }
     m.layer = of->layers.data();
-    m.norm = of->floats(norms[0], m.hidden, "norm");
+    if (!norm) throw std::invalid_argument("norm: missing");
+    m.norm = of->floats(norm, size_t(m.hidden), "norm");
     return new std::shared_ptr<Loaded>(std::move(of));
   } catch (const std::exception& e) {
     say(e.what(), error, room);
@@ -301,12 +427,12 @@ void* offprint_draw(const char* level, void* logits, void* stream, float tempera
 
 // One product on plain memory, for tests: `x` `[n, columns]`, `y` `[n, rows]`.
 bool offprint_matmul(const char* level, int32_t threads, const void* weight, const void* scales, const void* biases,
-                     int32_t stored, int32_t rows, int32_t columns, int32_t bits, int32_t group, const float* x, int32_t n, bool panels,
-                     float* y) {
+                     int32_t format, int32_t stored, int32_t rows, int32_t columns, int32_t bits, int32_t group, const float* x,
+                     int32_t n, bool panels, float* y) {
   const Level* chosen = level_of(level);
   if (!chosen) return false;
   Matrix m;
-  m.weight = weight, m.scales = scales, m.biases = biases, m.stored = Stored(stored);
+  m.weight = weight, m.scales = scales, m.biases = biases, m.format = Format(format), m.stored = Stored(stored);
   m.rows = rows, m.columns = columns, m.bits = bits, m.group = group;
   Pool pool(threads);
   pool.begin();

@@ -57,6 +57,24 @@ struct Half {
 struct Brain {
   uint16_t bits;
 };
+// Numbers of 8 bits: a power of two, from 2^-127 on; four bits of exponent and three behind the point, as MLX reads them, who has
+// no infinity among them.
+struct E8M0 {
+  uint8_t bits;
+};
+struct E4M3 {
+  uint8_t bits;
+};
+
+constexpr float power_of_two(int n) { return n < 0 ? power_of_two(n + 1) / 2 : n > 0 ? power_of_two(n - 1) * 2 : 1; }
+constexpr float float_of(E4M3 n) {
+  const int exponent = n.bits >> 3 & 15, rest = n.bits & 7;
+  const float size = exponent ? float(8 + rest) * power_of_two(exponent - 10) : float(rest) * power_of_two(-9);
+  return n.bits & 128 ? -size : size;
+}
+
+// Numbers of 4 bits: a sign, two bits of exponent, one behind the point.
+alignas(64) constexpr float kE2M1[16] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6, -0.0f, -0.5f, -1, -1.5f, -2, -3, -4, -6};
 
 template <int N>
 struct Part {
@@ -126,6 +144,49 @@ inline F wide(const S* p) {
 #endif
 }
 
+inline F wide(const E8M0* p) {
+#if defined(__AVX512F__)
+  const U bits = (U)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)p));
+#elif defined(__AVX2__)
+  const U bits = (U)_mm256_cvtepu8_epi32(_mm_loadu_si64(p));
+#else
+  U bits;
+  for (int l = 0; l < W; ++l) bits[l] = p[l].bits;
+#endif
+  return (F)(bits << 23 | ((U)(bits == 0) & 0x400000));
+}
+
+#if defined(__AVX2__)
+// They are float16's with a shorter exponent, so that those without one are right, too.
+inline F wide(const E4M3* p) {
+#if defined(__AVX512F__)
+  const __m256i bits = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i*)p));
+  const __m256i sign = _mm256_and_si256(_mm256_slli_epi16(bits, 8), _mm256_set1_epi16(short(0x8000)));
+  const __m256i rest = _mm256_and_si256(_mm256_slli_epi16(bits, 7), _mm256_set1_epi16(0x3f80));
+  return (F)_mm512_cvtph_ps(_mm256_or_si256(sign, rest)) * splat(256.0f);
+#else
+  const __m128i bits = _mm_cvtepu8_epi16(_mm_loadu_si64(p));
+  const __m128i sign = _mm_and_si128(_mm_slli_epi16(bits, 8), _mm_set1_epi16(short(0x8000)));
+  const __m128i rest = _mm_and_si128(_mm_slli_epi16(bits, 7), _mm_set1_epi16(0x3f80));
+  return (F)_mm256_cvtph_ps(_mm_or_si128(sign, rest)) * splat(256.0f);
+#endif
+}
+#else
+struct E4M3s {
+  float of[256];
+  constexpr E4M3s() : of{} {
+    for (int i = 0; i < 256; ++i) of[i] = float_of(E4M3{uint8_t(i)});
+  }
+};
+constexpr E4M3s kE4M3;
+
+inline F wide(const E4M3* p) {
+  F v;
+  for (int l = 0; l < W; ++l) v[l] = kE4M3.of[p[l].bits];
+  return v;
+}
+#endif
+
 template <int N, int... L>
 inline float folded(typename Part<N>::T v, std::integer_sequence<int, L...>) {
   if constexpr (N == 2) return v[0] + v[1];
@@ -183,7 +244,15 @@ inline F exponential(F x) {
   return x < splat(-87.0f) ? F{} : e;
 }
 
-inline F silu(F x) { return x / (splat(1.0f) + exponential(-x)); }
+// a / (1 + e^-x)
+inline F sigmoid(F x, F a) { return a / (splat(1.0f) + exponential(-x)); }
+
+// tanh(x / cap) * cap
+inline F capped(F x, float cap) {
+  const F size = (F)((U)x & 0x7fffffff), e = exponential(size * splat(-2 / cap));
+  const F y = (splat(1.0f) - e) / (splat(1.0f) + e) * splat(cap);
+  return x == x ? (F)((U)y | ((U)x & 0x80000000)) : x;
+}
 
 }  // namespace
 }  // namespace offprint

@@ -64,8 +64,7 @@ pub fn unfit(spec: &Spec) -> Option<String> {
     not_llama(spec)
 }
 
-/// What is not as Llama has it.
-pub fn not_llama(spec: &Spec) -> Option<String> {
+fn not_llama(spec: &Spec) -> Option<String> {
     if spec.norm.kind != NormKind::Rms || spec.residual_scale != 1.0 {
         return Some("LayerNorm and scaled residuals".to_owned());
     }
@@ -154,21 +153,21 @@ impl Cuda {
                 "add_norm",
                 &[c"x", c"delta", c"weight"],
                 &[c"h", c"y"],
-                include_str!("../../native/cuda/add_norm.cu"),
+                include_str!("../../../native/cuda/add_norm.cu"),
                 format!("T={kind} D={hidden} EPS={eps:e}f"),
             ),
             swiglu: kernel(
                 "swiglu",
                 &[c"both"],
                 &[c"out"],
-                include_str!("../../native/cuda/swiglu.cu"),
+                include_str!("../../../native/cuda/swiglu.cu"),
                 format!("T={kind} I={inner}"),
             ),
             attend: kernel(
                 "attend",
                 &[c"qkv", c"keys", c"values", c"frequencies", c"place", c"partial", c"tickets"],
                 &[c"out"],
-                include_str!("../../native/cuda/attend.cu"),
+                include_str!("../../../native/cuda/attend.cu"),
                 format!("T={kind} D={head_dim} H={heads} K={kv_heads} SCALE={rope_scale:e}f"),
             ),
         })
