@@ -8,7 +8,7 @@
 use std::{ffi::CString, ptr};
 
 use mlx_rs::{Array, Dtype, Stream, ops::indexing::argmax_axis, random};
-use offprint::model::{fused::draw, kernels::levels};
+use offprint::model::{kernels::levels, step::fused::draw};
 use offprint_kernels::{format, offprint_matmul};
 
 /// How a matrix is stored; `stored`: its scales.

@@ -5,7 +5,7 @@
 use mlx_rs::{Array, Dtype, error::Result, ops, ops::indexing::TryIndexOp, random};
 
 #[cfg(target_os = "linux")]
-use crate::model::fused;
+use crate::model::step::fused;
 use crate::{engine::Sampling, model::kernels::Kernels};
 
 /// Draws the token of step `step` from `logits` `[vocabulary]`; the result is `[1]`, unsigned 32-bit.

@@ -56,6 +56,11 @@ pub struct Parameter<'a> {
 }
 
 impl Golden {
+    /// Every configuration, as config.json has it.
+    pub fn configs(&self) -> impl Iterator<Item = Value> {
+        self.configurations.values().map(|configuration| Value::Object(configuration.config.clone()))
+    }
+
     pub fn read() -> Self {
         serde_json::from_str(include_str!("../data/architectures.json")).unwrap()
     }

@@ -8,6 +8,8 @@
 #[allow(dead_code)] // `tensors` is for Llama alone
 #[path = "../llama/checkpoint.rs"]
 mod checkpoint;
+#[cfg(target_os = "linux")]
+mod document;
 mod formats;
 mod golden;
 mod logits;
