@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::model::{
     checkpoint,
     gguf::{Header, Storage, TensorInfo, Value as Meta},
+    terms::Terms,
     vocabulary,
 };
 
@@ -26,11 +27,20 @@ const GROUP: usize = 32;
 /// # Errors
 /// Not a Llama-like GGUF file, a tensor without a place in the model, a full disk.
 pub fn import(gguf: &Path, folder: &Path) -> Result<()> {
-    let hint = "hint: a whole GGUF file of a Llama-like model in F32, F16, Q4_1 and Q8_0 is what can be imported";
-    import_llama(gguf, folder).with_context(|| format!("{}\n{hint}", gguf.display()))
+    import_under(gguf, folder, None)
 }
 
-fn import_llama(gguf: &Path, folder: &Path) -> Result<()> {
+/// The same for weights under terms that somebody accepted: `config.json` and `offprint.json` name them, and their text,
+/// from the folder of the second part, lies beside.
+///
+/// # Errors
+/// As [`import`]; terms without their text.
+pub fn import_under(gguf: &Path, folder: &Path, terms: Option<(&Terms, &Path)>) -> Result<()> {
+    let hint = "hint: a whole GGUF file of a Llama-like model in F32, F16, Q4_1 and Q8_0 is what can be imported";
+    import_llama(gguf, folder, terms).with_context(|| format!("{}\n{hint}", gguf.display()))
+}
+
+fn import_llama(gguf: &Path, folder: &Path, terms: Option<(&Terms, &Path)>) -> Result<()> {
     let file = File::open(gguf)?;
     // SAFETY: the file is ours alone while it is imported; were it changed, the checksums of the result would differ.
     let bytes = unsafe { memmap2::Mmap::map(&file) }?;
@@ -56,7 +66,13 @@ fn import_llama(gguf: &Path, folder: &Path) -> Result<()> {
         let path = folder.join(name);
         fs::write(&path, serde_json::to_string_pretty(value)? + "\n").with_context(|| format!("{}", path.display()))
     };
-    write("config.json", &config(&header, &tensors)?)?;
+    let mut config = config(&header, &tensors)?;
+    if let Some((terms, from)) = terms {
+        config["offprint_licence"] = terms.record();
+        terms.write_text(from, folder)?;
+        write("offprint.json", &json!({"licence": terms.record()}))?;
+    }
+    write("config.json", &config)?;
     write(
         "generation_config.json",
         &json!({
