@@ -16,6 +16,19 @@ pub enum Value {
     List(Vec<Value>),
 }
 
+impl Value {
+    /// Nothing, no, none: what an exporter writes for a part that the model has not.
+    pub fn says_nothing(&self) -> bool {
+        match self {
+            Value::Integer(n) => *n == 0,
+            Value::Float(x) => *x == 0.0,
+            Value::Bool(truth) => !truth,
+            Value::Text(text) => text.is_empty(),
+            Value::List(list) => list.is_empty(),
+        }
+    }
+}
+
 /// How a tensor's numbers are stored, by ggml's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(non_camel_case_types)]

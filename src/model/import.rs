@@ -94,6 +94,7 @@ fn config(
     let mut notes = Vec::new();
     let mut config = architecture.config(sizes, &mut notes)?;
     notes.extend(tensors::spread(tensors));
+    notes.extend(vocabulary::unread(header));
     let id = |role: &str| header.integer(&format!("tokenizer.ggml.{role}_token_id")).ok();
     let name = match header.metadata.get("general.name") {
         Some(Meta::Text(name)) => name.as_str(),

@@ -20,6 +20,33 @@ const BYTE: i64 = 6;
 /// What a chat template may write at the end of a turn beside what the metadata calls the end: Gemma's.
 const END_OF_TURN: &str = "<end_of_turn>";
 
+/// Keys of the tokenizer that are read, or that only a program that trains or searches would read.
+const KEYS: [&str; 13] = [
+    "add_bos_token",
+    "add_eos_token",
+    "add_space_prefix",
+    "chat_template",
+    "escape_whitespaces",
+    "merges",
+    "model",
+    "pre",
+    "precompiled_charsmap",
+    "remove_extra_whitespaces",
+    "scores",
+    "token_type",
+    "tokens",
+];
+
+/// Keys of the tokenizer that say something and that nobody here reads. Ids of tokens by role change no text's ids.
+pub fn unread(header: &Header) -> Vec<String> {
+    let strange = |(key, value): (&String, &Meta)| {
+        let own = key.strip_prefix("tokenizer.ggml.").or_else(|| key.strip_prefix("tokenizer."))?;
+        let known = KEYS.contains(&own) || own.ends_with("_token_id") || value.says_nothing();
+        (!known).then(|| format!("metadata key `{key}`: not known here, and not read"))
+    };
+    header.metadata.iter().filter_map(strange).collect()
+}
+
 /// A byte-level BPE tokenizer from `tokenizer.ggml.{tokens, merges, token_type, pre}`, or one of SentencePiece's pieces from
 /// `tokenizer.ggml.{tokens, scores, token_type}`.
 ///

@@ -83,6 +83,14 @@ fn what_the_file_says_and_what_it_does_not_is_in_the_configuration() {
     assert_eq!(config["rope_local_base_freq"], 5000.0);
     assert_eq!(config["rope_scaling"], json!({"rope_type": "linear", "factor": 8.0}));
     assert_eq!(config["offprint_notes"].as_array().unwrap().len(), 1, "only the scale of scores is assumed");
+
+    gguf.set("tokenizer.ggml.normalizer.lowercase", truth(true));
+    gguf.set("tokenizer.ggml.add_sep_token", truth(false));
+    gguf.set("tokenizer.ggml.fim_pre_token_id", integer(6));
+    let folder = imported(&gguf.bytes()).unwrap();
+    let notes = read(&folder.path().join("done/config.json"))["offprint_notes"].clone();
+    let note = "metadata key `tokenizer.ggml.normalizer.lowercase`: not known here, and not read";
+    assert_eq!((notes[1].as_str(), notes.as_array().unwrap().len()), (Some(note), 2));
 }
 
 #[test]

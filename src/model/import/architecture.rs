@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Map, Value, json};
 
-use crate::model::gguf::{Header, Value as Meta};
+use crate::model::gguf::Header;
 
 /// What is done with a tensor on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,7 +127,7 @@ impl Architecture {
         };
         for (key, value) in &header.metadata {
             let own = key.strip_prefix(known.name).and_then(|rest| rest.strip_prefix('.'));
-            let strange = own.filter(|own| !known.keys.contains(own) && !says_nothing(value));
+            let strange = own.filter(|own| !known.keys.contains(own) && !value.says_nothing());
             ensure!(
                 strange.is_none(),
                 "metadata key `{key}`: not known here, and it may change what the model computes"
@@ -168,11 +168,6 @@ impl Architecture {
         all.extend(own.as_object().cloned().unwrap_or_default());
         Ok(std::mem::take(all))
     }
-}
-
-/// Nothing, no, none: what a key says that an exporter wrote for a part that the model has not.
-fn says_nothing(value: &Meta) -> bool {
-    matches!(value, Meta::Integer(0) | Meta::Bool(false)) || *value == Meta::Float(0.0)
 }
 
 /// The numbers of a header under one architecture's prefix.
