@@ -118,14 +118,16 @@ impl Registry {
         let id = |name: &str| of.word(name);
         self.fact(id("source"), &checkpoint.source, from);
         self.fact(id("quantization"), checkpoint.quantization.as_deref().unwrap_or("none"), from);
-        let millions = format!("{} million", significant(checkpoint.parameters as f64 / 1e6, 4));
-        let claim = Claim {
-            value: Value::Integer(checkpoint.parameters as i64),
-            text: millions,
+        let millions = |parameters: u64| Claim {
+            value: Value::Integer(parameters as i64),
+            text: format!("{} million", significant(parameters as f64 / 1e6, 4)),
             rounding: FOUR.to_owned(),
             ..Claim::of(from, &Runs::default())
         };
-        self.put(id("parameters"), claim);
+        self.put(id("parameters"), millions(checkpoint.parameters));
+        if let Some(active) = checkpoint.active_parameters {
+            self.put(id("active_parameters"), millions(active));
+        }
         let mib = Number::rounded(checkpoint.weight_bytes as f64 / f64::from(1 << 20), "MiB", 4);
         self.number_of(id("weights_size"), mib, from.to_owned(), &Runs::default());
         let digests = checkpoint

@@ -106,6 +106,9 @@ pub struct CheckpointFacts {
     /// Total bytes of weight files.
     pub weight_bytes: u64,
     pub parameters: u64,
+    /// Of which a token uses so many, where experts are chosen for each; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_parameters: Option<u64>,
     /// e.g. `4-bit affine, group 64`.
     pub quantization: Option<String>,
     /// Weights without meaning (made for tests): every output marks itself as not a measurement.
@@ -217,6 +220,7 @@ impl CheckpointFacts {
             files: [("model.safetensors".to_owned(), "00".repeat(32))].into(),
             weight_bytes: 4,
             parameters: 1,
+            active_parameters: None,
             quantization: None,
             random_weights: true,
         }

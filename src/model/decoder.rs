@@ -25,7 +25,7 @@ use crate::model::{
     rope::Rope,
     spec::{self, Head, Keys, Spec},
     step::cuda::{self, Cuda},
-    weights::{Loaded, Source, Weights},
+    weights::{Loaded, Parameters, Source, Weights},
 };
 
 /// The whole model.
@@ -120,7 +120,7 @@ impl Decoder {
     ///
     /// # Errors
     /// As [`Decoder::check`].
-    pub fn count(checkpoint: &Checkpoint) -> Loaded<u64> {
+    pub fn count(checkpoint: &Checkpoint) -> Loaded<Parameters> {
         Ok(Self::assemble(checkpoint, None, &Kernels::Stock)?.1.parameters)
     }
 
@@ -341,7 +341,7 @@ impl Decoder {
 
 /// What putting a model together tells of it.
 struct Told {
-    parameters: u64,
+    parameters: Parameters,
     /// What is odd, in words.
     notes: Vec<String>,
 }

@@ -29,13 +29,14 @@ pub fn of(checkpoint: &Checkpoint, model: &str, source: &str) -> Result<Checkpoi
         }
     }
     checkpoint.check(&files)?;
-    let parameters = Decoder::count(checkpoint).with_context(|| format!("{}", checkpoint.folder.display()))?;
+    let counted = Decoder::count(checkpoint).with_context(|| format!("{}", checkpoint.folder.display()))?;
     Ok(CheckpointFacts {
         model: model.to_owned(),
         source: source.to_owned(),
         files,
         weight_bytes,
-        parameters,
+        parameters: counted.all,
+        active_parameters: (counted.idle > 0).then_some(counted.all - counted.idle),
         quantization: checkpoint.config.quantization.as_ref().map(|quantization| quantization.words()),
         random_weights: checkpoint.config.random_weights,
     })

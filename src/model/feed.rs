@@ -135,6 +135,7 @@ impl Experts {
         let (hidden, count, inner) = (spec.hidden, of.count, of.inner);
         let path = |name: &str| spec.in_layer(layer, name);
         let router = Linear::load(source, &path(of.router), &[count, hidden], of.router_bias)?;
+        let before = source.parameters.all;
         let mut experts = |name: &str, rows: usize, columns: usize| {
             Linear::load(source, &path(&format!("{}.{name}", of.path)), &[count, rows, columns], of.bias)
         };
@@ -143,6 +144,8 @@ impl Experts {
             experts("up_proj", inner, hidden)?,
             experts("down_proj", hidden, inner)?,
         );
+        let chosen = of.top.min(count) as u64;
+        source.parameters.idle += (source.parameters.all - before) / count as u64 * (count as u64 - chosen);
         let shared = match of.shared {
             None => None,
             Some(shared) => {

@@ -27,7 +27,7 @@ impl Matrix {
         let Some((&columns, rows)) = shape.split_last() else { return Err(format!("`{path}`: no shape").into()) };
         let of = |last: usize| rows.iter().chain([&last]).map(|size| *size as i32).collect::<Vec<_>>();
         // mlx-lm's rule: a module is quantised where its scales are, unless the file says that it is not.
-        source.parameters += shape.iter().map(|size| *size as u64).product::<u64>();
+        source.parameters.all += shape.iter().map(|size| *size as u64).product::<u64>();
         let named = source.quantization.and_then(|quantization| quantization.named.get(path)).copied();
         let quantised = source.quantization.is_some() && source.weights.has(&scales) && named != Some(None);
         if !quantised {
@@ -175,7 +175,7 @@ impl Linear {
         let matrix = Matrix::load(source, path, shape)?;
         let rows: Vec<i32> = shape[..shape.len().saturating_sub(1)].iter().map(|size| *size as i32).collect();
         if bias {
-            source.parameters += rows.iter().map(|size| *size as u64).product::<u64>();
+            source.parameters.all += rows.iter().map(|size| *size as u64).product::<u64>();
         }
         let bias = bias.then(|| source.weights.float(&format!("{path}.bias"), &rows)).transpose()?;
         Ok(Linear { matrix, bias })

@@ -16,7 +16,7 @@ pub struct Norm {
 
 impl Norm {
     pub fn load(source: &mut Source<'_>, spec: spec::Norm, path: &str, size: usize) -> Loaded<Self> {
-        source.parameters += size as u64;
+        source.parameters.all += size as u64;
         let mut weight = source.weights.float(&format!("{path}.weight"), &[size as i32])?;
         if spec.less_one {
             weight = ops::add(&weight, Array::from_f32(1.0).as_dtype(weight.dtype())?)?;

@@ -64,13 +64,21 @@ pub struct Source<'a> {
     pub quantization: Option<&'a Quantization>,
     /// Modules that the configuration does not name and whose shapes say another packing than its default.
     otherwise: BTreeMap<String, Vec<String>>,
-    /// Numbers of the matrices and norms taken so far.
-    pub parameters: u64,
+    /// Of the modules loaded so far.
+    pub parameters: Parameters,
+}
+
+/// Numbers in matrices, norms and biases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Parameters {
+    pub all: u64,
+    /// Of experts that a token does not use.
+    pub idle: u64,
 }
 
 impl<'a> Source<'a> {
     pub fn new(weights: Weights, quantization: Option<&'a Quantization>) -> Self {
-        Source { weights, quantization, otherwise: BTreeMap::new(), parameters: 0 }
+        Source { weights, quantization, otherwise: BTreeMap::new(), parameters: Parameters::default() }
     }
 
     /// A module whose packing is what its shapes say.

@@ -94,7 +94,7 @@ fn compare(rows: &[Vec<f32>], golden: &Golden, case: &Case) -> Result<(), String
 }
 
 /// What is wrong with a case, by these kernels, however the prompt is cut into steps.
-fn wrong(folder: &Path, kernels: &Kernels, golden: &Golden, case: &Case) -> anyhow::Result<()> {
+pub fn wrong(folder: &Path, kernels: &Kernels, golden: &Golden, case: &Case) -> anyhow::Result<()> {
     let dtype = (Device::current()? == Device::Cpu).then_some(Dtype::Float32);
     let model = Decoder::load(&Checkpoint::open(folder)?, dtype, kernels)?;
     let ids: Vec<u32> = golden.ids.iter().chain(&case.tokens).copied().collect();

@@ -13,6 +13,7 @@ mod document;
 mod formats;
 mod golden;
 mod logits;
+mod originals;
 mod tiny;
 mod values;
 

@@ -12,6 +12,8 @@ const OF_ALL: &[&str] = &[
     "eos_token_id",
     "max_position_embeddings",
     "model_type",
+    "offprint_licence",
+    "offprint_notes",
     "offprint_random_weights",
     "quantization",
     "quantization_config",

@@ -62,6 +62,7 @@ impl Config {
         let read = reader.read(map)?;
         notes.extend(read.notes);
         let said = |key: &str| said(map, key);
+        notes.extend(of_import(map));
         Ok(Config {
             model_type: reader.model_type.to_owned(),
             vocab_size: read.spec.vocabulary,
@@ -84,6 +85,16 @@ impl Config {
         let quantization = self.quantization.as_ref()?;
         quantization.named.get(path).copied().unwrap_or(Some(quantization.default))
     }
+}
+
+/// What an import says of itself: terms of the weights, and what it had to choose.
+fn of_import(map: &Map<String, Value>) -> Vec<String> {
+    let licence = said(map, "offprint_licence").map(|licence| {
+        let text = |key: &str| licence[key].as_str().unwrap_or("not said");
+        format!("the weights are under the {}, {}; the package is {}", text("name"), text("url"), text("package_is"))
+    });
+    let notes = said(map, "offprint_notes").and_then(Value::as_array).into_iter().flatten();
+    licence.into_iter().chain(notes.filter_map(Value::as_str).map(|note| format!("import: {note}"))).collect()
 }
 
 /// A key of the file, or of the text model in it.
