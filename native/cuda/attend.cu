@@ -1,8 +1,8 @@
-// One position's attention with what surrounds it: rotates the query and the new key, writes the new key and value into the
+// One position's attention with what surrounds it: norms (NORMED) and rotates the query and the new key, writes the new key and value into the
 // cache, and mixes the values of the past and the new one. A query head has gridDim.x / H blocks, and warps of all of them
 // share the past.
 // qkv: [(H + 2 K) D]; keys, values: [K, place[1], D], of which place[0] positions are written; frequencies: [D / 2], radians a
-// position; partial: [16 H, D + 2], tickets: [H], zeros before and after; out: [H D].
+// position; q_norm, k_norm (NORMED): [D], of norms with EPS; partial: [16 H, D + 2], tickets: [H], zeros before and after; out: [H D].
 //
 // The cache is written behind MLX's back. That is sound because a layer's cache has no other user: the next kernel that reads
 // it belongs to the next token, which is computed from this one's. So it is with `partial` and `tickets`, which all layers
@@ -25,11 +25,34 @@ const int which = threadIdx.x % 32 / LANES;  // of the warp's positions
 const int past = place[0];
 const size_t row = (size_t)kv * place[1];
 
+#ifdef NORMED
+// Query and key are normed before they are rotated, each by a warp.
+__shared__ float norms[2];
+if (warp < 2) {
+  const T* from = qkv + (warp ? H + kv : head) * D;
+  float squares = 0;
+  for (int i = threadIdx.x % 32; i < D; i += 32) {
+    squares += static_cast<float>(from[i]) * static_cast<float>(from[i]);
+  }
+  for (int offset = 16; offset > 0; offset /= 2) {
+    squares += __shfl_xor_sync(0xffffffff, squares, offset);
+  }
+  if (threadIdx.x % 32 == 0) {
+    norms[warp] = rsqrtf(squares / D + EPS);
+  }
+}
+__syncthreads();
+#endif
 if (threadIdx.x < D) {
   const int i = threadIdx.x % (D / 2);
   const bool key = threadIdx.x >= D / 2;
   const T* from = qkv + (key ? H + kv : head) * D;
-  const float a = static_cast<float>(from[i]), b = static_cast<float>(from[i + D / 2]);
+  float a = static_cast<float>(from[i]), b = static_cast<float>(from[i + D / 2]);
+#ifdef NORMED
+  const T* weight = key ? k_norm : q_norm;
+  a = static_cast<float>(static_cast<T>(a * norms[key] * static_cast<float>(weight[i])));
+  b = static_cast<float>(static_cast<T>(b * norms[key] * static_cast<float>(weight[i + D / 2])));
+#endif
   float sine, cosine;
   sincosf(SCALE * past * frequencies[i], &sine, &cosine);
   float* to = fresh + (key ? D : 0);

@@ -104,7 +104,8 @@ impl Attention {
     /// The same of one position by a kernel of ours, which writes its key and value itself; `None`: the maps are not joined.
     pub fn at(&self, place: &Place<'_>, x: &Array, own: &mut KvCache) -> Result<Option<Array>> {
         let Some(qkv) = &self.qkv.joined else { return Ok(None) };
-        self.o_proj.apply(&place.attend(&qkv.apply(x)?, own)?).map(Some)
+        let norms: Vec<&Array> = self.q_norm.iter().chain(&self.k_norm).map(|norm| &norm.weight).collect();
+        self.o_proj.apply(&place.attend(&qkv.apply(x)?, &norms, own)?).map(Some)
     }
 
     /// Queries over all that they see: `[1, heads, n, head_dim]`.

@@ -5,21 +5,22 @@
 use mlx_rs::{
     Array, Dtype,
     error::{Exception, Result},
-    nn, ops,
+    ops,
 };
 
 #[cfg(target_os = "linux")]
+use crate::model::describe;
+#[cfg(target_os = "linux")]
 use crate::model::step::fused::{self, Fused};
 use crate::model::{
-    attention::{Attention, Masks},
+    attention::Masks,
     cache::KvCache,
     checkpoint::Checkpoint,
-    conv::Conv,
-    delta::{self, Delta},
-    feed::Feed,
+    delta,
     kernels::Kernels,
+    layer::{Layer, Mixer},
     linear::{Linear, Matrix},
-    norm::Norm,
+    norm::{Norm, scaled},
     originals,
     past::{Memory, Past, StockPast},
     rope::Rope,
@@ -31,13 +32,13 @@ use crate::model::{
 /// The whole model.
 #[derive(Debug)]
 pub struct Decoder {
-    pub spec: Spec,
-    pub embed_tokens: Matrix,
-    pub layers: Vec<Layer>,
+    spec: Spec,
+    embed_tokens: Matrix,
+    layers: Vec<Layer>,
     per_layer: Option<PerLayer>,
-    pub norm: Norm,
+    norm: Norm,
     /// `None`: the head is the embedding's transpose.
-    pub lm_head: Option<Linear>,
+    lm_head: Option<Linear>,
     ropes: Vec<Rope>,
     /// Of activations and the cache.
     dtype: Dtype,
@@ -50,34 +51,6 @@ pub struct Decoder {
     fused: Option<Fused>,
     /// Parts of the graph, on CUDA.
     cuda: Option<Cuda>,
-}
-
-/// Mixes positions, then feeds each.
-#[derive(Debug)]
-pub struct Layer {
-    pub mixer: Mixer,
-    pub feed: Feed,
-    /// At the places of [`spec::Norms`].
-    pub norms: Norms,
-    parallel: bool,
-    per_layer: Option<PerLayerGate>,
-    /// `[1]`.
-    scalar: Option<Array>,
-}
-
-#[derive(Debug)]
-pub struct Norms {
-    pub before_mixer: Option<Norm>,
-    pub after_mixer: Option<Norm>,
-    pub before_feed: Option<Norm>,
-    pub after_feed: Option<Norm>,
-}
-
-#[derive(Debug)]
-pub enum Mixer {
-    Attention(Box<Attention>),
-    Delta(Box<Delta>),
-    Conv(Conv),
 }
 
 impl Decoder {
@@ -95,7 +68,7 @@ impl Decoder {
         match kernels {
             Kernels::Stock | Kernels::Joined(_) => {}
             #[cfg(target_os = "linux")]
-            Kernels::Ours { level, threads } => model.fused = Some(Fused::of(level, *threads, &model)?),
+            Kernels::Ours { level, threads } => model.fused = Some(describe::fused(level, *threads, &model.parts())?),
             #[cfg(not(target_os = "linux"))]
             Kernels::Ours { .. } => return Err(Exception::custom("offprint's CPU kernels are for Linux").into()),
             Kernels::Cuda => model.cuda = Some(Cuda::of(&model.spec, model.dtype)?),
@@ -329,6 +302,17 @@ impl Decoder {
         Ok((sum, normed))
     }
 
+    #[cfg(target_os = "linux")]
+    fn parts(&self) -> describe::Parts<'_> {
+        describe::Parts {
+            spec: &self.spec,
+            embed_tokens: &self.embed_tokens,
+            layers: &self.layers,
+            norm: &self.norm,
+            lm_head: self.lm_head.as_ref(),
+        }
+    }
+
     fn arrays(&self) -> Vec<&Array> {
         let mut arrays = self.embed_tokens.arrays();
         arrays.extend(self.per_layer.iter().flat_map(PerLayer::arrays));
@@ -355,55 +339,6 @@ fn unfit(spec: &Spec, kernels: &Kernels) -> Option<String> {
         #[cfg(not(target_os = "linux"))]
         Kernels::Ours { .. } => Some("this system".to_owned()),
         Kernels::Cuda => cuda::unfit(spec),
-    }
-}
-
-/// `x` times a number, in the type of `x`.
-fn scaled(x: &Array, by: f32) -> Result<Array> {
-    ops::multiply(x, Array::from_f32(by).as_dtype(x.dtype())?)
-}
-
-impl Layer {
-    fn load(source: &mut Source<'_>, spec: &Spec, layer: usize, kernels: &Kernels) -> Loaded<Self> {
-        let of = &spec.layers[layer];
-        let joined = kernels.joined();
-        let mixer = match &of.mixer {
-            spec::Mixer::Attention(of) => {
-                Mixer::Attention(Box::new(Attention::load(source, spec, layer, of, joined.qkv)?))
-            }
-            spec::Mixer::Delta(of) => Mixer::Delta(Box::new(Delta::load(source, spec, layer, *of)?)),
-            spec::Mixer::Conv(of) => Mixer::Conv(Conv::load(source, spec, layer, *of)?),
-        };
-        let feed = Feed::load(source, spec, layer, joined.gate_up)?;
-        let mut norm = |name: Option<&str>| {
-            name.map(|name| Norm::load(source, spec.norm, &spec.in_layer(layer, name), spec.hidden)).transpose()
-        };
-        let [before_mixer, after_mixer, before_feed, after_feed] = of.norms.named();
-        let norms = Norms {
-            before_mixer: norm(before_mixer)?,
-            after_mixer: norm(after_mixer)?,
-            before_feed: norm(before_feed)?,
-            after_feed: norm(after_feed)?,
-        };
-        let per_layer = spec.per_layer.map(|of| PerLayerGate::load(source, spec, layer, of)).transpose()?;
-        let scalar =
-            if of.scalar { Some(source.weights.float(&spec.in_layer(layer, "layer_scalar"), &[1])?) } else { None };
-        Ok(Layer { mixer, feed, norms, parallel: of.norms.parallel, per_layer, scalar })
-    }
-
-    fn arrays(&self) -> Vec<&Array> {
-        let mut arrays = match &self.mixer {
-            Mixer::Attention(attention) => attention.arrays(),
-            Mixer::Delta(delta) => delta.arrays(),
-            Mixer::Conv(conv) => conv.arrays(),
-        };
-        arrays.extend(self.feed.arrays());
-        let Norms { before_mixer, after_mixer, before_feed, after_feed } = &self.norms;
-        let norms = [before_mixer, after_mixer, before_feed, after_feed].into_iter().flatten();
-        arrays.extend(norms.map(|norm| &norm.weight));
-        arrays.extend(self.per_layer.iter().flat_map(PerLayerGate::arrays));
-        arrays.extend(&self.scalar);
-        arrays
     }
 }
 
@@ -440,37 +375,6 @@ impl PerLayer {
 
     fn arrays(&self) -> Vec<&Array> {
         let mut arrays = self.embed.arrays();
-        arrays.extend(self.projection.arrays());
-        arrays.push(&self.norm.weight);
-        arrays
-    }
-}
-
-/// What a layer makes of its own input.
-#[derive(Debug)]
-struct PerLayerGate {
-    gate: Linear,
-    projection: Linear,
-    norm: Norm,
-}
-
-impl PerLayerGate {
-    fn load(source: &mut Source<'_>, spec: &Spec, layer: usize, of: spec::PerLayer) -> Loaded<Self> {
-        let path = |name: &str| spec.in_layer(layer, name);
-        Ok(PerLayerGate {
-            gate: Linear::load(source, &path("per_layer_input_gate"), &[of.size, spec.hidden], false)?,
-            projection: Linear::load(source, &path("per_layer_projection"), &[spec.hidden, of.size], false)?,
-            norm: Norm::load(source, spec.norm, &path("post_per_layer_input_norm"), spec.hidden)?,
-        })
-    }
-
-    fn apply(&self, x: &Array, input: &Array) -> Result<Array> {
-        let gated = ops::multiply(nn::gelu_approximate(self.gate.apply(x)?)?, input)?;
-        self.norm.apply(&self.projection.apply(&gated)?)
-    }
-
-    fn arrays(&self) -> Vec<&Array> {
-        let mut arrays = self.gate.arrays();
         arrays.extend(self.projection.arrays());
         arrays.push(&self.norm.weight);
         arrays

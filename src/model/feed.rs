@@ -93,7 +93,10 @@ impl Dense {
 
     fn apply(&self, x: &Array, cuda: Option<&Cuda>) -> Result<Array> {
         let parts = self.gate_up.apply(x)?;
-        if let ([both], Some(cuda), Activation::Silu) = (&parts[..], cuda, self.activation) {
+        if let ([both], Some(cuda), Activation::Silu) = (&parts[..], cuda, self.activation)
+            && x.dim(1) == 1
+            && cuda.fits_feed(both)
+        {
             return self.down_proj.apply(&cuda.swiglu(both)?);
         }
         let parts = self.gate_up.apart(parts)?;

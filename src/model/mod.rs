@@ -9,12 +9,15 @@ pub mod config;
 pub mod conv;
 pub mod decoder;
 pub mod delta;
+#[cfg(target_os = "linux")]
+pub mod describe;
 pub mod facts;
 pub mod feed;
 pub mod gguf;
 pub mod hub;
 pub mod import;
 pub mod kernels;
+pub mod layer;
 pub mod linear;
 pub mod norm;
 mod originals;

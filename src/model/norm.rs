@@ -31,3 +31,8 @@ impl Norm {
         }
     }
 }
+
+/// `x` times a number, in the type of `x`.
+pub fn scaled(x: &Array, by: f32) -> Result<Array> {
+    ops::multiply(x, Array::from_f32(by).as_dtype(x.dtype())?)
+}

@@ -36,6 +36,15 @@ pub fn convert(weights: &mut Weights, spec: &Spec) -> Loaded<Vec<String>> {
     }
     channels_first(weights, spec)?;
     for (index, layer) in spec.layers.iter().enumerate() {
+        // Dense layers beside have the names that experts have.
+        if let (Feed::Dense(dense), StoredExperts::Apart([_, names @ ..])) = (&layer.feed, spec.original.experts) {
+            for (from, to) in names.into_iter().zip(dense.names).filter(|(from, to)| from != to) {
+                let path = |name: &str| spec.in_layer(index, &format!("{}.{name}.weight", dense.path));
+                if let Some(array) = weights.remove(&path(from)) {
+                    weights.insert(path(to), array);
+                }
+            }
+        }
         if let Feed::Experts(experts) | Feed::Beside(_, experts) = &layer.feed {
             let to = spec.in_layer(index, experts.path);
             match spec.original.experts {

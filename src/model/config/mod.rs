@@ -1,13 +1,11 @@
 //! `config.json` -> a description of the decoder (`Spec`) and what all checkpoints share. Every key is honoured, known to change
 //! nothing, refused, or told.
 
-mod keys;
 mod quantization;
 
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
-pub use keys::{Keys, short};
 pub use quantization::{Mode, Packing, Quantization, inferred};
 use serde_json::{Map, Value};
 

@@ -3,13 +3,10 @@
 use anyhow::{Context, Result, ensure};
 use half::bf16;
 
+use super::keys::Keys;
 use super::{FULL, SLIDING, Sizes, activation, head, rope, sliding};
-use crate::model::{
-    config::Keys,
-    spec::{
-        Activation, Dense, Experts, Feed, Head, Keys as KeysOf, Layer, Mixer, Norms, PerLayer, Routing, Spec,
-        StoredExperts,
-    },
+use crate::model::spec::{
+    Activation, Dense, Experts, Feed, Head, Keys as KeysOf, Layer, Mixer, Norms, PerLayer, Routing, Spec, StoredExperts,
 };
 
 /// Around attention and around the feed.

@@ -2,13 +2,11 @@
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::keys::Keys;
 use super::{FULL, Sizes, head, qwen, rope};
-use crate::model::{
-    config::Keys,
-    spec::{
-        Activation, Attention, Conv, Delta, Dense, Experts, Feed, Head, Layer, Mixer, Norms, QkNorm, Routing, Shared,
-        Spec, StoredExperts,
-    },
+use crate::model::spec::{
+    Activation, Attention, Conv, Delta, Dense, Experts, Feed, Head, Layer, Mixer, Norms, QkNorm, Routing, Shared, Spec,
+    StoredExperts,
 };
 
 /// `mlx_lm/models/qwen3_next.py`.

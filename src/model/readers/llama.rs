@@ -3,11 +3,9 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use super::keys::Keys;
 use super::{Sizes, head, rope, sliding};
-use crate::model::{
-    config::Keys,
-    spec::{Feed, Mixer, Norms, QueryGain, Spec},
-};
+use crate::model::spec::{Feed, Mixer, Norms, QueryGain, Spec};
 
 /// `mlx_lm/models/llama.py`.
 pub fn llama(keys: &Keys<'_>) -> Result<Spec> {

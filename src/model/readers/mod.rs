@@ -1,8 +1,9 @@
 //! `config.json` -> a description of the decoder, by one strict reader a family. A reader takes the keys that its family has, with
-//! its family's defaults, which are mlx-lm's; what it leaves is judged by `config::Keys`.
+//! its family's defaults, which are mlx-lm's; what it leaves is judged by `Keys`.
 
 mod gemma;
 mod hybrid;
+mod keys;
 mod llama;
 mod others;
 mod qwen;
@@ -11,12 +12,9 @@ pub mod rope;
 use anyhow::{Result, anyhow, ensure};
 use serde_json::{Map, Value};
 
-use crate::model::{
-    config::Keys,
-    spec::{
-        Activation, Attention, Dense, Feed, Head, Keys as KeysOf, Layer, Mixer, Norm, NormKind, Norms, Original, Rope,
-        Spec,
-    },
+use self::keys::Keys;
+use crate::model::spec::{
+    Activation, Attention, Dense, Feed, Head, Keys as KeysOf, Layer, Mixer, Norm, NormKind, Norms, Original, Rope, Spec,
 };
 
 /// One architecture.

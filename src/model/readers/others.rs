@@ -2,10 +2,10 @@
 
 use anyhow::{Result, ensure};
 
+use super::keys::Keys;
 use super::{Sizes, head, llama, rope, sliding};
-use crate::model::{
-    config::Keys,
-    spec::{Activation, Experts, Feed, Head, Mixer, NormKind, Norms, QkNorm, Routing, Spec, StoredExperts},
+use crate::model::spec::{
+    Activation, Experts, Feed, Head, Mixer, NormKind, Norms, QkNorm, Routing, Spec, StoredExperts,
 };
 
 /// `mlx_lm/models/gpt_oss.py`: sinks, windows in every other layer, clipped experts, biases everywhere.

@@ -2,11 +2,9 @@
 
 use anyhow::{Context, Result};
 
+use super::keys::Keys;
 use super::{Sizes, head, rope};
-use crate::model::{
-    config::Keys,
-    spec::{Activation, Experts, Feed, Norms, QkNorm, Routing, Spec, StoredExperts},
-};
+use crate::model::spec::{Activation, Experts, Feed, Norms, QkNorm, Routing, Spec, StoredExperts};
 
 /// The norm of a head's query and key, as Qwen calls it.
 pub(super) const A_HEAD: QkNorm = QkNorm { query: "q_norm", key: "k_norm", whole: false };

@@ -7,10 +7,8 @@
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Map, Value};
 
-use crate::model::{
-    config::{Keys, short},
-    spec::{Angles, Rope},
-};
+use super::keys::{Keys, short};
+use crate::model::spec::{Angles, Rope};
 
 const HINT: &str = "hint: choose another checkpoint";
 /// Where the kind of a rotation is said, and its base and share.

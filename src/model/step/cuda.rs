@@ -31,6 +31,8 @@ pub struct Sizes {
     pub heads: i32,
     pub kv_heads: i32,
     pub head_dim: i32,
+    /// Are queries and keys normed, a head at a time?
+    pub normed: bool,
     /// Of every norm.
     pub eps: f32,
     /// Of positions, before they are rotated by.
@@ -77,7 +79,7 @@ fn not_llama(spec: &Spec) -> Option<String> {
             rope.dims == dim && !rope.interleaved && rope.gain == 1.0 && rope::frequencies(rope).is_some()
         });
         let reasons = [
-            (attention.qk_norm.is_some() || attention.value_norm, "normed queries and keys"),
+            (attention.value_norm || attention.qk_norm.is_some_and(|norm| norm.whole), "norms over all heads"),
             (attention.gated, "gated attention"),
             (!plain_rope, "this rotation"),
             (attention.window.is_some(), "a sliding window"),
@@ -86,7 +88,8 @@ fn not_llama(spec: &Spec) -> Option<String> {
             (attention.query_gain.is_some(), "queries that grow"),
             (attention.keys != Keys::Own, "keys of other layers"),
             (layer.norms != Norms::BEFORE, "norms at these places"),
-            (!matches!(&layer.feed, Feed::Dense(dense) if dense.activation == Activation::Silu), "this feed"),
+            (matches!(&layer.feed, Feed::Dense(dense) if dense.activation != Activation::Silu), "this activation"),
+            (matches!(&layer.feed, Feed::Beside(..)), "experts beside a dense feed"),
         ];
         if let Some((_, reason)) = reasons.into_iter().find(|(found, _)| *found) {
             return Some(reason.to_owned());
@@ -101,11 +104,17 @@ impl Cuda {
     /// # Errors
     /// One that they are not made for; a floating-point type that they do not know.
     pub fn of(spec: &Spec, dtype: Dtype) -> Loaded<Self> {
-        let first = spec.layers.first().map(|layer| (&layer.mixer, &layer.feed));
+        let first = spec.layers.first().map(|layer| &layer.mixer);
+        let inner = spec.layers.iter().find_map(|layer| match &layer.feed {
+            Feed::Dense(dense) => Some(dense.inner),
+            Feed::Experts(_) | Feed::Beside(..) => None,
+        });
         let sizes = match (first, spec.ropes.first()) {
-            (Some((Mixer::Attention(attention), Feed::Dense(dense))), Some(rope)) => Sizes {
+            (Some(Mixer::Attention(attention)), Some(rope)) => Sizes {
                 hidden: spec.hidden as i32,
-                inner: dense.inner as i32,
+                // Where all feeds are experts, none.
+                inner: inner.unwrap_or(0) as i32,
+                normed: attention.qk_norm.is_some(),
                 heads: attention.heads as i32,
                 kv_heads: attention.kv_heads as i32,
                 head_dim: attention.head_dim as i32,
@@ -124,7 +133,7 @@ impl Cuda {
 
     /// `None` for a type that the kernels do not know. `frequencies`: radians a position, `[head_dim / 2]`.
     fn new(sizes: Sizes, frequencies: &[f32]) -> Option<Self> {
-        let Sizes { hidden, inner, heads, kv_heads, head_dim, eps, rope_scale, dtype } = sizes;
+        let Sizes { hidden, inner, heads, kv_heads, head_dim, normed, eps, rope_scale, dtype } = sizes;
         let kind = match dtype {
             Dtype::Float16 => "__half",
             Dtype::Bfloat16 => "__nv_bfloat16",
@@ -140,7 +149,8 @@ impl Cuda {
                 None => String::new(),
             };
             let constants: String = constants.split(' ').map(define).collect();
-            let undefine = "\n#undef T\n#undef D\n#undef I\n#undef H\n#undef K\n#undef EPS\n#undef SCALE\n";
+            let undefine =
+                "\n#undef T\n#undef D\n#undef I\n#undef H\n#undef K\n#undef EPS\n#undef SCALE\n#undef NORMED\n";
             Kernel::new(&format!("offprint_{name}_{tag}"), inputs, outputs, &format!("{constants}{source}{undefine}"))
         };
         Some(Cuda {
@@ -165,10 +175,27 @@ impl Cuda {
             ),
             attend: kernel(
                 "attend",
-                &[c"qkv", c"keys", c"values", c"frequencies", c"place", c"partial", c"tickets"],
+                if normed {
+                    &[
+                        c"qkv",
+                        c"keys",
+                        c"values",
+                        c"frequencies",
+                        c"place",
+                        c"partial",
+                        c"tickets",
+                        c"q_norm",
+                        c"k_norm",
+                    ]
+                } else {
+                    &[c"qkv", c"keys", c"values", c"frequencies", c"place", c"partial", c"tickets"]
+                },
                 &[c"out"],
                 include_str!("../../../native/cuda/attend.cu"),
-                format!("T={kind} D={head_dim} H={heads} K={kv_heads} SCALE={rope_scale:e}f"),
+                format!(
+                    "T={kind} D={head_dim} H={heads} K={kv_heads} SCALE={rope_scale:e}f{}",
+                    if normed { format!(" NORMED=1 EPS={eps:e}f") } else { String::new() }
+                ),
             ),
         })
     }
@@ -180,6 +207,11 @@ impl Cuda {
         let config = Config::new(&[(shape, dtype), (shape, dtype)], shape[1] * BLOCK, BLOCK);
         let [h, y] = self.add_norm.apply(&[x, delta, weight], &config)?;
         Ok((h, y))
+    }
+
+    /// Is the kernel for `silu(gate) * up` made for so many of both?
+    pub fn fits_feed(&self, both: &Array) -> bool {
+        both.dim(2) == 2 * self.sizes.inner
     }
 
     /// `silu(gate) * up` of `[1, n, 2 inner]`, gates first: `[1, n, inner]`.
@@ -211,16 +243,17 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Attention in one layer: `qkv` `[1, 1, (heads + 2 kv_heads) head_dim]`, not rotated, to `[1, 1, heads head_dim]`. The
+    /// Attention in one layer, by the weights of its norms where queries and keys are normed, `[head_dim]` each: `qkv` `[1, 1, (heads + 2 kv_heads) head_dim]`, not rotated, to `[1, 1, heads head_dim]`. The
     /// kernel writes the new key and value where the cache has room for them, so the result must be evaluated: nothing
     /// else makes MLX do it.
-    pub fn attend(&self, qkv: &Array, cache: &mut KvCache) -> Result<Array> {
+    pub fn attend(&self, qkv: &Array, norms: &[&Array], cache: &mut KvCache) -> Result<Array> {
         const BLOCK: i32 = 512;
         let Cuda { sizes: Sizes { heads, head_dim, dtype, .. }, frequencies, partial, tickets, .. } = self.cuda;
         let (heads, head_dim, dtype) = (*heads, *head_dim, *dtype);
         let config = Config::new(&[(&[1, 1, heads * head_dim], dtype)], heads * self.splits * BLOCK, BLOCK);
         let [keys, values] = cache.state();
-        let inputs = [qkv, keys, values, frequencies, &self.array, partial, tickets];
+        let mut inputs = vec![qkv, keys, values, frequencies, &self.array, partial, tickets];
+        inputs.extend(norms);
         let [out] = self.cuda.attend.apply(&inputs, &config)?;
         cache.advance()?;
         Ok(out)
