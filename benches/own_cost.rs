@@ -40,7 +40,7 @@ fn request(max_tokens: u32) -> Request {
         context: 0,
         batch: 1,
         prompt: Prompt::Text(PROMPT.into()),
-        chat_template: false,
+        chat_template: None,
         max_tokens,
         sampling,
         seed: 1,

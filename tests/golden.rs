@@ -127,7 +127,7 @@ fn greedy(golden: &Golden, checkpoint: &Checkpoint, kernels: Kernels) {
                 prompt: Prompt::Text(case.prompt.clone()),
                 context: 0,
                 batch: 1,
-                chat_template: false,
+                chat_template: None,
                 max_tokens: golden.tokens,
                 sampling: Sampling { temperature: 0.0, top_p: None, min_p: None, top_k: None },
                 seed: 0,

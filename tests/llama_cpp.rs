@@ -9,6 +9,7 @@ use offprint::{
     engine::{Engine, Generation, Prompt, Request, Sampling, llama_cpp::LlamaCpp, tokenizer::Tokenizer},
     model::{self, Source},
     record::{FinishReason, Phase, RunRecord},
+    study::Told,
 };
 use serde::Deserialize;
 
@@ -42,7 +43,7 @@ fn request(prompt: &str, temperature: f64, max_tokens: u32, seed: u64) -> Reques
         context: 0,
         batch: 1,
         prompt: Prompt::Text(prompt.to_owned()),
-        chat_template: false,
+        chat_template: None,
         max_tokens,
         sampling,
         seed,
@@ -98,8 +99,8 @@ fn it_answers_as_an_engine_does() {
     };
     let made = engine.generate(&stops).unwrap();
     assert_eq!(made.finish, FinishReason::Stop, "{}", made.text);
-    let chat = Request { chat_template: true, ..request("Say OK.", 0.0, 4, 0) };
-    let expected = tokenizer.prompt("Say OK.", true).unwrap().len();
+    let chat = Request { chat_template: Some(Told::default()), ..request("Say OK.", 0.0, 4, 0) };
+    let expected = tokenizer.prompt("Say OK.", Some(&Told::default())).unwrap().len();
     assert_eq!(engine.generate(&chat).unwrap().n_prompt as usize, expected);
 }
 

@@ -191,7 +191,7 @@ impl Bench<'_> {
             },
             context: number(CONTEXT, 0),
             batch: number(BATCH, 1),
-            chat_template: settings.chat_template,
+            chat_template: settings.chat(),
             max_tokens,
             sampling: Sampling {
                 temperature: run.temperature,

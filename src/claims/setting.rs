@@ -7,7 +7,7 @@ use super::{Id, Predicate, words::counted};
 use crate::{
     analysis::Summary,
     store::{Run, not_a_measurement},
-    study::{EngineKind, Isolation, Order},
+    study::{EngineKind, Isolation, Order, Settings},
 };
 
 /// Every predicate that needs no test.
@@ -42,7 +42,7 @@ pub(super) fn of(run: &Run, summary: &Summary) -> BTreeMap<Id, Predicate> {
             designed(
                 !settings.chat_template,
                 "They are given to the model as they stand, without a chat template.",
-                "Each is given to the model as a user's message in the checkpoint's own chat template.",
+                &templated(settings),
             ),
         ),
         (
@@ -89,6 +89,13 @@ pub(super) fn of(run: &Run, summary: &Summary) -> BTreeMap<Id, Predicate> {
             ),
         ),
     ])
+}
+
+/// What the template was told besides, if anything.
+fn templated(settings: &Settings) -> String {
+    let given: Vec<String> = settings.told.given().map(|(key, value)| format!("{key} = {value}")).collect();
+    let told = if given.is_empty() { String::new() } else { format!(", which is told {}", given.join(", ")) };
+    format!("Each is given to the model as a user's message in the checkpoint's own chat template{told}.")
 }
 
 fn incomplete(planned: usize, ok: usize) -> String {

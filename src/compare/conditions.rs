@@ -10,7 +10,7 @@ use crate::{
     factor::Factor,
     machine::{Environment, Fact, Processor},
     record::RunRecord,
-    study::{Prompt, Study},
+    study::{Prompt, Settings, Study},
 };
 
 /// One thing that does not agree.
@@ -178,6 +178,12 @@ fn model(found: &mut Found, a: &Told<'_>, b: &Told<'_>) {
     }
 }
 
+/// `enable_thinking false, date 2026-11-27`; `None` for nothing.
+fn told(settings: &Settings) -> Option<String> {
+    let given: Vec<String> = settings.told.given().map(|(key, value)| format!("{key} {value}")).collect();
+    (!given.is_empty()).then(|| given.join(", "))
+}
+
 fn plan(found: &mut Found, a: &Study, b: &Study) {
     let prompts = |study: &Study| -> BTreeMap<String, String> {
         let asked = |prompt: &Prompt| match prompt.tokens {
@@ -206,6 +212,7 @@ fn plan(found: &mut Found, a: &Study, b: &Study) {
             ("top_k", or_off(settings.top_k.map(|k| k.to_string()))),
             ("stop_on_eos", settings.stop_on_eos.to_string()),
             ("chat_template", settings.chat_template.to_string()),
+            ("what the chat template is told", or_off(told(settings))),
             ("seed", execution.seed.to_string()),
             ("isolation", format!("{:?}", execution.isolation).to_lowercase()),
             ("order", format!("{:?}", execution.order).to_lowercase()),

@@ -111,7 +111,7 @@ mod tests {
             prompt: Prompt::Text("a b c".into()),
             context: 0,
             batch: 1,
-            chat_template: false,
+            chat_template: None,
             max_tokens: 8,
             sampling,
             seed,

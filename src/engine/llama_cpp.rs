@@ -19,7 +19,7 @@ use crate::{
     engine::{Engine, Generation, Prompt, Request, Sampling, arrivals::Arrivals, chat, repeated},
     model::kernels,
     record::FinishReason,
-    study::FILLER,
+    study::{FILLER, Told},
 };
 
 /// Positions that a context has room for at least; a longer request makes a larger one.
@@ -88,8 +88,10 @@ impl Engine for LlamaCpp {
         let start = Instant::now();
         let prompt = match &request.prompt {
             Prompt::Tokens(n) => of_filler(*n, begins)?,
-            Prompt::Text(text) if request.chat_template => encode(&chat(loaded.model, text)?, false),
-            Prompt::Text(text) => encode(text, begins),
+            Prompt::Text(text) => match &request.chat_template {
+                Some(told) => encode(&chat(loaded.model, text, told)?, false),
+                None => encode(text, begins),
+            },
         };
         let tokenize_ns = ns(start);
         if prompt.is_empty() {
@@ -208,14 +210,15 @@ fn sampler(sampling: &Sampling, seed: u64) -> LlamaSampler {
 }
 
 /// `prompt` as a user's message in the template that the file carries.
-fn chat(model: &LlamaModel, prompt: &str) -> Result<String> {
+fn chat(model: &LlamaModel, prompt: &str, told: &Told) -> Result<String> {
     let template = model
         .meta_val_str("tokenizer.chat_template")
         .context("the GGUF file has no chat template\nhint: set `chat_template: false` in the study")?;
     let text = |token| String::from_utf8_lossy(&piece(model, token)).into_owned();
     let (bos, eos) = (text(model.vocab().bos()), text(model.vocab().eos()));
-    let template = chat::Template { text: &template, bos: Some(&bos), eos: Some(&eos), ..chat::Template::default() };
-    Ok(template.render(prompt)?.text)
+    let tokens = [("bos_token", bos.as_str()), ("eos_token", eos.as_str())];
+    let template = chat::Template { text: &template, tokens: &tokens };
+    Ok(template.render(prompt, told)?.text)
 }
 
 /// A token's bytes; none for a token that the vocabulary has not.

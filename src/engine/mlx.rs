@@ -102,7 +102,7 @@ impl Engine for Mlx {
         let prompt = match &request.prompt {
             // Behind a context one more, for the token that begins a text is taken from it.
             Prompt::Tokens(n) => of_filler(n + u32::from(!context.is_empty())),
-            Prompt::Text(text) => tokenizer.prompt(text, request.chat_template),
+            Prompt::Text(text) => tokenizer.prompt(text, request.chat_template.as_ref()),
         }?;
         let mut prompt = tokenizer.after(&context, prompt)?;
         if let Prompt::Tokens(n) = &request.prompt {

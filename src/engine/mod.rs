@@ -5,8 +5,6 @@
 mod arrivals;
 #[cfg(feature = "mlx")]
 pub mod chat;
-#[cfg(feature = "mlx")]
-mod dumps;
 pub mod fake;
 #[cfg(feature = "llama-cpp")]
 pub mod llama_cpp;
@@ -16,13 +14,15 @@ pub mod mlx;
 mod sampler;
 #[cfg(feature = "mlx")]
 pub mod tokenizer;
+#[cfg(feature = "mlx")]
+mod tokenizer_json;
 
 use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     record::FinishReason,
-    study::{EngineKind, FILLER},
+    study::{EngineKind, FILLER, Told},
 };
 
 /// An engine; `place` is a checkpoint folder for MLX, a GGUF file for llama.cpp, the model's source for the fake engine.
@@ -159,8 +159,8 @@ pub struct Request {
     pub context: u32,
     /// Requests at once, all alike but for what is drawn.
     pub batch: u32,
-    /// Wrap a prompt's text in the checkpoint's chat template.
-    pub chat_template: bool,
+    /// Wrap a prompt's text in the checkpoint's chat template, and tell the template so much.
+    pub chat_template: Option<Told>,
     /// Token budget, at least 1.
     pub max_tokens: u32,
     pub sampling: Sampling,

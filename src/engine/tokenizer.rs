@@ -5,9 +5,18 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::Value;
 
-use crate::engine::chat::{Rendered, Template};
+use crate::{
+    engine::{
+        chat::{Rendered, Template},
+        tokenizer_json,
+    },
+    study::Told,
+};
 
 const NO_TEMPLATE: &str = "hint: set `chat_template: false` in the study, or choose an instruction-tuned model";
+
+/// What transformers calls the special tokens, and gives to chat templates under these names.
+const SPECIAL: [&str; 7] = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
 /// A checkpoint's tokenizer.
 #[derive(Debug)]
@@ -15,10 +24,8 @@ pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     /// Embeddings of the model: ids beyond have none.
     vocabulary: usize,
-    bos: Option<String>,
-    eos: Option<String>,
-    unk: Option<String>,
-    pad: Option<String>,
+    /// The named special tokens that the files have.
+    special: Vec<(&'static str, String)>,
     /// As the files have it.
     chat_template: Value,
 }
@@ -32,9 +39,9 @@ impl Tokenizer {
     /// A malformed file.
     pub fn open(folder: &Path, vocabulary: usize) -> Result<Self> {
         let file = folder.join("tokenizer.json");
-        let inner = tokenizers::Tokenizer::from_file(&file).map_err(|error| {
-            anyhow!("{}: {error}\nhint: the file is damaged; fetch the checkpoint again", file.display())
-        })?;
+        let damaged = "hint: the file is damaged; fetch the checkpoint again";
+        let text = std::fs::read_to_string(&file).with_context(|| format!("{}\n{damaged}", file.display()))?;
+        let inner = tokenizer_json::read(&text).map_err(|error| anyhow!("{}: {error}\n{damaged}", file.display()))?;
         let (settings, map) = (json(folder, "tokenizer_config.json")?, json(folder, "special_tokens_map.json")?);
         // A token is a text, or an object with its `content`.
         let text = |value: &Value| value.as_str().or_else(|| value["content"].as_str()).map(str::to_owned);
@@ -48,17 +55,20 @@ impl Tokenizer {
         } else {
             settings["chat_template"].clone()
         };
-        let [bos, eos, unk, pad] = ["bos_token", "eos_token", "unk_token", "pad_token"].map(token);
-        Ok(Tokenizer { inner, vocabulary, bos, eos, unk, pad, chat_template })
+        let special = SPECIAL.into_iter().filter_map(|name| Some((name, token(name)?))).collect();
+        Ok(Tokenizer { inner, vocabulary, special, chat_template })
     }
 
     /// The ids of a study's prompt, as it stands or as a user's message in the chat template.
     ///
     /// # Errors
     /// As [`Tokenizer::encode`] and [`Tokenizer::chat`] have them.
-    pub fn prompt(&self, prompt: &str, chat: bool) -> Result<Vec<u32>> {
-        // A template writes every special token itself: nothing is added to a rendered chat.
-        if chat { self.ids(&self.chat(prompt)?.text, false) } else { self.encode(prompt) }
+    pub fn prompt(&self, prompt: &str, chat: Option<&Told>) -> Result<Vec<u32>> {
+        match chat {
+            // A template writes every special token itself: nothing is added to a rendered chat.
+            Some(told) => self.ids(&self.chat(prompt, told)?.text, false),
+            None => self.encode(prompt),
+        }
     }
 
     /// Ids of a text that is no chat. Special tokens are added as mlx-lm does: unless the text already begins with the first of them.
@@ -66,7 +76,7 @@ impl Tokenizer {
     /// # Errors
     /// No token at all (an empty prompt), or one that the model has no embedding for.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        self.ids(text, self.bos.as_ref().is_none_or(|bos| !text.starts_with(bos.as_str())))
+        self.ids(text, self.special("bos_token").is_none_or(|bos| !text.starts_with(bos)))
     }
 
     fn ids(&self, text: &str, special: bool) -> Result<Vec<u32>> {
@@ -90,7 +100,7 @@ impl Tokenizer {
     /// # Errors
     /// As [`Tokenizer::encode`].
     pub fn after(&self, context: &[u32], mut ids: Vec<u32>) -> Result<Vec<u32>> {
-        let bos = self.bos.as_ref().and_then(|bos| self.inner.token_to_id(bos));
+        let bos = self.special("bos_token").and_then(|bos| self.inner.token_to_id(bos));
         if !context.is_empty() && ids.first().copied() == bos {
             ids.remove(0);
         }
@@ -105,22 +115,22 @@ impl Tokenizer {
 
     /// The tokenizer's own end of a sequence.
     pub fn eos(&self) -> Option<u32> {
-        self.inner.token_to_id(self.eos.as_deref()?)
+        self.inner.token_to_id(self.special("eos_token")?)
+    }
+
+    fn special(&self, name: &str) -> Option<&str> {
+        self.special.iter().find(|(known, _)| *known == name).map(|(_, text)| text.as_str())
     }
 
     /// `prompt` as a user's message in the checkpoint's chat template.
     ///
     /// # Errors
     /// No template, or one that fails.
-    pub fn chat(&self, prompt: &str) -> Result<Rendered> {
-        let template = Template {
-            text: self.template()?,
-            bos: self.bos.as_deref(),
-            eos: self.eos.as_deref(),
-            unk: self.unk.as_deref(),
-            pad: self.pad.as_deref(),
-        };
-        template.render(prompt)
+    pub fn chat(&self, prompt: &str, told: &Told) -> Result<Rendered> {
+        let tokens: Vec<(&'static str, &str)> =
+            self.special.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        let template = Template { text: self.template()?, tokens: &tokens };
+        template.render(prompt, told)
     }
 
     /// The one, or that called `default` in a list of named ones, as in transformers.

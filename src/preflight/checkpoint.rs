@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use super::Finding;
 use crate::{
     complaint::Complaint,
-    engine::{chat, repeated, tokenizer::Tokenizer},
+    engine::{chat::Rendered, repeated, tokenizer::Tokenizer},
     factor::{CONTEXT, Level},
     model::{Checkpoint, Config, decoder::Decoder, kernels::Kernels},
     study::Study,
@@ -47,7 +47,7 @@ fn prompts(study: &Study, id: &str, tokenizer: &Tokenizer, config: &Config) -> V
     for prompt in &study.prompts {
         let ids = match prompt.tokens {
             Some(tokens) => repeated(tokens, &prompt.text, |text| tokenizer.encode(text)),
-            None => tokenizer.prompt(&prompt.text, study.settings.chat_template),
+            None => tokenizer.prompt(&prompt.text, study.settings.chat().as_ref()),
         };
         match ids {
             Ok(ids) if longest.is_none_or(|(_, most)| ids.len() > most) => longest = Some((&prompt.id, ids.len())),
@@ -62,14 +62,7 @@ fn prompts(study: &Study, id: &str, tokenizer: &Tokenizer, config: &Config) -> V
         let which = if prompts.len() == 1 { "prompt" } else { "prompts" };
         found.push(Finding::refuse("prompt", &format!("{id}, {which} {}", prompts.join(", ")), &error));
     }
-    let dated = |text: &str| tokenizer.chat(text).is_ok_and(|rendered| rendered.dated);
-    if study.settings.chat_template && study.prompts.iter().any(|prompt| dated(&prompt.text)) {
-        let what = format!(
-            "the chat template asks for today's date and is told {}, so that prompts are the same every day",
-            chat::TODAY
-        );
-        found.push(Finding::warn("prompt", id, what, "nothing is to be done"));
-    }
+    found.extend(templated(study, id, tokenizer));
     let answer = study.settings.max_tokens.iter().max().map_or(0, |most| *most as usize);
     let Some((prompt, tokens)) = longest else { return found };
     let context = study.factors.iter().find(|factor| factor.name == CONTEXT);
@@ -91,6 +84,33 @@ fn prompts(study: &Study, id: &str, tokenizer: &Tokenizer, config: &Config) -> V
             "{sum}, and the model knows {most} (config.json: max_position_embeddings); what it says beyond means nothing"
         );
         found.push(Finding::warn("prompt", id, what, hint));
+    }
+    found
+}
+
+/// What the chat template makes of what it is told: a day that the study does not name, words that it does not look at.
+fn templated(study: &Study, id: &str, tokenizer: &Tokenizer) -> Vec<Finding> {
+    let Some(told) = study.settings.chat() else { return Vec::new() };
+    // A prompt of so many tokens stands in no template.
+    let prompts = study.prompts.iter().filter(|prompt| prompt.tokens.is_none());
+    let rendered: Vec<Rendered> = prompts.filter_map(|prompt| tokenizer.chat(&prompt.text, &told).ok()).collect();
+    let mut found = Vec::new();
+    if let (Some(day), None) = (rendered.iter().find_map(|prompt| prompt.day), told.date) {
+        let what = format!(
+            "the chat template asks for today's date and is told {day}, so that prompts are the same every day"
+        );
+        found.push(Finding::warn("prompt", id, what, "nothing is to be done; the study's `date` names another day"));
+    }
+    for (key, value) in told.given().filter(|_| !rendered.is_empty()) {
+        if rendered.iter().all(|prompt| prompt.overlooked.contains(&key)) {
+            let what = format!("`{key}: {value}` changes nothing: the chat template does not look at it");
+            found.push(Finding::warn(
+                "prompt",
+                id,
+                what,
+                &format!("take `{key}` out of the study, or choose another model"),
+            ));
+        }
     }
     found
 }

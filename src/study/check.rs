@@ -2,7 +2,7 @@
 //! finds the line.
 
 use super::{
-    Author, EngineKind, Execution, FILLER, ModelSpec, Prompt, Settings, Statistics, Study,
+    Author, Day, EngineKind, Execution, FILLER, ModelSpec, Problem, Prompt, Settings, Statistics, Study, Told,
     demand::{Checked, above_zero, distinct, distinct_by, ensure, in_range, not_empty, one_line},
     factors,
     file::{About, AuthorEntry, BenchmarkSettings, Engines, ExecutionEntry, File, Model, PromptEntry, StatisticsEntry},
@@ -204,6 +204,7 @@ fn prompts(entries: Vec<PromptEntry>) -> Checked<Vec<Prompt>> {
 
 fn settings(entry: BenchmarkSettings) -> Checked<Settings> {
     let key = |name: &str| format!("benchmark_settings.{name}");
+    let told = told(&entry)?;
     let mut max_tokens = entry.max_tokens;
     not_empty(&key("max_tokens"), &max_tokens, "list output lengths in tokens, e.g. [64, 128, 256]")?;
     for (i, length) in max_tokens.iter().enumerate() {
@@ -244,7 +245,29 @@ fn settings(entry: BenchmarkSettings) -> Checked<Settings> {
         top_k: entry.top_k,
         stop_on_eos: entry.stop_on_eos,
         chat_template: entry.chat_template,
+        told,
     })
+}
+
+/// What a chat template is told: there has to be one.
+fn told(entry: &BenchmarkSettings) -> Checked<Told> {
+    let key = |name: &str| format!("benchmark_settings.{name}");
+    let day = |text: &String| {
+        let hint = "write year, month and day, e.g. 2026-11-27";
+        Day::try_from(text.clone()).map_err(|what| Problem::new(key("date"), what, hint))
+    };
+    let BenchmarkSettings { enable_thinking, reasoning_effort, date, .. } = entry;
+    let told = Told {
+        enable_thinking: *enable_thinking,
+        reasoning_effort: *reasoning_effort,
+        date: date.as_ref().map(day).transpose()?,
+    };
+    if let Some((name, value)) = told.given().next() {
+        let hint = format!("set `chat_template: true`, or take `{name}` out");
+        let found = format!("{value} and prompts that go in raw");
+        ensure(entry.chat_template, &key(name), "a chat template to tell it to", &found, &hint)?;
+    }
+    Ok(told)
 }
 
 fn grid(models: &[ModelSpec], prompts: &[Prompt], settings: &Settings, others: &[Factor]) -> Checked<()> {

@@ -7,7 +7,7 @@ use serde::{
     de::{Error, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{Isolation, Order};
+use super::{Effort, Isolation, Order};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,6 +62,9 @@ pub(super) struct BenchmarkSettings {
     pub(super) stop_on_eos: bool,
     #[serde(default)]
     pub(super) chat_template: bool,
+    pub(super) enable_thinking: Option<bool>,
+    pub(super) reasoning_effort: Option<Effort>,
+    pub(super) date: Option<String>,
 }
 
 fn one() -> u32 {

@@ -15,6 +15,7 @@ mod published;
 mod read;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -23,6 +24,7 @@ pub use error::{Place, Problem, StudyError};
 pub use local::{is_elsewhere, published_source, published_text, without_paths};
 pub use published::{Cause, Finding, FoundIn, PUBLISHED_SCHEMA, Printed, Published, PublishedValue};
 use serde::{Deserialize, Serialize};
+pub use told::{Day, Effort, Told};
 
 use crate::{
     digest::sha256_hex,
@@ -206,6 +208,16 @@ pub struct Settings {
     pub stop_on_eos: bool,
     /// `false` (the default): prompts go in raw.
     pub chat_template: bool,
+    /// What the template is told; nothing without `chat_template`.
+    #[serde(flatten)]
+    pub told: Told,
+}
+
+impl Settings {
+    /// What a chat template is told; `None` where prompts go in raw.
+    pub fn chat(&self) -> Option<Told> {
+        self.chat_template.then_some(self.told)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -180,6 +180,17 @@ fn every_error_says_where_what_and_the_way_out() {
         ("top_k of nothing", with("num_runs: 3", "num_runs: 3\n  top_k: 0")),
         ("min_p above one", with("num_runs: 3", "num_runs: 3\n  min_p: 1.5")),
         ("switch in words", with("num_runs: 3", "num_runs: 3\n  stop_on_eos: no")),
+        ("thinking without a template", with("num_runs: 3", "num_runs: 3\n  enable_thinking: false")),
+        (
+            "effort without a template",
+            with("num_runs: 3", "num_runs: 3\n  chat_template: false\n  reasoning_effort: low"),
+        ),
+        ("date without a template", with("num_runs: 3", "num_runs: 3\n  date: 2026-11-27")),
+        ("an effort that is none", with("num_runs: 3", "num_runs: 3\n  chat_template: true\n  reasoning_effort: hihg")),
+        ("thinking in words", with("num_runs: 3", "num_runs: 3\n  chat_template: true\n  enable_thinking: no")),
+        ("a day that is none", with("num_runs: 3", "num_runs: 3\n  chat_template: true\n  date: 2026-02-29")),
+        ("a day written otherwise", with("num_runs: 3", "num_runs: 3\n  chat_template: true\n  date: 27.11.2026")),
+        ("a day with its time", with("num_runs: 3", "num_runs: 3\n  chat_template: true\n  date: 2026-11-27T10:00:00")),
         ("bad indentation", with("  num_runs: 3", " num_runs: 3")),
         ("open bracket", with("[0.3, 0.7]", "[0.3, 0.7")),
         ("tab", with("  num_runs: 3", "\tnum_runs: 3")),
@@ -231,10 +242,33 @@ fn every_error_says_where_what_and_the_way_out() {
     insta::assert_snapshot!(all);
 }
 
+/// What a template is told is in the study where the file says it, and nowhere else: studies that do not are what they were.
+#[test]
+fn a_template_is_told_what_the_file_says_and_no_more() {
+    let with = |lines: &str| V1.replace("num_runs: 3", &format!("num_runs: 3\n  chat_template: true{lines}"));
+    let read = |lines: &str| Study::from_str("s.yaml", &with(lines)).unwrap();
+    let plain = read("");
+    assert_eq!(plain.settings.chat(), Some(Told::default()));
+    assert!(!serde_json::to_string(&plain).unwrap().contains("date"));
+    let told = read("\n  enable_thinking: false\n  reasoning_effort: high\n  date: 2026-11-27");
+    let given: Vec<_> = told.settings.told.given().collect();
+    let expected = [("enable_thinking", "false"), ("reasoning_effort", "high"), ("date", "2026-11-27")];
+    assert_eq!(given, expected.map(|(key, value)| (key, value.to_owned())));
+    let settings = serde_json::to_value(&told.settings).unwrap();
+    assert_eq!((&settings["enable_thinking"], &settings["date"]), (&false.into(), &"2026-11-27".into()));
+    // Workers are given it as it is written.
+    let sent = serde_json::to_string(&told.settings.told).unwrap();
+    assert_eq!(serde_json::from_str::<Told>(&sent).unwrap(), told.settings.told);
+    assert_eq!(Plan::of(&plain), Plan::of(&told));
+    assert_eq!(Study::from_str("s.yaml", V1).unwrap().settings.chat(), None);
+}
+
 #[test]
 fn every_key_is_in_the_format_document() {
     let document = include_str!("../../docs/FORMAT.md");
-    let study = serde_json::to_value(Study::from_str("v1", V1).unwrap()).unwrap();
+    let told =
+        "num_runs: 3\n  chat_template: true\n  enable_thinking: true\n  reasoning_effort: low\n  date: 2026-11-27";
+    let study = serde_json::to_value(Study::from_str("v1", &V1.replace("num_runs: 3", told)).unwrap()).unwrap();
     let blocks = [&study["settings"], &study["execution"], &study["statistics"], &study["models"][0]];
     for key in blocks.iter().flat_map(|block| block.as_object().unwrap().keys()) {
         assert!(document.contains(&format!("| `{key}` |")), "docs/FORMAT.md lacks {key}");

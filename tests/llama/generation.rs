@@ -11,7 +11,7 @@ use offprint::{
         kernels::{self, Joined, Kernels},
     },
     record::FinishReason,
-    study::FILLER,
+    study::{FILLER, Told},
 };
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ fn request(prompt: &str, max_tokens: u32, temperature: f64, seed: u64) -> Reques
         context: 0,
         batch: 1,
         prompt: Prompt::Text(prompt.into()),
-        chat_template: false,
+        chat_template: None,
         max_tokens,
         sampling,
         seed,
@@ -189,7 +189,10 @@ fn a_generation_that_cannot_be_says_why() {
     let mut engine = engine(folder.path());
     for (request, message) in [
         (request("", 1, 0.0, 0), "hint: give the study a prompt with text"),
-        (Request { chat_template: true, ..request("w1", 1, 0.0, 0) }, "hint: set `chat_template: false`"),
+        (
+            Request { chat_template: Some(Told::default()), ..request("w1", 1, 0.0, 0) },
+            "hint: set `chat_template: false`",
+        ),
     ] {
         let error = format!("{:#}", engine.generate(&request).unwrap_err());
         assert!(error.contains(message), "{error}");
@@ -236,7 +239,7 @@ fn special_tokens_are_added_as_mlx_lm_adds_them() {
             fs::write(folder.path().join("chat_template.jinja"), template).unwrap();
         }
         let tokenizer = Tokenizer::open(folder.path(), VOCABULARY as usize).unwrap();
-        tokenizer.prompt(prompt, template.is_some()).unwrap()
+        tokenizer.prompt(prompt, template.map(|_| Told::default()).as_ref()).unwrap()
     };
     assert_eq!(ids(None, "w1 w2"), [90, 1, 2]);
     assert_eq!(ids(None, "<s> w1 w2"), [90, 1, 2]);

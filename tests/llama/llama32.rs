@@ -41,7 +41,7 @@ fn a_checkpoint_of_its_shape_loads_and_generates() {
         prompt: Prompt::Text("w791 w6864 w315 w9822".into()),
         context: 0,
         batch: 1,
-        chat_template: false,
+        chat_template: None,
         max_tokens: 3,
         sampling,
         seed: 1,

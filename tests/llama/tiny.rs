@@ -38,7 +38,7 @@ pub fn generate(engine: &mut Mlx, tokens: u32, temperature: f64) -> u64 {
         context: 0,
         batch: 1,
         prompt: Prompt::Text(prompt),
-        chat_template: false,
+        chat_template: None,
         max_tokens: tokens,
         sampling,
         seed: 1,

@@ -261,6 +261,40 @@ fn every_fault_is_found_once_and_by_name() {
             vec![(Warn, "prompt", "is told 2024-07-26")],
         ),
         case(
+            "the study's day",
+            plain.clone(),
+            |folder| template(folder, "{{ strftime_now('%d %b %Y') }} {{ messages[0].content }}"),
+            ", chat_template: true, date: 2026-11-27",
+            vec![],
+        ),
+        case(
+            "words that a template looks at",
+            plain.clone(),
+            |folder| template(folder, "{% if enable_thinking %}w1{% endif %} {{ messages[0].content }}"),
+            ", chat_template: true, enable_thinking: false",
+            vec![],
+        ),
+        case(
+            "words that it does not",
+            plain.clone(),
+            |folder| template(folder, "{{ messages[0].content }}"),
+            ", chat_template: true, reasoning_effort: low, date: 2026-11-27",
+            vec![
+                (Warn, "prompt", "`reasoning_effort: low` changes nothing: the chat template does not look at it"),
+                (Warn, "prompt", "`date: 2026-11-27` changes nothing"),
+            ],
+        ),
+        case(
+            "a template that writes a token without an embedding",
+            plain.clone(),
+            |folder| {
+                pad_beyond(folder);
+                template(folder, "[PAD] {{ messages[0].content }}");
+            },
+            CHAT,
+            vec![(Refuse, "prompt", "the prompt has token `[PAD]`, id 96, but the model has 96 embeddings")],
+        ),
+        case(
             "no end",
             json!({"eos_token_id": null}),
             none,

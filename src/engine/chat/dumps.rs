@@ -6,8 +6,9 @@ use minijinja::{
     value::{Kwargs, ValueKind},
 };
 
-/// `tojson(ensure_ascii=False, indent=None, separators=None, sort_keys=False)`. Mappings are in the order that they are iterated
-/// in; Jinja's own are sorted here already.
+use super::python;
+
+/// `tojson(ensure_ascii=False, indent=None, separators=None, sort_keys=False)`. Mappings are in their own order, as in Python.
 ///
 /// # Errors
 /// Another argument, a value that is no JSON.
@@ -15,14 +16,14 @@ pub(super) fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
     let separators: Option<Vec<String>> = options.get("separators")?;
     let indent: Option<usize> = options.get("indent")?;
     let ensure_ascii = options.get::<Option<bool>>("ensure_ascii")?.unwrap_or(false);
-    options.get::<Option<bool>>("sort_keys")?;
+    let sorted = options.get::<Option<bool>>("sort_keys")?.unwrap_or(false);
     options.assert_all_used()?;
     let [between, behind_key] = match separators.as_deref() {
         Some([between, behind_key]) => [between.clone(), behind_key.clone()],
         Some(_) => return Err(Error::new(ErrorKind::InvalidOperation, "tojson: separators: expected two")),
         None => [if indent.is_some() { "," } else { ", " }.to_owned(), ": ".to_owned()],
     };
-    let mut dump = Dump { out: String::new(), indent, ensure_ascii, between, behind_key };
+    let mut dump = Dump { out: String::new(), indent, ensure_ascii, sorted, between, behind_key };
     dump.value(value, 1)?;
     Ok(dump.out)
 }
@@ -31,6 +32,7 @@ struct Dump {
     out: String,
     indent: Option<usize>,
     ensure_ascii: bool,
+    sorted: bool,
     between: String,
     behind_key: String,
 }
@@ -40,7 +42,14 @@ impl Dump {
         match value.kind() {
             ValueKind::None => self.out += "null",
             ValueKind::Bool => self.out += if value.is_true() { "true" } else { "false" },
-            ValueKind::Number => self.out += &value.to_string(),
+            ValueKind::Number if value.is_integer() => self.out += &value.to_string(),
+            ValueKind::Number => match f64::try_from(value.clone()) {
+                Ok(f64::INFINITY) => self.out += "Infinity",
+                Ok(f64::NEG_INFINITY) => self.out += "-Infinity",
+                Ok(number) if number.is_nan() => self.out += "NaN",
+                Ok(number) => self.out += &python::float(number),
+                Err(error) => return Err(error),
+            },
             ValueKind::String => self.text(value.as_str().unwrap_or_default()),
             ValueKind::Seq | ValueKind::Iterable => {
                 let items: Vec<(Option<Value>, Value)> = value.try_iter()?.map(|item| (None, item)).collect();
@@ -49,7 +58,11 @@ impl Dump {
             ValueKind::Map => {
                 let keys = value.try_iter()?;
                 let items = keys.map(|key| Ok((Some(key.clone()), value.get_item(&key)?)));
-                self.all(['{', '}'], &items.collect::<Result<Vec<_>, Error>>()?, depth)?;
+                let mut items = items.collect::<Result<Vec<_>, Error>>()?;
+                if self.sorted {
+                    items.sort_by(|a, b| a.0.cmp(&b.0));
+                }
+                self.all(['{', '}'], &items, depth)?;
             }
             other => return Err(Error::new(ErrorKind::InvalidOperation, format!("tojson: {other} is no JSON"))),
         }
@@ -64,7 +77,11 @@ impl Dump {
             }
             self.line(depth);
             if let Some(key) = key {
-                self.text(&key.to_string());
+                match key.kind() {
+                    ValueKind::None => self.text("null"),
+                    ValueKind::Bool => self.text(if key.is_true() { "true" } else { "false" }),
+                    _ => self.text(&python::text(key)),
+                }
                 self.out += &self.behind_key;
             }
             self.value(item, depth + 1)?;
