@@ -29,14 +29,14 @@ inline void shared_matvec(Pool& pool, const Matrix& m, const Vector& v, bool add
 inline void gated(const Layer& layer, const Matrix& gate, const Matrix& up, const Vector& v, int from, int to, float* g, float* u) {
   matvec(gate, v, from, to, false, g);
   matvec(up, v, from, to, false, u);
-  for (int r = from; r < to; r += W) {
-    float both[2][W] = {};
-    const int n = to - r < W ? to - r : W;
-    memcpy(both[0], g + r, n * sizeof(float));
-    memcpy(both[1], u + r, n * sizeof(float));
-    store(both[0], activate(layer.activation, load(both[0]), load(both[1])));
-    memcpy(g + r, both[0], n * sizeof(float));
-  }
+  int r = from;
+  for (; r + W <= to; r += W) store(g + r, activate(layer.activation, load(g + r), load(u + r)));
+  if (r == to) return;
+  float last[2][W] = {};
+  memcpy(last[0], g + r, (to - r) * sizeof(float));
+  memcpy(last[1], u + r, (to - r) * sizeof(float));
+  store(last[0], activate(layer.activation, load(last[0]), load(last[1])));
+  memcpy(g + r, last[0], (to - r) * sizeof(float));
 }
 
 // The most that one layer or another needs.
@@ -68,14 +68,14 @@ inline void decode(const Model& m, Cache& cache, Pool& pool, const Memory& memor
   Scratch scratch(memory, Scratch::round(hidden) * (3 + most.slots) + Scratch::round(most.queries) * 2 + Scratch::round(most.keys) * 2 +
                               of_inner * 2 * slots + of_vector * (1 + most.slots) + Scratch::round(turns) +
                               Scratch::round(most.experts + 1) + most.partial);
-  float *x = scratch.take(hidden), *normed = scratch.take(hidden), *branch = scratch.take(hidden);
+  float *x = scratch.take(hidden), *normed = scratch.take(hidden);
   float *q = scratch.take(most.queries), *mixed = scratch.take(most.queries);
   float *k = scratch.take(most.keys), *v = scratch.take(most.keys);
   float *gate = scratch.take(of_inner * slots), *up = scratch.take(of_inner * slots);
   Vector vector = vector_in(scratch.take(of_vector), most.columns);
   float *turn = scratch.take(turns), *scores = scratch.take(most.experts + 1);
   float *downs = scratch.take(Scratch::round(hidden) * most.slots), *inners = scratch.take(of_vector * most.slots);
-  float* partial = scratch.take(most.partial);
+  float *branch = scratch.take(hidden), *partial = scratch.take(most.partial);
 
   // Adds what a branch gave, which is `branch`, to the state.
   auto settle = [&](const float* out_norm) {

@@ -51,8 +51,10 @@ inline size_t vector_floats(int columns) { return part_of(columns) * kKinds + su
 
 inline Vector vector_in(float* memory, int columns) {
   Vector v{};
-  for (float*& of : v.ordered) of = memory, memory += part_of(columns);
-  for (float*& of : v.sums) of = memory, memory += sums_of(columns);
+  for (int i = 0; i < kKinds; ++i) {
+    v.ordered[i] = memory, memory += part_of(columns);
+    if (i < 3) v.sums[i] = memory, memory += sums_of(columns);
+  }
   return v;
 }
 
@@ -172,23 +174,27 @@ inline U lanes(const uint8_t* p, int some) {
   return lanes<C>(copy);
 }
 
+// What a row is a whole number of, by which it is counted: words, or bytes where lanes share words.
+template <int C>
+using Unit = std::conditional_t<32 % bits_of(C) == 0, uint32_t, uint8_t>;
+
 // Where a matrix's rows lie in memory, from some row on.
-template <typename S>
+template <int C, typename S>
 struct Packed {
-  const uint8_t *bytes, *last;     // the last: behind the matrix
+  const Unit<C> *units, *last;     // the last: behind the matrix
   const S *scales, *biases, *end;  // the end is the scales'
-  int stride, groups;              // bytes and groups a row
+  int stride, groups;              // units and groups a row
 };
 
 // A block of `R` rows: a register of lanes of each, or (not `Whole`) the first `some` of them, and nothing behind those is touched.
 template <int R, int C, int N, bool Whole>
-inline __attribute__((always_inline)) void block(const uint8_t* w, int stride, int some, const float (&scales)[R][kSpan],
+inline __attribute__((always_inline)) void block(const Unit<C>* w, int stride, int some, const float (&scales)[R][kSpan],
                                                  int group, const float* x, F (&acc)[R]) {
   constexpr int P = in_lane(C), B = bits_of(C);
   U packed[R];
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) {
-    const uint8_t* from = w + size_t(r) * stride;
+    const uint8_t* from = (const uint8_t*)(w + size_t(r) * stride);
     packed[r] = Whole ? lanes<C>(from) : lanes<C>(from, some);
   }
   if constexpr (kFixed && B == 4) return fixed<R, N, C == kE2M1Code>(packed, x, scales, group, acc);
@@ -217,16 +223,18 @@ inline __attribute__((always_inline)) void block(const uint8_t* w, int stride, i
 constexpr int kAhead = 8 * 1024;
 
 template <int R, int C, int G, typename S>
-inline __attribute__((always_inline)) void rows(const Packed<S>& m, const float* x, const float* sums, float* y) {
-  constexpr int P = in_lane(C), columns = W * P, N = columns > G ? columns / G : 1, bytes = lane_bytes(C);
+inline __attribute__((always_inline)) void rows(const Packed<C, S>& m, const float* x, const float* sums, float* y) {
+  constexpr int P = in_lane(C), columns = W * P, N = columns > G ? columns / G : 1;
+  constexpr int unit = sizeof(Unit<C>), units = lane_bytes(C) / unit;
+  constexpr bool exact = lane_bytes(C) == lane_reach(C);
   F acc[R], from_biases[R];
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) acc[r] = from_biases[r] = F{};
   alignas(64) float scales[R][kSpan];
-  const int of_four = 4 * m.stride, rows_ahead = (kAhead + of_four - 1) / of_four * 4;
-  const uint8_t *w = m.bytes, *ahead = m.bytes + size_t(rows_ahead) * m.stride;
+  const int of_four = 4 * m.stride * unit, rows_ahead = (kAhead + of_four - 1) / of_four * 4;
+  const Unit<C> *w = m.units, *ahead = m.units + size_t(rows_ahead) * m.stride;
   // From here on, loads of whole registers would reach past the matrix.
-  const uint8_t* edge = m.last - size_t(R - 1) * m.stride - lane_reach(C);
+  const Unit<C>* edge = m.last - size_t(R - 1) * m.stride - lane_reach(C) / unit;
   for (int g = 0; g < m.groups; g += kSpan) {
     const int n = m.groups - g < kSpan ? m.groups - g : kSpan;
     for (int i = 0; i < R * n; i += 64 / int(sizeof(S))) {
@@ -252,14 +260,18 @@ inline __attribute__((always_inline)) void rows(const Packed<S>& m, const float*
       }
     }
     int k = 0;
-    for (; k + columns <= n * G; k += columns, w += bytes, x += columns, ahead += R * bytes) {
-      if (bytes != lane_reach(C) && w > edge) break;
-      for (int line = 0; line < R * bytes; line += 64) __builtin_prefetch(ahead + line);
+    for (; k + columns <= n * G; k += columns, w += units, x += columns, ahead += R * units) {
+      if (!exact && w > edge) break;
+      for (int line = 0; line < R * units; line += 64 / unit) __builtin_prefetch(ahead + line);
       block<R, C, N, true>(w, m.stride, W, scales, k / G, x, acc);
     }
-    for (; k < n * G; k += columns, w += bytes, x += columns) {
-      const int left = (n * G - k) / P;
-      block<R, C, N, false>(w, m.stride, left < W ? left : W, scales, k / G, x, acc);
+    if constexpr (exact) {
+      if (k < n * G) block<R, C, N, false>(w, m.stride, (n * G - k) / P, scales, k / G, x, acc);
+    } else {
+      for (; k < n * G; k += columns, w += units, x += columns) {
+        const int left = (n * G - k) / P;
+        block<R, C, N, false>(w, m.stride, left < W ? left : W, scales, k / G, x, acc);
+      }
     }
   }
 #pragma GCC unroll 4
@@ -269,11 +281,11 @@ inline __attribute__((always_inline)) void rows(const Packed<S>& m, const float*
 // Calls `put(row, product)` for rows `from..to`.
 template <int C, int G, typename S, typename T>
 void words(const Matrix& m, const Vector& v, int from, int to, const T& put) {
-  const int groups = m.columns / G, stride = int(row_bytes(m));
+  const int groups = m.columns / G, stride = int(row_bytes(m) / sizeof(Unit<C>));
   const float *x = v.ordered[kind(C)], *sums = v.sums[group_kind(G)];
   const S *scales = (const S*)m.scales, *biases = (const S*)m.biases, *end = scales + size_t(m.rows) * groups;
-  const uint8_t *w = (const uint8_t*)m.weight, *last = w + size_t(m.rows) * stride;
-  auto at = [&](size_t row) { return Packed<S>{w + row * stride, last, scales + row * groups, biases + row * groups, end, stride, groups}; };
+  const auto *w = (const Unit<C>*)m.weight, *last = w + size_t(m.rows) * stride;
+  auto at = [&](size_t row) { return Packed<C, S>{w + row * stride, last, scales + row * groups, biases + row * groups, end, stride, groups}; };
   float y[4];
   int row = from;
   for (; row + 4 <= to; row += 4) {
