@@ -63,7 +63,7 @@ impl Checkpoint {
         if config.spec.head == Head::Tied && !config.says_tied && tensors.contains("lm_head.weight") {
             notes.push("lm_head.weight is there and not used: config.json has no tie_word_embeddings, and without it the head is the embedding's, as in mlx-lm".to_owned());
         }
-        let eos = eos(folder, &config)?;
+        let eos = eos(folder, &config, &mut notes)?;
         Ok(Checkpoint { folder: folder.to_owned(), config, shards, eos, notes })
     }
 
@@ -109,14 +109,18 @@ pub(super) fn write_checksums(folder: &Path) -> Result<()> {
 }
 
 /// Those of `generation_config.json`, where it names any, else those of `config.json`; as mlx-lm reads them.
-fn eos(folder: &Path, config: &Config) -> Result<Vec<u32>> {
+fn eos(folder: &Path, config: &Config, notes: &mut Vec<String>) -> Result<Vec<u32>> {
     let hint = "hint: fetch the checkpoint again";
     let file = folder.join("generation_config.json");
     let mut of_generation = Value::Null;
     if file.is_file() {
         let text = fs::read_to_string(&file).with_context(|| format!("{}", file.display()))?;
-        let generation: Value = serde_json::from_str(&text).with_context(|| format!("{}\n{hint}", file.display()))?;
-        of_generation = generation["eos_token_id"].clone();
+        match serde_json::from_str::<Value>(&text) {
+            // 0 alone says nothing to mlx-lm.
+            Ok(generation) if generation["eos_token_id"] == 0 => {}
+            Ok(generation) => of_generation = generation["eos_token_id"].clone(),
+            Err(error) => notes.push(format!("generation_config.json is not read: {error}")),
+        }
     }
     let id = |value: &Value| value.as_u64().and_then(|n| u32::try_from(n).ok());
     let ids = |value: &Value, file: &Path| {

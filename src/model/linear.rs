@@ -9,7 +9,7 @@ use mlx_rs::{
 
 use crate::model::{
     calls::Packed,
-    config::{Packing, inferred},
+    config::{Mode, Packing, inferred},
     weights::{Loaded, Source},
 };
 
@@ -34,7 +34,17 @@ impl Matrix {
             return Ok(Matrix::Plain { weight: source.weights.matrix(&weight, &of(columns))? });
         }
         let packing = match named.flatten() {
-            Some(packing) => packing,
+            Some(packing) => {
+                let bytes = source.weights.is_bytes(&scales);
+                if (packing.mode == Mode::Affine) == bytes {
+                    let (mode, kind) = (packing.mode.name(), if bytes { "bytes" } else { "no bytes" });
+                    return Err(format!(
+                        "config.json: quantization.{path}.mode is `{mode}`, and the scales are {kind}\nhint: config.json belongs to another conversion; fetch the checkpoint again"
+                    )
+                    .into());
+                }
+                packing
+            }
             None => {
                 source.weights.must_have(&weight)?;
                 let [words, groups] = [&weight, &scales].map(|name| source.weights.last_axis(name));

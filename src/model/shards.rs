@@ -58,8 +58,14 @@ pub(super) fn tensors(folder: &Path, shards: &[PathBuf], notes: &mut Vec<String>
         weight_map: BTreeMap<String, String>,
     }
     let text = fs::read_to_string(&file).with_context(|| format!("{}", file.display()))?;
-    let index: Index =
-        serde_json::from_str(&text).with_context(|| format!("{}\nhint: fetch the checkpoint again", file.display()))?;
+    let index: Index = match serde_json::from_str(&text) {
+        Ok(index) => index,
+        Err(error) => {
+            // mlx-lm does not read it at all.
+            notes.push(format!("{INDEX} is not read: {error}"));
+            return Ok(names);
+        }
+    };
     let there: BTreeSet<String> = shards.iter().map(|path| file_name(path)).collect();
     let absent: BTreeSet<&String> = index.weight_map.values().filter(|name| !there.contains(*name)).collect();
     let lost = index.weight_map.iter().find(|(tensor, place)| absent.contains(place) && !names.contains(*tensor));

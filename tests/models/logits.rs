@@ -52,7 +52,7 @@ fn generate(folder: &Path, kernels: &Kernels, golden: &Golden, case: &Case) -> a
         context: 0,
         batch: 1,
         prompt: Prompt::Text(words.join(" ")),
-        chat_template: false,
+        chat_template: None,
         max_tokens: case.tokens.len() as u32,
         sampling: Sampling { temperature: 0.0, top_p: None, min_p: None, top_k: None },
         seed: 1,

@@ -81,7 +81,7 @@ fn every_fault_is_found_once_and_by_name() {
             mxfp4,
             none,
             "",
-            vec![(Refuse, "model", "quantization.model.layers.0.mlp.down_proj.mode: expected `affine`, found `mxfp4`")],
+            vec![(Refuse, "model", "quantization.model.layers.0.mlp.down_proj.mode is `mxfp4`")],
         ),
         case(
             "a layer that is none",

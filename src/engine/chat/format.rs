@@ -8,7 +8,7 @@ use minijinja::{
 };
 use regex::{Captures, Regex};
 
-use super::python::{bad, is_float, repr, text};
+use super::python::{Tuple, bad, is_float, repr, text};
 
 /// The filter `format`, which is `%`.
 pub(super) fn filter(format: &str, arguments: Rest<Value>) -> Result<String, Error> {
@@ -64,6 +64,33 @@ pub(super) fn printf(format: &str, arguments: &[Value]) -> Result<String, Error>
         return Err(bad("not all arguments converted during string formatting"));
     }
     Ok(out + &format[end..])
+}
+
+/// `a % b`: of a text a format, of numbers the rest that has the divisor's sign.
+pub(super) fn modulo(left: &Value, right: &Value) -> Result<Value, Error> {
+    if let Some(format) = left.as_str() {
+        let arguments = match right.kind() {
+            ValueKind::Seq if right.downcast_object_ref::<Tuple>().is_some() => right.try_iter()?.collect(),
+            _ => vec![right.clone()],
+        };
+        return printf(format, &arguments).map(Value::from);
+    }
+    let number = |value: &Value| matches!(value.kind(), ValueKind::Number | ValueKind::Bool);
+    if !number(left) || !number(right) {
+        return Err(bad(format!("% of {} and {}", left.kind(), right.kind())));
+    }
+    if let (Ok(a), Ok(b)) = (i128::try_from(left.clone()), i128::try_from(right.clone()))
+        && !(is_float(left) || is_float(right))
+    {
+        let rest = a.checked_rem(b).ok_or_else(|| bad("division by zero"))?;
+        return Ok(Value::from(if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest }));
+    }
+    let (a, b) = (f64::try_from(left.clone())?, f64::try_from(right.clone())?);
+    if b == 0.0 {
+        return Err(bad("division by zero"));
+    }
+    let rest = a % b;
+    Ok(Value::from(if rest != 0.0 && (rest < 0.0) != (b < 0.0) { rest + b } else { rest }))
 }
 
 fn precision(place: &Captures<'_>) -> String {

@@ -114,7 +114,7 @@ fn environment(today: Date, variables: &Arc<Variables>) -> Environment<'static> 
     });
     filters::add(&mut environment);
     environment.add_function(dialect::CONCAT, python::concat);
-    environment.add_function(dialect::MODULO, |a: &Value, b: &Value| python::modulo(a, b));
+    environment.add_function(dialect::MODULO, |a: &Value, b: &Value| format::modulo(a, b));
     environment.add_function(dialect::SLICE, python::slice);
     environment.add_function(dialect::TUPLE, |items: Rest<Value>| python::tuple(items.0));
     environment.add_function("raise_exception", |reason: String| -> Result<String, Error> { Err(python::bad(reason)) });

@@ -8,8 +8,6 @@ use minijinja::{
 };
 use regex::Regex;
 
-use super::format;
-
 /// A tuple: a sequence that is written with round brackets.
 #[derive(Debug)]
 pub(super) struct Tuple(Vec<Value>);
@@ -141,33 +139,6 @@ fn quote(out: &mut String, text: &str) {
 /// `str(a) + str(b) + ...`
 pub(super) fn concat(parts: Rest<Value>) -> String {
     parts.iter().map(text).collect()
-}
-
-/// `a % b`: of a text a format, of numbers the rest that has the divisor's sign.
-pub(super) fn modulo(left: &Value, right: &Value) -> Result<Value, Error> {
-    if let Some(format) = left.as_str() {
-        let arguments = match right.kind() {
-            ValueKind::Seq if right.downcast_object_ref::<Tuple>().is_some() => right.try_iter()?.collect(),
-            _ => vec![right.clone()],
-        };
-        return format::printf(format, &arguments).map(Value::from);
-    }
-    let number = |value: &Value| matches!(value.kind(), ValueKind::Number | ValueKind::Bool);
-    if !number(left) || !number(right) {
-        return Err(bad(format!("% of {} and {}", left.kind(), right.kind())));
-    }
-    if let (Ok(a), Ok(b)) = (i128::try_from(left.clone()), i128::try_from(right.clone()))
-        && !(is_float(left) || is_float(right))
-    {
-        let rest = a.checked_rem(b).ok_or_else(|| bad("division by zero"))?;
-        return Ok(Value::from(if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest }));
-    }
-    let (a, b) = (f64::try_from(left.clone())?, f64::try_from(right.clone())?);
-    if b == 0.0 {
-        return Err(bad("division by zero"));
-    }
-    let rest = a % b;
-    Ok(Value::from(if rest != 0.0 && (rest < 0.0) != (b < 0.0) { rest + b } else { rest }))
 }
 
 pub(super) fn is_float(value: &Value) -> bool {
