@@ -168,13 +168,13 @@ impl Attention {
             None => Ok(y),
         };
         let parts = self.qkv.apply(x)?;
-        if let ([all], None, false) = (&parts[..], self.spec.qk_norm, self.spec.gated) {
-            if all.dim(2) == (heads + 2 * kv_heads) * dim {
-                // Heads are rotated alike, so queries and keys are rotated as one.
-                let [rotating, values] = halves(&apart(all, heads + 2 * kv_heads)?, heads + kv_heads, 1)?;
-                let [queries, keys] = halves(&rotated(rotating)?, heads, 1)?;
-                return Ok(Projected { queries, gate: None, keys: Some((keys, values)) });
-            }
+        if let ([all], None, false) = (&parts[..], self.spec.qk_norm, self.spec.gated)
+            && all.dim(2) == (heads + 2 * kv_heads) * dim
+        {
+            // Heads are rotated alike, so queries and keys are rotated as one.
+            let [rotating, values] = halves(&apart(all, heads + 2 * kv_heads)?, heads + kv_heads, 1)?;
+            let [queries, keys] = halves(&rotated(rotating)?, heads, 1)?;
+            return Ok(Projected { queries, gate: None, keys: Some((keys, values)) });
         }
         let parts = self.qkv.apart(parts)?;
         let whole = self.spec.qk_norm.is_some_and(|norm| norm.whole);
