@@ -23,7 +23,7 @@ def load(name, job):
                 continue
             rates, who, model = (table.decode(row), table.prefill(row)), row["contender"], row["model"]
         else:
-            rates, who, model = (row["decode"], row["prefill"]), row.get("kernels", row["engine"]), "1b"
+            rates, who, model = (row["decode"], row["prefill"]), row.get("kernels", row["engine"]), row.get("model", "1b")
         found.setdefault((model, row["n_prompt"], OURS.get(who, who)), []).append(rates)
     return found
 
@@ -40,6 +40,8 @@ def ratio(ours, theirs):
 def write(to, name, job="1"):
     found = load(name, int(job))
     models = {"smollm2": "SmolLM2-135M", "1b": "1B shape, random weights", "8b": "8B shape, random weights"}
+    models |= {"qwen3-0.6b": "Qwen3-0.6B shape, random weights", "qwen3-4b": "Qwen3-4B shape, random weights"}
+    models |= {"qwen3-moe": "Qwen3-30B-A3B shape, 24 layers, random weights"}
     columns = [who for who in ("mlx-lm", "stock", "joined", "cuda") if any(key[2] == who for key in found)]
     lines = ["| model | prompt | runs | " + " | ".join(f"{who}, tok/s" for who in columns) + " | cuda : mlx-lm | cuda : stock | prefill, cuda : mlx-lm |"]
     lines += ["|:--|--:|--:|" + "--:|" * len(columns) + ":--|:--|:--|"]

@@ -106,10 +106,10 @@ fn every_fault_is_found_once_and_by_name() {
         ),
         case(
             "another architecture",
-            json!({"model_type": "mistral3", "hidden_size": 64, "num_hidden_layers": 2}),
+            json!({"model_type": "deepseek_v3", "hidden_size": 64, "num_hidden_layers": 2}),
             none,
             "",
-            vec![(Refuse, "model", "found `mistral3`")],
+            vec![(Refuse, "model", "found `deepseek_v3`")],
         ),
         case(
             "a head that is not used",
