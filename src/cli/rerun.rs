@@ -51,8 +51,7 @@ pub fn run(args: RerunArgs) -> Result<ExitCode> {
         accept: &|now| same_models(&original, now),
     };
     // Like is held against like: what MLX's own kernels made is made by them again.
-    let stock = |backend: &str| backend.starts_with("mlx-") && !backend.contains('+');
-    let stock_kernels = original.records.iter().any(|record| stock(&record.backend));
+    let stock_kernels = by_stock_kernels(original.records.iter().map(|record| record.backend.as_str()));
     let execution =
         execute_with(&study_file, &results, unfinished.as_deref(), stock_kernels, &origin, &mut |_| Ok(()))?;
     if execution.ended == Ended::Stopped {
@@ -64,6 +63,13 @@ pub fn run(args: RerunArgs) -> Result<ExitCode> {
     tell!("{}", review.summary);
     say!("{}", args.out.join("review.md").display());
     Ok(if review.finding == Finding::Reproduced { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Did MLX's own kernels compute all that MLX computed? Where they did so for some models only, ours are not made for those, and it
+/// will be so again.
+fn by_stock_kernels<'a>(backends: impl Iterator<Item = &'a str>) -> bool {
+    let mut of_mlx = backends.filter(|backend| backend.starts_with("mlx-")).peekable();
+    of_mlx.peek().is_some() && of_mlx.all(|backend| !backend.contains('+'))
 }
 
 /// Refused unless every file is the original's.
@@ -119,4 +125,17 @@ fn write_report(args: &RerunArgs, original: &Run, rerun: &Run, review: &Review) 
     write(&args.out, "review.md", markdown.as_bytes())?;
     write(&args.out, "review.html", html.as_bytes())?;
     write(&args.out, "review.json", (serde_json::to_string_pretty(review)? + "\n").as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_that_fell_back_does_not_take_the_others_kernels() {
+        let all = |backends: &[&str]| by_stock_kernels(backends.iter().copied());
+        assert!(all(&["mlx-cpu", "mlx-cpu"]) && all(&["mlx-metal", "llama-cpp-metal"]));
+        assert!(!all(&["mlx-cpu", "mlx-cpu+offprint"]) && !all(&["mlx-cuda+offprint"]));
+        assert!(!all(&["none"]) && !all(&["llama-cpp-cpu", "unknown"]) && !all(&[]));
+    }
 }

@@ -331,7 +331,7 @@ struct Told {
 }
 
 /// Why these kernels are not made for a model; `None`: they are.
-fn unfit(spec: &Spec, kernels: &Kernels) -> Option<String> {
+pub fn unfit(spec: &Spec, kernels: &Kernels) -> Option<String> {
     match kernels {
         Kernels::Stock | Kernels::Joined(_) => None,
         #[cfg(target_os = "linux")]

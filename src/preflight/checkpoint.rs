@@ -6,8 +6,12 @@ use super::Finding;
 use crate::{
     complaint::Complaint,
     engine::{chat::Rendered, repeated, tokenizer::Tokenizer},
-    factor::{CONTEXT, Level},
-    model::{Checkpoint, Config, decoder::Decoder, kernels::Kernels},
+    factor::{CONTEXT, Level, THREADS},
+    model::{
+        Checkpoint, Config,
+        decoder::{self, Decoder},
+        kernels::Kernels,
+    },
     study::Study,
 };
 
@@ -23,6 +27,14 @@ pub(super) fn findings(study: &Study, id: &str, folder: &Path, kernels: &Kernels
     match Decoder::check(&checkpoint, kernels) {
         Ok(notes) => found.extend(notes.into_iter().map(|note| Finding::warn("model", id, note, look))),
         Err(error) => found.push(Finding::refuse("model", id, &error.into())),
+    }
+    // MLX's own kernels, which then compute, take no threads: the levels would all be one.
+    let threads = study.factors.iter().any(|factor| factor.name == THREADS);
+    if let (true, Some(reason)) = (threads, decoder::unfit(&checkpoint.config.spec, kernels)) {
+        let error = anyhow::anyhow!(
+            "threads are a factor, and MLX's own kernels, which compute this model, take none: offprint's are not made for {reason}\nhint: take `threads` out of the study, or choose another model"
+        );
+        found.push(Finding::refuse("threads", id, &error));
     }
     match Tokenizer::open(folder, checkpoint.config.vocab_size) {
         Ok(tokenizer) => {

@@ -378,6 +378,30 @@ fn a_model_on_two_engines_is_looked_at_once_and_an_engine_that_is_not_here_is_re
     }
 }
 
+/// Levels that would all be one are refused before the first run, not measured.
+#[test]
+fn threads_are_no_factor_of_a_model_that_mlxs_own_kernels_compute() {
+    let _alone = mlx();
+    if offprint::model::kernels::levels().is_empty() {
+        eprintln!("not tried: no kernels of ours here");
+        return;
+    }
+    let refused = |config: &Value| -> Vec<String> {
+        let folder = tiny(config);
+        let text = study(&[("tiny", folder.path())], "") + "factors:\n  threads: [1, 2]\n";
+        let study = Study::from_str("study.yaml", &text).unwrap();
+        let found = models(&study, &[Some(folder.path().to_owned())], false);
+        let refused = found.into_iter().filter(|finding| finding.weight == Weight::Refuse);
+        refused.map(|finding| format!("{finding}; {}", finding.hint)).collect()
+    };
+    assert_eq!(refused(&json!({})), Vec::<String>::new());
+    let grows = json!({"max_position_embeddings": 64, "rope_scaling": {"type": "dynamic", "factor": 2.0}});
+    let found = refused(&grows);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("threads are a factor, and MLX's own kernels") && found[0].contains("grow"), "{found:?}");
+    assert!(found[0].contains("take `threads` out of the study"), "{found:?}");
+}
+
 #[test]
 fn a_model_that_is_not_here_is_not_looked_at() {
     let _alone = mlx();
