@@ -52,6 +52,16 @@ impl Matrix {
                 let found = found.ok_or_else(|| {
                     format!("`{path}`: {words} words and {groups} scales a row of {columns} columns are no packing of MLX's\nhint: config.json belongs to another model")
                 })?;
+                let default = source.quantization.map(|quantization| quantization.default.mode);
+                if let (Mode::Affine, Some(mode), false) = (found.mode, default, source.weights.has(&biases))
+                    && mode != Mode::Affine
+                {
+                    return Err(format!(
+                        "config.json: quantization.mode is `{}`, and the scales of `{path}` are no bytes; affine weights would have biases\nhint: config.json belongs to another conversion; fetch the checkpoint again",
+                        mode.name()
+                    )
+                    .into());
+                }
                 source.took(path, found);
                 found
             }

@@ -57,17 +57,17 @@ fn tied(keys: &Keys<'_>) -> Result<()> {
 pub fn gemma3(keys: &Keys<'_>) -> Result<Spec> {
     activation(keys, &GELU)?;
     let wrapped = !keys.name("").is_empty();
-    let sizes = Sizes {
-        hidden: keys.size_or("hidden_size", 1152)?,
-        layers: keys.size_or("num_hidden_layers", 26)?,
-        heads: keys.size_or("num_attention_heads", if wrapped { 8 } else { 4 })?,
-        kv_heads: keys.size_or("num_key_value_heads", if wrapped { 4 } else { 1 })?,
-        head_dim: keys.size_or("head_dim", 256)?,
-        inner: keys.size_or("intermediate_size", 6912)?,
-        vocabulary: keys.size_or("vocab_size", if wrapped { 262_208 } else { 262_144 })?,
-        epsilon: keys.number_or("rms_norm_eps", 1e-6)? as f32,
+    let defaults = Sizes {
+        hidden: 1152,
+        layers: 26,
+        heads: if wrapped { 8 } else { 4 },
+        kv_heads: if wrapped { 4 } else { 1 },
+        head_dim: 256,
+        inner: 6912,
+        vocabulary: if wrapped { 262_208 } else { 262_144 },
+        epsilon: 1e-6,
     };
-    let sizes = sizes.checked()?;
+    let sizes = Sizes::over(keys, defaults, "rms_norm_eps")?;
     let mut attention = sizes.attention();
     attention.qk_norm = Some(super::qwen::A_HEAD);
     attention.scale = (keys.number_or("query_pre_attn_scalar", 256.0)?.powf(-0.5)) as f32;
@@ -101,17 +101,17 @@ pub fn gemma3(keys: &Keys<'_>) -> Result<Spec> {
 /// `mlx_lm/models/gemma4_text.py`, with its defaults.
 pub fn gemma4(keys: &Keys<'_>) -> Result<Spec> {
     activation(keys, &GELU)?;
-    let sizes = Sizes {
-        hidden: keys.size_or("hidden_size", 1536)?,
-        layers: keys.size_or("num_hidden_layers", 35)?,
-        heads: keys.size_or("num_attention_heads", 8)?,
-        kv_heads: keys.size_or("num_key_value_heads", 1)?,
-        head_dim: keys.size_or("head_dim", 256)?,
-        inner: keys.size_or("intermediate_size", 6144)?,
-        vocabulary: keys.size_or("vocab_size", 262_144)?,
-        epsilon: keys.number_or("rms_norm_eps", 1e-6)? as f32,
+    let defaults = Sizes {
+        hidden: 1536,
+        layers: 35,
+        heads: 8,
+        kv_heads: 1,
+        head_dim: 256,
+        inner: 6144,
+        vocabulary: 262_144,
+        epsilon: 1e-6,
     };
-    let sizes = sizes.checked()?;
+    let sizes = Sizes::over(keys, defaults, "rms_norm_eps")?;
     let global_dim = keys.size_or("global_head_dim", 512)?;
     let pattern = keys.size_or("sliding_window_pattern", 5)?;
     let window = keys.size_or("sliding_window", 512)?;

@@ -14,7 +14,8 @@ use serde_json::{Map, Value};
 
 use self::keys::Keys;
 use crate::model::spec::{
-    Activation, Attention, Dense, Feed, Head, Keys as KeysOf, Layer, Mixer, Norm, NormKind, Norms, Original, Rope, Spec,
+    Activation, Attention, Dense, Experts, Feed, Head, Keys as KeysOf, Layer, Mixer, Norm, NormKind, Norms, Original,
+    Rope, Spec,
 };
 
 /// One architecture.
@@ -150,6 +151,7 @@ impl Reader {
     fn read_text(&self, config: &Map<String, Value>, place: &'static str) -> Result<Read> {
         let keys = Keys::new(config, place);
         let spec = (self.read)(&keys)?;
+        sound(&spec)?;
         let ignored_window = ignored_window(&keys, &spec);
         let head_dim = spec.layers.iter().find_map(|layer| match &layer.mixer {
             Mixer::Attention(attention) => Some(attention.head_dim),
@@ -158,6 +160,26 @@ impl Reader {
         let notes = keys.finish(head_dim.unwrap_or(spec.hidden))?;
         Ok(Read { spec, notes, ignored_window })
     }
+}
+
+/// Sizes that fit each other, layer by layer, whichever keys they came from.
+fn sound(spec: &Spec) -> Result<()> {
+    for (index, layer) in spec.layers.iter().enumerate() {
+        if let Mixer::Attention(Attention { heads, kv_heads, head_dim, .. }) = &layer.mixer {
+            ensure!(
+                heads.is_multiple_of(*kv_heads),
+                "layer {index}: {heads} heads cannot share {kv_heads} key-value heads\n{DAMAGED}"
+            );
+            ensure!(
+                head_dim.is_multiple_of(2) && (2..=MOST_DIMS).contains(head_dim),
+                "layer {index}: head_dim: expected an even number, 2 to {MOST_DIMS}, found {head_dim}\n{DAMAGED}"
+            );
+        }
+        if let Feed::Experts(Experts { count, top, .. }) | Feed::Beside(_, Experts { count, top, .. }) = &layer.feed {
+            ensure!(top <= count, "layer {index}: {top} of {count} experts cannot be chosen\n{DAMAGED}");
+        }
+    }
+    Ok(())
 }
 
 /// A window that the file asks for in families in which mlx-lm computes none.
@@ -203,14 +225,33 @@ impl Sizes {
         sizes.checked()
     }
 
+    /// The same where the family has a default for each; `epsilon`: the key of the norms'.
+    fn over(keys: &Keys<'_>, defaults: Sizes, epsilon: &str) -> Result<Self> {
+        let sizes = Sizes {
+            hidden: keys.size_or("hidden_size", defaults.hidden)?,
+            layers: keys.size_or("num_hidden_layers", defaults.layers)?,
+            heads: keys.size_or("num_attention_heads", defaults.heads)?,
+            kv_heads: keys.size_or("num_key_value_heads", defaults.kv_heads)?,
+            head_dim: keys.size_or("head_dim", defaults.head_dim)?,
+            inner: keys.size_or("intermediate_size", defaults.inner)?,
+            vocabulary: keys.size_or("vocab_size", defaults.vocabulary)?,
+            epsilon: keys.number_or(epsilon, f64::from(defaults.epsilon))? as f32,
+        };
+        sizes.checked()
+    }
+
     fn checked(self) -> Result<Self> {
-        let hint = "hint: the file is damaged; fetch the checkpoint again";
-        let (heads, kv_heads, dim) = (self.heads, self.kv_heads, self.head_dim);
+        let (heads, kv_heads, dim, layers) = (self.heads, self.kv_heads, self.head_dim, self.layers);
         ensure!(
             heads.is_multiple_of(kv_heads),
-            "num_key_value_heads: {heads} heads cannot share {kv_heads} key-value heads\n{hint}"
+            "num_key_value_heads: {heads} heads cannot share {kv_heads} key-value heads\n{DAMAGED}"
         );
-        ensure!(dim > 0 && dim.is_multiple_of(2), "head_dim: expected an even number, found {dim}\n{hint}");
+        ensure!(
+            dim.is_multiple_of(2) && (2..=MOST_DIMS).contains(&dim),
+            "head_dim: expected an even number, 2 to {MOST_DIMS}, found {dim}\n{DAMAGED}"
+        );
+        // Before anything is made for each.
+        ensure!(layers <= MOST_LAYERS, "num_hidden_layers: expected 1 to {MOST_LAYERS}, found {layers}\n{DAMAGED}");
         Ok(self)
     }
 
@@ -276,6 +317,11 @@ impl Sizes {
         }
     }
 }
+
+/// What is believed of a file: many times what anybody has built.
+const MOST_LAYERS: usize = 4096;
+const MOST_DIMS: usize = 1 << 16;
+const DAMAGED: &str = "hint: the file is damaged; fetch the checkpoint again";
 
 const SLIDING: &str = "sliding_attention";
 const FULL: &str = "full_attention";

@@ -13,17 +13,17 @@ pub fn gpt_oss(keys: &Keys<'_>) -> Result<Spec> {
     must(keys, "attention_bias", true)?;
     let limit = keys.number_or("swiglu_limit", 7.0)?;
     ensure!(limit == 7.0, "swiglu_limit: expected 7, found {limit}\nhint: choose another checkpoint");
-    let sizes = Sizes {
-        hidden: keys.size_or("hidden_size", 2880)?,
-        layers: keys.size_or("num_hidden_layers", 36)?,
-        heads: keys.size_or("num_attention_heads", 64)?,
-        kv_heads: keys.size_or("num_key_value_heads", 8)?,
-        head_dim: keys.size_or("head_dim", 64)?,
-        inner: keys.size_or("intermediate_size", 2880)?,
-        vocabulary: keys.size_or("vocab_size", 201_088)?,
-        epsilon: keys.number_or("rms_norm_eps", 1e-5)? as f32,
+    let defaults = Sizes {
+        hidden: 2880,
+        layers: 36,
+        heads: 64,
+        kv_heads: 8,
+        head_dim: 64,
+        inner: 2880,
+        vocabulary: 201_088,
+        epsilon: 1e-5,
     };
-    let sizes = sizes.checked()?;
+    let sizes = Sizes::over(keys, defaults, "rms_norm_eps")?;
     let mut attention = sizes.attention();
     (attention.qkv_bias, attention.output_bias, attention.sinks) = (true, true, true);
     let rope = rope::read(keys, rope::Family::whole(sizes.head_dim, Some(150_000.0)))?;
@@ -198,17 +198,17 @@ pub fn cohere2(keys: &Keys<'_>) -> Result<Spec> {
     must(keys, "use_parallel_block", true)?;
     must(keys, "use_embedding_sharing", true)?;
     must(keys, "use_gated_activation", true)?;
-    let sizes = Sizes {
-        hidden: keys.size_or("hidden_size", 4096)?,
-        layers: keys.size_or("num_hidden_layers", 32)?,
-        heads: keys.size_or("num_attention_heads", 32)?,
-        kv_heads: keys.size_or("num_key_value_heads", 8)?,
-        head_dim: keys.size_or("head_dim", 128)?,
-        inner: keys.size_or("intermediate_size", 14_336)?,
-        vocabulary: keys.size_or("vocab_size", 256_000)?,
-        epsilon: keys.number_or("layer_norm_eps", 1e-5)? as f32,
+    let defaults = Sizes {
+        hidden: 4096,
+        layers: 32,
+        heads: 32,
+        kv_heads: 8,
+        head_dim: 128,
+        inner: 14_336,
+        vocabulary: 256_000,
+        epsilon: 1e-5,
     };
-    let sizes = sizes.checked()?;
+    let sizes = Sizes::over(keys, defaults, "layer_norm_eps")?;
     let mut attention = sizes.attention();
     attention.qkv_bias = keys.flag_or("attention_bias", false)?;
     attention.output_bias = attention.qkv_bias;

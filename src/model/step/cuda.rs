@@ -63,10 +63,6 @@ pub fn unfit(spec: &Spec) -> Option<String> {
             return Some(format!("{heads} heads of {dim} dimensions, {kv_heads} of them keys'"));
         }
     }
-    // They are compiled for one kind of layer.
-    if spec.layers.windows(2).any(|pair| pair[0].mixer != pair[1].mixer) || spec.ropes.len() > 1 {
-        return Some("layers that differ".to_owned());
-    }
     if spec.norm.kind != NormKind::Rms || spec.residual_scale != 1.0 {
         return Some("LayerNorm and scaled residuals".to_owned());
     }
@@ -95,7 +91,9 @@ pub fn unfit(spec: &Spec) -> Option<String> {
             return Some(reason.to_owned());
         }
     }
-    None
+    // They are compiled for one kind of layer.
+    let differ = spec.layers.windows(2).any(|pair| pair[0].mixer != pair[1].mixer) || spec.ropes.len() > 1;
+    differ.then(|| "layers that differ".to_owned())
 }
 
 impl Cuda {

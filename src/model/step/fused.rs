@@ -24,6 +24,9 @@ use crate::model::{
 /// Positions are allocated in steps of this many, as the stock cache does.
 const STEP: usize = 256;
 
+/// Experts a token that the step has room for (`kMostTop` of `native/offprint-kernels/cpp/model.hpp`).
+const MOST_EXPERTS: usize = 64;
+
 /// What the step is not made for in this model; `None`: for all of it it is.
 pub fn unfit(spec: &Spec) -> Option<String> {
     let grows = |rope: &spec::Rope| rope::frequencies(rope).is_none();
@@ -34,6 +37,7 @@ pub fn unfit(spec: &Spec) -> Option<String> {
         (spec::Mixer::Attention(of), _) if of.value_norm => Some("normed values"),
         (spec::Mixer::Attention(of), _) if of.keys != Keys::Own => Some("keys of other layers"),
         (_, spec::Feed::Beside(..)) => Some("experts beside a dense feed"),
+        (_, spec::Feed::Experts(of)) if of.top > MOST_EXPERTS => Some("so many experts a token"),
         (_, spec::Feed::Experts(of)) if matches!(of.routing, Routing::Scaled | Routing::Sigmoid { .. }) => {
             Some("this way of choosing experts")
         }
