@@ -34,6 +34,7 @@ pub mod evidence; // a run folder -> run, summary, all claims
 pub mod paper; // templates + claims + figures -> md, tex, html
 pub mod lint; // somebody's paper -> contradictions among its numbers
 pub mod bundle; // a run and its paper -> an archive; the archive -> a list of problems
+pub mod project; // a folder of one's own: where its things lie, a new one, a study rehearsed before it is run
 
 // the door
 pub mod cli; // one file per verb; the only place that prints

@@ -88,7 +88,7 @@ impl Design {
         let run = self.run();
         let summary = analysis::summarise(&run.study, &run.records).unwrap();
         let claims = claims::build(&run, &summary).unwrap();
-        let files = paper::files(&run, &summary, &claims, &Templates::own()).unwrap();
+        let files = paper::files(&run, &summary, &claims, &Templates::manuscript()).unwrap();
         Paper { claims, files }
     }
 }

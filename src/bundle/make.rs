@@ -39,6 +39,8 @@ use crate::{
 pub struct Order<'a> {
     /// The run folder.
     pub run: &'a Path,
+    /// What its paper is made from.
+    pub templates: &'a Templates,
     pub version: &'a str,
     pub licence: &'a str,
     /// The folder of the paper, of which the PDF is taken if it is the paper of this run.
@@ -149,10 +151,9 @@ pub fn make(order: &Order<'_>) -> Result<Made> {
     Label::from_json(&folder.display().to_string(), &label.to_json()?)
         .with_context(|| "the folder's name goes into the bundle\nhint: letters, digits, `-`, `_` and dots")?;
 
-    let templates = Templates::own();
-    let mut payload = content::given(&label, run_files, &templates, machine::CARGO_LOCK)?;
+    let mut payload = content::given(&label, run_files, order.templates, machine::CARGO_LOCK)?;
     let mut sizes = sizes(&payload)?;
-    let made = content::made(&label, &run, &summary, &claims, &templates, &sizes)?;
+    let made = content::made(&label, &run, &summary, &claims, order.templates, &sizes)?;
     let no_pdf = match pdf(order.paper, &run, &claims, &made) {
         Ok(bytes) => {
             sizes.insert(PDF.to_owned(), bytes.len() as u64);

@@ -9,13 +9,17 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::{
+    prose::{or_of_project, templates},
+    report,
+};
 use crate::bundle::{self, Bundle, Made, Order, index, signature};
 
 #[derive(Debug, clap::Args)]
 pub struct BundleArgs {
-    /// The run folder
+    /// The run folder; else that of the paper
     #[arg(long, value_name = "DIR")]
-    run: PathBuf,
+    run: Option<PathBuf>,
     /// Semantic version of the bundle: 1.0.0
     #[arg(long, value_name = "X.Y.Z")]
     version: String,
@@ -25,9 +29,12 @@ pub struct BundleArgs {
     /// Sign with this SSH ed25519 private key
     #[arg(long, value_name = "KEY")]
     sign: Option<PathBuf>,
-    /// Where the paper of this run lies, for its PDF
-    #[arg(long, value_name = "DIR", default_value = "paper")]
-    paper: PathBuf,
+    /// Where the paper of this run lies, for its PDF; the project's paper/ unless given
+    #[arg(long, value_name = "DIR")]
+    paper: Option<PathBuf>,
+    /// What the paper is made from; else as `report` chooses it
+    #[arg(long, value_name = "DIR")]
+    templates: Option<PathBuf>,
     /// SPDX identifiers of the licence of what is in the bundle
     #[arg(long, value_name = "SPDX", default_value = "MIT OR Apache-2.0")]
     license: String,
@@ -36,13 +43,20 @@ pub struct BundleArgs {
 /// Makes a bundle and lists it.
 pub fn run(args: BundleArgs) -> Result<ExitCode> {
     let key = args.sign.as_deref().map(signature::read_key).transpose()?;
-    let order =
-        Order { run: &args.run, version: &args.version, licence: &args.license, paper: &args.paper, key: key.as_ref() };
+    let paper = or_of_project(args.paper, "paper");
+    let run = match args.run {
+        Some(run) => run,
+        None => report::choose(&paper, &or_of_project(None, "results"))?,
+    };
+    let templates = &templates(&run, args.templates.as_deref())?;
+    let (version, licence) = (&args.version, &args.license);
+    let order = Order { run: &run, templates, version, licence, paper: &paper, key: key.as_ref() };
     if let Some(out) = &args.out {
         refuse(out)?;
     }
     let made = bundle::make(&order)?;
-    let out = args.out.unwrap_or_else(|| Path::new("results/bundles").join(format!("{}.zip", made.label.name())));
+    let out =
+        args.out.unwrap_or_else(|| or_of_project(None, "results/bundles").join(format!("{}.zip", made.label.name())));
     refuse(&out)?;
     let folder = match out.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),

@@ -93,6 +93,10 @@ impl Findings {
         checks.extend(self.known.iter().map(known_before));
         checks.extend(self.mlx());
         checks.extend(self.llama_cpp());
+        checks.extend(self.paper.as_ref().map(|paper| match paper {
+            Ok(()) => Check::good("paper", "its text, numbers and figures fit the study"),
+            Err((found, hint)) => Check::fails("paper", found, hint),
+        }));
         checks.extend([
             self.memory(),
             enough("disk", &self.free_disk, DISK_LEAST, DISK_GOOD, "free some space on this file system"),
@@ -285,6 +289,7 @@ mod tests {
             study: Some(Study::from_file(Path::new("config/smollm2.yaml"))),
             places: vec![("SmolLM2-135M-Instruct-Q4_1".to_owned(), Place::Here("smollm2".into(), 94 << 20))],
             known: Vec::new(),
+            paper: Some(Ok(())),
             mlx: Some(Ok("GPU".to_owned())),
             llama_cpp: Ok(None),
             environment,

@@ -9,11 +9,13 @@ use serde::Serialize;
 use crate::{
     claims::{Claim, Id, Predicate, Runs},
     cli::{
+        prose::templates,
         report,
         sought::{near, sought},
     },
     evidence::Evidence,
     paper::{self, Place},
+    project,
     record::{Phase, RunRecord},
     store::Run,
 };
@@ -26,6 +28,9 @@ pub struct ExplainArgs {
     /// The run folder; else as `report` chooses it
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
+    /// What the paper is made from; else as `report` chooses it
+    #[arg(long, value_name = "DIR")]
+    templates: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -85,12 +90,14 @@ impl Row {
 
 /// Prints every claim that `what` names; exit code 1 when there is none.
 pub fn run(args: ExplainArgs) -> Result<ExitCode> {
+    let here = project::here();
     let folder = match args.run {
         Some(folder) => folder,
-        None => report::choose(&PathBuf::from("paper"), &PathBuf::from("results"))?,
+        None => report::choose(&here.join("paper"), &here.join("results"))?,
     };
+    let templates = templates(&folder, args.templates.as_deref())?;
     let Evidence { run, summary, claims } = Evidence::with_rows(&folder)?;
-    let places = paper::places(&claims, &paper::levels(&run.study, &summary, &claims))?;
+    let places = paper::places(&templates, &claims, &paper::levels(&run.study, &summary, &claims))?;
     let found = sought(&args.what, &claims);
     if found.is_empty() {
         tell!("no claim of {} is `{}` or prints so", folder.display(), args.what);

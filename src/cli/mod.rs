@@ -20,6 +20,7 @@ macro_rules! tell {
 pub mod bundle;
 pub mod compare;
 mod conditions;
+pub mod docs;
 pub mod doctor;
 pub mod explain;
 mod folder;
@@ -28,8 +29,11 @@ pub mod lint;
 #[cfg(feature = "mlx")]
 pub mod model;
 mod models;
+pub mod new;
 pub mod paper;
+mod preview;
 pub mod progress;
+mod prose;
 mod publish;
 pub mod report;
 pub mod rerun;
@@ -37,6 +41,7 @@ pub mod run;
 mod sought;
 mod typeset;
 pub mod verify;
+mod watch;
 pub mod worker;
 
 use std::process::ExitCode;
@@ -56,6 +61,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Begin a project: a study, a paper of your own, what makes and checks it
+    New(new::NewArgs),
     /// Execute a study: its runs become a folder under results/
     Run(run::RunArgs),
     /// Write the paper from the records of a run
@@ -64,6 +71,8 @@ enum Verb {
     Paper(paper::PaperArgs),
     /// Where a number of the paper comes from: formula, runs, raw values
     Explain(explain::ExplainArgs),
+    /// What a paper may print, before anything is measured
+    Docs(docs::DocsArgs),
     /// Check any paper's numbers against each other
     Lint(lint::LintArgs),
     /// Hold two executions against each other, claim by claim
@@ -88,7 +97,10 @@ impl Cli {
     /// Calls the verb.
     pub fn run(self) -> Result<ExitCode> {
         match self.verb {
+            Verb::New(args) => new::run(args),
+            Verb::Docs(args) => docs::run(args),
             Verb::Run(args) => run::run(args),
+            Verb::Report(args) if args.watch => watch::run(&args),
             Verb::Report(args) => report::run(args),
             Verb::Paper(args) => paper::run(args),
             Verb::Explain(args) => explain::run(args),

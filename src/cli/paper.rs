@@ -13,9 +13,11 @@ use crate::{
     bench::Ended,
     cli::{
         conditions::{self, Conditions},
+        prose::or_of_project,
         report, run,
     },
-    digest,
+    complaint::Complaint,
+    digest, project,
     record::Outcome,
     store::Run,
     study::Study,
@@ -35,9 +37,8 @@ struct Begun {
 
 #[derive(Debug, clap::Args)]
 pub struct PaperArgs {
-    /// The study, a YAML file
-    #[arg(default_value = "config/smollm2.yaml")]
-    study: PathBuf,
+    /// The study, a YAML file; config/study.yaml, or the only study in config/, unless given
+    study: Option<PathBuf>,
     /// Run the study again, even if this checkout has
     #[arg(long, conflicts_with = "keep")]
     fresh: bool,
@@ -47,21 +48,29 @@ pub struct PaperArgs {
     /// On a CPU, compute with MLX's own kernels instead of ours
     #[arg(long)]
     stock_kernels: bool,
-    /// Where run folders go
-    #[arg(long, value_name = "DIR", default_value = "results")]
-    results: PathBuf,
-    /// Where the paper goes
-    #[arg(long, value_name = "DIR", default_value = "paper")]
-    out: PathBuf,
+    /// Where run folders go; the project's results/ unless given
+    #[arg(long, value_name = "DIR")]
+    results: Option<PathBuf>,
+    /// Where the paper goes; the project's paper/ unless given
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// What the paper is made from; else the project's templates/, or the built-in ones
+    #[arg(long, value_name = "DIR")]
+    templates: Option<PathBuf>,
 }
 
 /// Exit code 1 when a run failed (the paper is written and says so) or the execution was stopped (it is not).
 pub fn run(args: PaperArgs) -> Result<ExitCode> {
-    let text = fs::read(&args.study)
-        .with_context(|| format!("{}\nhint: is the path right? studies are in config/", args.study.display()))?;
+    let file = args.study.map_or_else(project::study, Ok)?;
+    let [results, out] =
+        [(args.results, "results"), (args.out, "paper")].map(|(given, name)| or_of_project(given, name));
+    let text = fs::read(&file)
+        .with_context(|| format!("{}\nhint: is the path right? studies are in config/", file.display()))?;
+    let here = project::here().join(HERE);
+    let study = Study::from_file(&file)?;
     let kernels = if args.stock_kernels { ".stock" } else { "" };
-    let marker = Path::new(HERE).join(digest::sha256_hex(&text) + kernels);
-    let conditions = conditions::now(&Study::from_file(&args.study)?, args.stock_kernels)?;
+    let marker = here.join(digest::sha256_hex(&text) + kernels);
+    let conditions = conditions::now(&study, args.stock_kernels)?;
     let earlier = if args.fresh { None } else { begun_before(&marker)? };
     let earlier = earlier.filter(|begun| args.keep || as_it_was(begun, &conditions)).map(|begun| begun.folder);
     let of_earlier = earlier.as_deref().and_then(|folder| Run::open(folder).ok()).filter(Run::is_complete);
@@ -72,22 +81,27 @@ pub fn run(args: PaperArgs) -> Result<ExitCode> {
             (folder, records.filter(|record| record.outcome == Outcome::Failed).count())
         }
         unfinished => {
-            let execution =
-                run::execute(&args.study, &args.results, unfinished.as_deref(), args.stock_kernels, &mut |folder| {
-                    let begun = Begun { folder: folder.to_owned(), conditions: conditions.clone() };
-                    let json = serde_json::to_string_pretty(&begun)? + "\n";
-                    fs::create_dir_all(HERE)
-                        .and_then(|()| fs::write(&marker, json))
-                        .with_context(|| format!("{}", marker.display()))
-                })?;
+            // Hours of runs need not end in a section that names a number which they do not have; but they are worth having.
+            let templates = project::templates(&file, args.templates.as_deref())?.templates;
+            if let Err(error) = project::proofread(&file, &study, &templates) {
+                let fault = Complaint::from(&error);
+                tell!("warning: the study is run, but its paper cannot be written as it is: {fault}");
+            }
+            let execution = run::execute(&file, &results, unfinished.as_deref(), args.stock_kernels, &mut |folder| {
+                let begun = Begun { folder: from_root(folder), conditions: conditions.clone() };
+                let json = serde_json::to_string_pretty(&begun)? + "\n";
+                fs::create_dir_all(&here)
+                    .and_then(|()| fs::write(&marker, json))
+                    .with_context(|| format!("{}", marker.display()))
+            })?;
             if execution.ended == Ended::Stopped {
                 return Ok(ExitCode::from(1));
             }
             (execution.folder, execution.failed)
         }
     };
-    report::write_paper(&folder, &args.out)?;
-    say!("{}", args.out.join("paper.md").display());
+    report::write_paper(&folder, &out, args.templates.as_deref())?;
+    say!("{}", out.join("paper.md").display());
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
@@ -99,7 +113,14 @@ fn begun_before(marker: &Path) -> Result<Option<Begun>> {
     let text = fs::read_to_string(marker).with_context(|| format!("{}", marker.display()))?;
     let of_earlier_version = || Begun { folder: text.trim().into(), conditions: Conditions::new() };
     let begun: Begun = serde_json::from_str(&text).unwrap_or_else(|_| of_earlier_version());
+    let begun = Begun { folder: project::here().join(begun.folder), ..begun };
     Ok(Some(begun).filter(|begun| begun.folder.is_dir()))
+}
+
+/// A run folder as the project's root names it, wherever one works in the project.
+fn from_root(folder: &Path) -> PathBuf {
+    let is_root = project::here().as_os_str().is_empty();
+    if is_root { folder.to_owned() } else { folder.canonicalize().unwrap_or_else(|_| folder.to_owned()) }
 }
 
 /// Would a run now be made as that one was? If not, that is said.

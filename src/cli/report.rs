@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use super::{
     folder::{Others, PDF, Ready},
+    prose::{or_of_project, templates},
     typeset::{NoEngine, typeset},
 };
 use crate::{
@@ -30,46 +31,76 @@ pub struct ReportArgs {
     /// The run folder; else the run that the paper in --out names, else the newest complete run
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
-    /// Where the paper goes
-    #[arg(long, value_name = "DIR", default_value = "paper")]
-    out: PathBuf,
-    /// Where run folders are looked for
-    #[arg(long, value_name = "DIR", default_value = "results")]
-    results: PathBuf,
+    /// Where the paper goes; the project's paper/ unless given
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Where run folders are looked for; the project's results/ unless given
+    #[arg(long, value_name = "DIR")]
+    results: Option<PathBuf>,
+    /// What the paper is made from; else the project's templates/, the run's own copy, or the built-in ones
+    #[arg(long, value_name = "DIR")]
+    templates: Option<PathBuf>,
     /// Set the run beside this one: a copy of its records goes into the run folder, as its baseline
     #[arg(long, value_name = "DIR", conflicts_with = "check")]
     baseline: Option<PathBuf>,
     /// Write nothing; exit 1 if the paper in --out is not what the records give
     #[arg(long)]
     check: bool,
+    /// Write it again after every change of a template or of the records, and show it to a browser on this machine
+    #[arg(long, conflicts_with_all = ["check", "baseline"])]
+    pub(super) watch: bool,
+    /// The preview's port on 127.0.0.1; one that is free unless given
+    #[arg(long, value_name = "PORT", requires = "watch", default_value_t = 0, hide_default_value = true)]
+    pub(super) port: u16,
+}
+
+/// Where a paper's things are.
+pub(super) struct Places {
+    /// The run folder.
+    pub(super) folder: PathBuf,
+    /// The paper's.
+    pub(super) out: PathBuf,
+    /// The templates' where one was named.
+    pub(super) named: Option<PathBuf>,
+}
+
+impl ReportArgs {
+    /// # Errors
+    /// As [`choose`].
+    pub(super) fn places(&self) -> Result<Places> {
+        let out = or_of_project(self.out.clone(), "paper");
+        let folder = match &self.run {
+            Some(folder) => folder.clone(),
+            None => choose(&out, &or_of_project(self.results.clone(), "results"))?,
+        };
+        Ok(Places { folder, out, named: self.templates.clone() })
+    }
 }
 
 /// Writes or checks the paper.
 pub fn run(args: ReportArgs) -> Result<ExitCode> {
-    let folder = match args.run {
-        Some(folder) => folder,
-        None => choose(&args.out, &args.results)?,
-    };
+    let Places { folder, out, named } = args.places()?;
+    let named = named.as_deref();
     if let Some(baseline) = &args.baseline {
         // What cannot be compared is refused before anything is copied.
         compare::compare(&Run::open(baseline)?, &Run::open(&folder)?)?;
         store::attach(&folder, baseline)?;
     }
     if args.check {
-        let files = files(&folder, Some(&args.out))?;
-        let differences = differences(&args.out, &files)?;
+        let files = files(&folder, &templates(&folder, named)?, Some(&out))?;
+        let differences = differences(&out, &files)?;
         for difference in &differences {
             say!("{difference}");
         }
         if differences.is_empty() {
-            tell!("{} is what {} gives ({} files)", args.out.display(), folder.display(), files.len());
+            tell!("{} is what {} gives ({} files)", out.display(), folder.display(), files.len());
             return Ok(ExitCode::SUCCESS);
         }
         tell!("hint: offprint report --run {} writes it anew", folder.display());
         return Ok(ExitCode::from(1));
     }
-    write(&args.out, &files(&folder, None)?)?;
-    say!("{}", args.out.join("paper.md").display());
+    write_paper(&folder, &out, named)?;
+    say!("{}", out.join("paper.md").display());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -77,20 +108,33 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
 ///
 /// # Errors
 /// A run folder that is none, prose that does not fit the claims, a folder that cannot be written.
-pub fn write_paper(folder: &Path, out: &Path) -> Result<()> {
-    write(out, &files(folder, None)?)
+pub fn write_paper(folder: &Path, out: &Path, named: Option<&Path>) -> Result<()> {
+    let templates = templates(folder, named)?;
+    write(out, &files(folder, &templates, None)?)?;
+    keep(folder, &templates);
+    Ok(())
+}
+
+/// The run folder keeps the templates. One that cannot be written is no reason to have no paper.
+pub(super) fn keep(folder: &Path, templates: &Templates) {
+    if *templates == Templates::built_in() {
+        return;
+    }
+    if let Err(error) = store::keep_templates(folder, templates.files()) {
+        tell!("the run folder keeps no copy of the templates: {error:#}");
+    }
 }
 
 /// By path under the paper's folder. For a paper that was made before, maybe elsewhere, the values in its claims are taken where they
 /// agree with those made here: C libraries differ in the last place.
-fn files(folder: &Path, made: Option<&Path>) -> Result<BTreeMap<String, Vec<u8>>> {
+fn files(folder: &Path, templates: &Templates, made: Option<&Path>) -> Result<BTreeMap<String, Vec<u8>>> {
     let Evidence { run, mut summary, mut claims } = Evidence::open(folder)?;
     let text = made.and_then(|paper| fs::read(paper.join("claims.json")).ok()).unwrap_or_default();
     if let Ok(given) = serde_json::from_slice::<Claims>(&text) {
         claims = Agreement::of(&claims, &given, Edition::This).claims;
         claims::adopt(&mut summary, &claims);
     }
-    paper::files(&run, &summary, &claims, &Templates::own())
+    paper::files(&run, &summary, &claims, templates)
 }
 
 /// What of `claims.json` tells where it comes from, in any version of it.
@@ -156,7 +200,7 @@ fn differences(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Stri
 }
 
 /// Replaces the paper in `out`, and says what became of all that was there.
-fn write(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
+pub(super) fn write(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
     let mut ready = Ready::write(out, files)?;
     let typeset = typeset(&ready.folder(), &out.join("paper.tex"));
     let mut kept = false;

@@ -23,6 +23,7 @@ use crate::{
         conditions, forecast,
         models::{self, Located},
         progress::{RunProgress, cell},
+        prose::or_of_project,
         publish,
     },
     machine::{self, CheckpointFacts, Environment},
@@ -36,9 +37,9 @@ use crate::{
 pub struct RunArgs {
     /// The study, a YAML file
     study: PathBuf,
-    /// Where run folders go
-    #[arg(long, value_name = "DIR", default_value = "results")]
-    results: PathBuf,
+    /// Where run folders go; the project's results/ unless given
+    #[arg(long, value_name = "DIR")]
+    results: Option<PathBuf>,
     /// Go on with the newest unfinished run of this study
     #[arg(long, conflicts_with = "dry_run")]
     resume: bool,
@@ -60,14 +61,15 @@ pub struct Execution {
 
 /// Prints the run folder; exit code 1 when a run failed or the execution was stopped.
 pub fn run(args: RunArgs) -> Result<ExitCode> {
+    let results = or_of_project(args.results, "results");
     if args.dry_run {
         let study = Study::from_file(&args.study)?;
         print_plan(&study);
-        tell!("{}", forecast::sentence(&args.study, &study, &args.results)?);
+        tell!("{}", forecast::sentence(&args.study, &study, &results)?);
         return Ok(ExitCode::SUCCESS);
     }
-    let unfinished = if args.resume { Some(unfinished(&args.study, &args.results)?) } else { None };
-    let execution = execute(&args.study, &args.results, unfinished.as_deref(), args.stock_kernels, &mut |_| Ok(()))?;
+    let unfinished = if args.resume { Some(unfinished(&args.study, &results)?) } else { None };
+    let execution = execute(&args.study, &results, unfinished.as_deref(), args.stock_kernels, &mut |_| Ok(()))?;
     say!("{}", execution.folder.display());
     Ok(if execution.failed == 0 && execution.ended == Ended::Complete { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

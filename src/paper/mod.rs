@@ -24,7 +24,7 @@ pub use context::{Context as Levels, levels};
 pub use files::{exhibits, files};
 use pulldown_cmark::{Event, Options, Parser};
 use serde::Serialize;
-pub use templates::Templates;
+pub use templates::{Found, Templates};
 use tera::{Context, Delimiters, Tera};
 
 use crate::claims::{Claims, Id};
@@ -103,7 +103,7 @@ pub fn page(page: &Page, body: &str, figures: &BTreeMap<String, Vec<u8>>) -> Res
         real: page.warning.is_none(),
         warning: page.warning.clone().unwrap_or_default(),
     };
-    let templates = Templates::own();
+    let templates = Templates::built_in();
     let html =
         skin("paper.html", templates.get("skins/paper.html")?, &front, html::escape, [&html::body(body, figures), ""])?;
     Ok((markdown(&templates, &front, body)?, html))
@@ -130,17 +130,16 @@ pub struct Place {
 ///
 /// # Errors
 /// As [`render`].
-pub fn places(claims: &Claims, levels: &Levels) -> Result<BTreeMap<Id, Vec<Place>>> {
+pub fn places(templates: &Templates, claims: &Claims, levels: &Levels) -> Result<BTreeMap<Id, Vec<Place>>> {
     // Before each claim's text stands its position between two marks: letters that no escaping touches, and that the paper
     // does not contain, whatever is quoted in it.
-    let templates = Templates::own();
-    let plain = markdown(&templates, &Front::of(claims), &body(&templates, claims, levels)?)?;
+    let plain = markdown(templates, &Front::of(claims), &body(templates, claims, levels)?)?;
     let mark = (0..).map(|n| format!("Qz{n}x")).find(|mark| !plain.contains(mark)).unwrap_or_default();
     let mut marked = claims.clone();
     for (position, claim) in marked.claims.values_mut().enumerate() {
         claim.text = format!("{mark}{position}{mark}{}", claim.text);
     }
-    let text = markdown(&templates, &Front::of(claims), &body(&templates, &marked, levels)?)?;
+    let text = markdown(templates, &Front::of(claims), &body(templates, &marked, levels)?)?;
     let ids: Vec<&Id> = claims.claims.keys().collect();
     let mut found: BTreeMap<Id, Vec<Place>> = BTreeMap::new();
     for (index, line) in text.lines().enumerate() {

@@ -16,18 +16,41 @@ use crate::claims::{Claims, Id, Value};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rules {
-    /// Sections that speak of data.
-    pub results: BTreeSet<String>,
+    /// Sections that speak of data; all of them but those in `free`, where it is absent.
+    pub results: Option<BTreeSet<String>>,
+    /// Sections that do not.
+    #[serde(default)]
+    pub free: BTreeSet<String>,
     /// Words that judge, with the predicates that may.
+    #[serde(default)]
     pub judgements: BTreeMap<String, Vec<String>>,
-    /// Families of claims that no section needs; `**` is anything.
-    pub published: Vec<String>,
+    /// Families of claims that no section needs; `**` is anything. Absent: no section need use any.
+    pub published: Option<Vec<String>>,
 }
 
 impl Rules {
     /// `text` is `prose.yaml`'s.
+    ///
+    /// # Errors
+    /// No such rules, or a section both in `results` and in `free`.
     pub fn read(text: &str) -> Result<Self> {
-        serde_yaml::from_str(text).context("templates/prose.yaml")
+        let rules: Rules = serde_yaml::from_str(text)
+            .context("templates/prose.yaml\nhint: its keys are free (or results), judgements and published")?;
+        let results = rules.results.iter().flatten();
+        if let Some(both) = results.into_iter().find(|section| rules.free.contains(*section)) {
+            bail!("templates/prose.yaml: `{both}` is in `results` and in `free`\nhint: leave it in one of them");
+        }
+        Ok(rules)
+    }
+
+    fn is_results(&self, section: &str) -> bool {
+        self.results.as_ref().map_or_else(|| !self.free.contains(section), |results| results.contains(section))
+    }
+
+    /// Sections that the rules name and that there are not.
+    fn missing<'a>(&'a self, sections: &[(&str, &str)]) -> Vec<&'a str> {
+        let named = self.results.iter().flatten().chain(&self.free).map(String::as_str);
+        named.filter(|name| sections.iter().all(|(section, _)| section != name)).collect()
     }
 }
 
@@ -56,6 +79,12 @@ impl fmt::Display for Fault {
 pub(super) fn check(sections: &[(&str, &str)], claims: &Claims, rules: &Rules) -> Result<()> {
     let faults = sections.iter().flat_map(|(file, text)| faults(file, text, claims, rules));
     let mut list: Vec<String> = faults.map(|fault| fault.to_string()).collect();
+    list.extend(
+        rules
+            .missing(sections)
+            .iter()
+            .map(|name| format!("templates/prose.yaml: it names `{name}`\n    templates/sections/ has no such file")),
+    );
     list.extend(unused(sections, claims, rules).iter().map(|family| {
         format!("claims.json: no section uses `{family}`\n    print it with {{{{ n(id=...) }}}}, stop computing it, or list it under `published`")
     }));
@@ -67,20 +96,21 @@ pub(super) fn check(sections: &[(&str, &str)], claims: &Claims, rules: &Rules) -
 
 /// Reads one section.
 pub(super) fn faults(file: &str, text: &str, claims: &Claims, rules: &Rules) -> Vec<Fault> {
-    let results = rules.results.contains(file);
+    let results = rules.is_results(file);
     let mut found = Vec::new();
-    // For each open `if`: does it ask a predicate, and whether there is a claim at all?
+    // For each open `if` or loop: does it ask a predicate? May what it holds be left out, so that its claims need not be there?
+    // So it is where it asks whether there is a claim, or looks at what a design may not have.
     let (mut asks, mut may_lack) = (Vec::new(), Vec::new());
     for piece in pieces(text) {
         match piece.kind {
             Kind::Tag => {
                 let code = piece.text.trim_matches(['{', '}', '%', '-']).trim();
                 match code.split_whitespace().next() {
-                    Some("if") => {
+                    Some("if" | "for") => {
                         asks.push(code.contains("holds("));
-                        may_lack.push(code.contains("has("));
+                        may_lack.push(code.contains("has(") || !code.contains('('));
                     }
-                    Some("endif") => {
+                    Some("endif" | "endfor") => {
                         asks.pop();
                         may_lack.pop();
                     }
@@ -195,7 +225,7 @@ fn digits(file: &str, text: &str, piece: &Piece<'_>, claims: &Claims, found: &mu
             claims.claims.iter().find(|(_, claim)| claim.text == number && !matches!(claim.value, Value::Text(_)));
         let hint = match fits {
             Some((id, _)) => format!("{{{{ n(id=\"{id}\") }}}} prints this number today, and the right one tomorrow"),
-            None => "no claim has this value: let a claim compute it, or leave it out".to_owned(),
+            None => "no claim has this value: let one compute it (templates/claims.yaml), put a name in `...`, or leave it out".to_owned(),
         };
         found.push(fault(file, text, at, format!("the number `{number}` is typed by hand"), hint));
     }
@@ -240,13 +270,14 @@ fn unknown(file: &str, text: &str, piece: &Piece<'_>, claims: &Claims, found: &m
 /// Claims that no section asks for, by family: what differs in a level or in the metric only is one family, and one use is
 /// enough for it. Families that are published for other readers are listed in the rules.
 pub(super) fn unused(sections: &[(&str, &str)], claims: &Claims, rules: &Rules) -> Vec<String> {
+    let Some(published) = &rules.published else { return Vec::new() };
     let used: Vec<Vec<String>> = sections.iter().flat_map(|(_, text)| asked(text)).collect();
     let mut families: BTreeMap<String, bool> = BTreeMap::new();
     for id in claims.claims.keys() {
         let here = used.iter().any(|pattern| matches(pattern, id));
         *families.entry(id.family()).or_default() |= here;
     }
-    let published = |family: &String| rules.published.iter().any(|pattern| matches(&globs(pattern), family));
+    let published = |family: &String| published.iter().any(|pattern| matches(&globs(pattern), family));
     families.into_iter().filter(|(family, used)| !used && !published(family)).map(|(family, _)| family).collect()
 }
 
@@ -316,12 +347,13 @@ mod tests {
 
     fn rules() -> Rules {
         Rules {
-            results: BTreeSet::from(["04.md".to_owned()]),
+            results: Some(BTreeSet::from(["04.md".to_owned()])),
+            free: BTreeSet::new(),
             judgements: BTreeMap::from([
                 ("linear".to_owned(), vec!["latency.linear".to_owned()]),
                 ("fast".to_owned(), vec![]),
             ]),
-            published: vec!["**.se".to_owned()],
+            published: Some(vec!["**.se".to_owned()]),
         }
     }
 
@@ -371,6 +403,8 @@ mod tests {
         assert_eq!((found[1].0.as_str(), found.len()), ("2:33 there is no predicate `latency.mean`", 2));
         let guarded = "{% if has(id=\"latency.sd\") %}{{ n(id=\"latency.sd\") }}{% endif %}{{ n(id=\"latency.sd\") }}";
         assert_eq!(self::found("01.md", guarded).len(), 1, "only the one that is printed whatever there is");
+        let of_design = "{% if published %}{{ n(id=\"x\") }}{% for a in b %}{{ n(id=\"y\") }}{% endfor %}{% endif %}{{ n(id=\"z\") }}";
+        assert_eq!(self::found("01.md", of_design).len(), 1);
     }
 
     #[test]

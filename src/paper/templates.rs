@@ -1,9 +1,16 @@
-//! The paper's templates: those of this program, or those that came with somebody's records. The latter are looked at
-//! first, because a template is a small program: it may loop over the design's levels, ask for claims, and no more.
+//! The paper's templates: those of a project, those that came with somebody's records, or this program's own. All are looked at first,
+//! because a template is a small program, and maybe a stranger's: it may loop over the design's levels, ask for claims, and no more.
 
-use std::collections::BTreeMap;
+mod sandbox;
 
-use anyhow::{Context, Result, bail, ensure};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, ensure};
 
 /// The texts that the paper is made from, by path under `templates/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,13 +18,29 @@ pub struct Templates {
     files: BTreeMap<String, String>,
 }
 
-macro_rules! own {
-    ($($path:literal),* $(,)?) => {
-        [$(($path, include_str!(concat!("../../templates/", $path)))),*]
+macro_rules! built_in {
+    ($folder:literal: $($path:literal),* $(,)?) => {
+        [$(($path, include_str!(concat!("../../", $folder, $path)))),*]
     };
 }
 
-const OWN: [(&str, &str); 17] = own![
+/// What every paper needs and a project may replace: looks.
+const SKINS: [(&str, &str); 3] = built_in!["templates/": "skins/paper.html", "skins/paper.md", "skins/paper.tex"];
+
+/// The short, neutral paper that a study has which has none of its own.
+const STARTER: [(&str, &str); 8] = built_in!["src/project/starter/templates/":
+    "prose.yaml",
+    "references.bib",
+    "sections/00-abstract.md",
+    "sections/01-introduction.md",
+    "sections/02-method.md",
+    "sections/03-results.md",
+    "sections/04-discussion.md",
+    "sections/05-reproducibility.md",
+];
+
+/// The manuscript of the program's own repository.
+const MANUSCRIPT: [(&str, &str); 14] = built_in!["templates/":
     "prose.yaml",
     "references.bib",
     "sections/00-abstract.md",
@@ -32,22 +55,78 @@ const OWN: [(&str, &str); 17] = own![
     "sections/08-reproducibility.md",
     "sections/09-conclusion.md",
     "sections/10-appendix.md",
-    "skins/paper.html",
-    "skins/paper.md",
-    "skins/paper.tex",
 ];
 
-/// The limits for templates that are not this program's.
+/// Numbers and figures of a project's own.
+pub const CLAIMS: &str = "claims.yaml";
+pub const FIGURES: &str = "figures.yaml";
+const PROSE: &str = "prose.yaml";
+const REFERENCES: &str = "references.bib";
+
+/// The limits of templates.
 const MOST_BYTES: usize = 2 << 20;
 const MOST_FILES: usize = 64;
-const MOST_ASSIGNMENTS: usize = 10;
-const LONGEST_TAG: usize = 200;
-const DEEPEST_BRACKETS: usize = 32;
+
+/// A project's templates, and what lies among them that no paper is made from.
+#[derive(Debug, Clone)]
+pub struct Found {
+    pub templates: Templates,
+    pub others: Vec<PathBuf>,
+}
 
 impl Templates {
-    /// This program's.
-    pub fn own() -> Self {
-        Templates { files: OWN.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect() }
+    /// This program's own: the neutral paper.
+    pub fn built_in() -> Self {
+        Templates::of([&STARTER[..], &SKINS[..]])
+    }
+
+    /// Those of the manuscript in this program's repository.
+    pub fn manuscript() -> Self {
+        Templates::of([&MANUSCRIPT[..], &SKINS[..]])
+    }
+
+    fn of(lists: [&[(&str, &str)]; 2]) -> Self {
+        let files = lists.into_iter().flatten().map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
+        Templates { files: files.collect() }
+    }
+
+    /// Those in a project's `templates/`. Sections stand for themselves: where there is one, none of ours joins them. What else is
+    /// missing (rules, looks) is this program's.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is no UTF-8; one that does more than a template of a paper may.
+    pub fn in_folder(folder: &Path) -> Result<Found> {
+        let (mut files, mut others) = (BTreeMap::new(), Vec::new());
+        for inside in ["", "sections", "skins", "skins/venues"] {
+            for name in names(&folder.join(inside))? {
+                let path = if inside.is_empty() { name } else { format!("{inside}/{name}") };
+                let file = folder.join(&path);
+                if file.is_dir() || path.rsplit('/').next().is_some_and(|name| name.starts_with('.')) {
+                    continue;
+                }
+                if !is_template(&path) {
+                    others.push(file);
+                    continue;
+                }
+                let size = fs::metadata(&file).with_context(|| file.display().to_string())?.len();
+                ensure!(
+                    size <= MOST_BYTES as u64,
+                    "{}: expected at most {MOST_BYTES} bytes, found {size}",
+                    file.display()
+                );
+                let text = fs::read(&file).with_context(|| file.display().to_string())?;
+                let text =
+                    String::from_utf8(text).with_context(|| format!("{}\nhint: save it as UTF-8", file.display()))?;
+                files.insert(path, text.strip_prefix('\u{feff}').unwrap_or(&text).replace("\r\n", "\n"));
+            }
+        }
+        let own_sections = files.keys().any(|path| path.starts_with("sections/"));
+        for (path, text) in Templates::built_in().files {
+            let of_sections = path.starts_with("sections/") || path == REFERENCES;
+            files.entry(path).or_insert(if own_sections && of_sections { String::new() } else { text });
+        }
+        files.retain(|path, text| !(path.starts_with("sections/") && text.is_empty()));
+        Ok(Found { templates: Templates::from_files(files)?, others })
     }
 
     /// Those that came with records.
@@ -56,15 +135,23 @@ impl Templates {
     /// One that every paper needs is missing; one that does more than a template of a paper may.
     pub fn from_files(files: BTreeMap<String, String>) -> Result<Self> {
         let templates = Templates { files };
-        if templates != Self::own() {
-            templates.check()?;
-        }
+        templates.check()?;
         Ok(templates)
     }
 
     /// By path under `templates/`.
     pub fn files(&self) -> &BTreeMap<String, String> {
         &self.files
+    }
+
+    /// The text of `claims.yaml`: numbers of the paper's own.
+    pub fn claims(&self) -> Option<&str> {
+        self.files.get(CLAIMS).map(String::as_str)
+    }
+
+    /// The text of `figures.yaml`: figures of the paper's own.
+    pub fn figures(&self) -> Option<&str> {
+        self.files.get(FIGURES).map(String::as_str)
     }
 
     pub(super) fn get(&self, path: &str) -> Result<&str> {
@@ -77,7 +164,7 @@ impl Templates {
     }
 
     fn check(&self) -> Result<()> {
-        for path in ["prose.yaml", "references.bib", "skins/paper.html", "skins/paper.md", "skins/paper.tex"] {
+        for path in [PROSE, REFERENCES].into_iter().chain(SKINS.map(|(path, _)| path)) {
             self.get(path)?;
         }
         let bytes: usize = self.files.values().map(String::len).sum();
@@ -86,105 +173,100 @@ impl Templates {
             "templates/: expected at most {MOST_FILES} files of {MOST_BYTES} bytes, found {} of {bytes}",
             self.files.len()
         );
-        for (path, text) in &self.files {
-            check_brackets(text).with_context(|| format!("templates/{path}"))?;
-            let [open, close] = if path.starts_with("skins/") { ["<%", "%>"] } else { ["{%", "%}"] };
-            let [print, printed] = if path.starts_with("skins/") { ["<<", ">>"] } else { ["{{", "}}"] };
-            if path.starts_with("skins/") || path.starts_with("sections/") {
-                let statements = tags(text, open, close);
-                check_statements(&statements).with_context(|| format!("templates/{path}"))?;
-                for tag in statements.iter().chain(&tags(text, print, printed)) {
-                    check_tag(tag).with_context(|| format!("templates/{path}"))?;
-                }
-            }
-        }
-        Ok(())
+        self.files.iter().try_for_each(|(path, text)| sandbox::check(path, text))
     }
 }
 
-fn tags<'a>(text: &'a str, open: &str, close: &str) -> Vec<&'a str> {
-    let pieces = text.split(open).skip(1);
-    pieces.map(|piece| piece.split(close).next().unwrap_or(piece).trim_matches('-').trim()).collect()
+/// Is a paper made from a file of this path?
+fn is_template(path: &str) -> bool {
+    match path.split_once('/') {
+        None => [PROSE, REFERENCES, CLAIMS, FIGURES].contains(&path),
+        Some(("sections", name)) => name.ends_with(".md"),
+        Some((_, name)) => [".html", ".md", ".tex", ".typ"].iter().any(|extension| name.ends_with(extension)),
+    }
 }
 
-/// Statements that end, and need no more memory than their text lets one expect.
-fn check_statements(tags: &[&str]) -> Result<()> {
-    let (mut loops, mut assignments) = (Vec::new(), 0);
-    for tag in tags {
-        let words: Vec<&str> = tag.split_whitespace().collect();
-        match words.first().copied().unwrap_or_default() {
-            "for" => {
-                // What belongs to the outer loop's item is gone through once in all.
-                let of_outer = |outer: &&str| matches!(words[..], [_, _, "in", list] if list.split_once('.').is_some_and(|(of, _)| of == *outer));
-                ensure!(loops.last().is_none_or(of_outer) && loops.len() < 2, "`{tag}`: a loop inside a loop");
-                loops.push(words.get(1).copied().unwrap_or_default());
-            }
-            "endfor" => drop(loops.pop()),
-            "set" => assignments += 1,
-            "if" | "elif" | "else" | "endif" => {}
-            other => bail!("`{other}`: a template of a paper may only loop, ask and assign"),
-        }
-        ensure!(assignments <= MOST_ASSIGNMENTS, "`{tag}`: more than {MOST_ASSIGNMENTS} assignments");
-    }
-    Ok(())
-}
-
-/// An expression that is short, calls nothing but the paper's own functions, and at most doubles a value.
-fn check_tag(tag: &str) -> Result<()> {
-    let shown: String = tag.chars().take(60).collect();
-    ensure!(tag.len() <= LONGEST_TAG, "`{shown}…`: more than {LONGEST_TAG} bytes");
-    ensure!(!tag.contains(['|', '*', '[']), "`{shown}`: a filter, a product or an index");
-    ensure!(tag.matches('~').count() <= 2, "`{shown}`: more than three parts");
-    for (at, _) in tag.match_indices('(') {
-        let before = tag[..at].trim_end();
-        let name = before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
-        let known = ["", "n", "maybe", "has", "count", "holds", "says", "if", "and", "or", "not"];
-        ensure!(known.contains(&name), "`{shown}`: `{name}` is no function of the paper's");
-    }
-    Ok(())
-}
-
-/// Parsers go as deep as their text does.
-fn check_brackets(text: &str) -> Result<()> {
-    let mut depth = 0_usize;
-    for c in text.chars() {
-        match c {
-            '(' | '[' | '{' | '<' => depth += 1,
-            ')' | ']' | '}' | '>' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        ensure!(depth <= DEEPEST_BRACKETS, "brackets deeper than {DEEPEST_BRACKETS}");
-    }
-    Ok(())
+/// Names in a folder, sorted; none where there is no such folder.
+fn names(folder: &Path) -> Result<Vec<String>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.with_context(|| folder.display().to_string())?,
+    };
+    let name = |entry: std::io::Result<fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
+    let mut names = entries.map(name).collect::<Result<Vec<_>>>().with_context(|| folder.display().to_string())?;
+    names.sort();
+    Ok(names)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn files_under(folder: &str, inside: &[&str]) -> Vec<String> {
+        let all = inside.iter().flat_map(|inside| {
+            let of = names(&Path::new(folder).join(inside)).unwrap().into_iter();
+            of.map(move |name| if inside.is_empty() { name } else { format!("{inside}/{name}") })
+        });
+        let mut files: Vec<String> = all.filter(|path| Path::new(folder).join(path).is_file()).collect();
+        files.sort();
+        files
+    }
+
     #[test]
-    fn every_file_under_templates_is_built_in() {
-        let mut found = Vec::new();
-        for folder in ["templates", "templates/sections", "templates/skins"] {
-            for entry in std::fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_file() {
-                    found.push(path.strip_prefix("templates").unwrap().display().to_string());
-                }
-            }
-        }
-        found.sort();
-        assert_eq!(found, Templates::own().files().keys().cloned().collect::<Vec<_>>());
+    fn what_lies_in_the_folders_is_what_is_built_in() {
+        let manuscript = Templates::manuscript();
+        assert_eq!(
+            files_under("templates", &["", "sections", "skins"]),
+            manuscript.files().keys().cloned().collect::<Vec<_>>()
+        );
+        let starter: Vec<String> = STARTER.iter().map(|(path, _)| (*path).to_owned()).collect();
+        let found = files_under("src/project/starter/templates", &["", "sections"]);
+        assert_eq!(
+            found.into_iter().filter(|path| ![CLAIMS, FIGURES].contains(&path.as_str())).collect::<Vec<_>>(),
+            starter
+        );
+        // The manuscript is a project's like any other.
+        let found = Templates::in_folder(Path::new("templates")).unwrap();
+        assert_eq!((found.templates, found.others), (manuscript, vec![]));
     }
 
     /// The rules for templates of others do not refuse what ours do.
     #[test]
     fn our_own_templates_pass_the_check() {
-        Templates::own().check().unwrap();
+        Templates::built_in().check().unwrap();
+        Templates::manuscript().check().unwrap();
     }
 
     #[test]
-    fn a_template_that_could_run_away_is_refused() {
+    fn a_project_that_has_sections_has_no_others_and_what_it_lacks_is_built_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let file = folder.path().join(path);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        };
+        write("prose.yaml", "judgements: {}\n");
+        let only_rules = Templates::in_folder(folder.path()).unwrap().templates;
+        assert_eq!(only_rules.sections(), Templates::built_in().sections());
+        write("sections/1.md", "\u{feff}## One\r\n");
+        write("sections/notes.txt", "x");
+        write("skins/mine.sty", "x");
+        write("sections/.1.md.swp", "x");
+        let Found { templates, others } = Templates::in_folder(folder.path()).unwrap();
+        assert_eq!(templates.sections(), [("1.md", "## One\n")]);
+        assert_eq!(
+            (templates.get("prose.yaml").unwrap(), templates.get(REFERENCES).unwrap()),
+            ("judgements: {}\n", "")
+        );
+        assert_eq!(templates.get("skins/paper.md").unwrap(), Templates::built_in().get("skins/paper.md").unwrap());
+        assert_eq!(others, ["sections/notes.txt", "skins/mine.sty"].map(|path| folder.path().join(path)));
+        fs::write(folder.path().join("sections/2.md"), b"caf\xe9").unwrap();
+        let error = format!("{:#}", Templates::in_folder(folder.path()).unwrap_err());
+        assert!(error.contains("sections/2.md") && error.contains("hint: save it as UTF-8"), "{error}");
+    }
+
+    #[test]
+    fn a_template_that_could_run_away_is_refused_with_its_place() {
         let hostile = [
             "{% for i in range(end=1000000000) %}{% endfor %}",
             "{% for a in cells %}{% for b in cells %}x{% endfor %}{% endfor %}",
@@ -196,16 +278,28 @@ mod tests {
             "{{ n(id=\"a\") | repeat(n=9) }}",
             "{{ get_env(name=\"HOME\") }}",
             "{{ now() }}",
+            "{{ \"{{\" ~ now() }}",
             &"{% set a = a ~ a %}".repeat(11),
             &"(".repeat(100),
             &format!("{{{{ {} }}}}", "a".repeat(1000)),
         ];
         for text in hostile {
-            let mut files = Templates::own().files().clone();
+            let mut files = Templates::built_in().files().clone();
             files.insert("sections/00-abstract.md".to_owned(), text.to_owned());
-            assert!(Templates::from_files(files).is_err(), "{text}");
+            let error = Templates::from_files(files).unwrap_err().to_string();
+            assert!(error.starts_with("templates/sections/00-abstract.md:1:"), "{text}: {error}");
         }
-        let mut files = Templates::own().files().clone();
+        let mut files = Templates::built_in().files().clone();
+        files
+            .insert("sections/00-abstract.md".to_owned(), "one\ntwo {{ m(id=\"a\") }} {{ hold(id=\"b\") }}".to_owned());
+        let error = Templates::from_files(files.clone()).unwrap_err().to_string();
+        assert!(
+            error.starts_with("templates/sections/00-abstract.md:2:7: `m(id=\"a\")`: `m` is no function"),
+            "{error}"
+        );
+        files.insert("sections/00-abstract.md".to_owned(), "{{ hold(id=\"b\") }}".to_owned());
+        let error = Templates::from_files(files.clone()).unwrap_err().to_string();
+        assert!(error.contains("the most similar is `holds`\nhint: "), "{error}");
         files.remove("skins/paper.md");
         assert!(Templates::from_files(files).unwrap_err().to_string().contains("skins/paper.md"));
     }

@@ -4,6 +4,7 @@
 
 mod baseline;
 mod journal;
+mod kept;
 mod lines;
 mod measurement;
 
@@ -17,6 +18,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 pub use baseline::{BASELINE, attach};
 pub use journal::{Dropped, Journal};
+pub use kept::{keep_templates, templates};
 pub use lines::{Records, Torn};
 pub use measurement::not_a_measurement;
 

@@ -12,6 +12,7 @@ use crate::{
     engine,
     machine::{self, Environment, Fact},
     preflight::{self, Finding},
+    project,
     study::{Study, StudyError},
 };
 
@@ -44,6 +45,8 @@ pub(super) struct Findings {
     pub(super) free_disk: Fact<u64>,
     /// `python3 -m pip --version`.
     pub(super) pip: Result<String, String>,
+    /// Can its paper be written? Message and hint where not.
+    pub(super) paper: Option<Result<(), (String, String)>>,
     /// First line of what a TeX engine says of itself.
     pub(super) tex: Result<String, String>,
 }
@@ -51,12 +54,15 @@ pub(super) struct Findings {
 impl Findings {
     pub(super) fn gather(study: Option<&Path>) -> Findings {
         let tex = machine::ask("latexmk", &["-v"]).or_else(|_| machine::ask("tectonic", &["--version"]));
-        let study = study.map(Study::from_file);
+        let (file, study) = (study, study.map(Study::from_file));
         let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
         let places = study.as_ref().and_then(|study| study.as_ref().ok()).map(places).unwrap_or_default();
         Findings {
             mlx: compute(),
             known: known_before(&study, &places),
+            paper: file
+                .zip(study.as_ref().and_then(|study| study.as_ref().ok()))
+                .map(|(file, study)| paper(file, study)),
             study,
             places,
             llama_cpp: engine::llama_cpp_build(&[]).map_err(|error| Complaint::from(&error).to_string()),
@@ -67,6 +73,18 @@ impl Findings {
             tex,
         }
     }
+}
+
+/// The study is rehearsed and its paper written, in memory.
+fn paper(file: &Path, study: &Study) -> Result<(), (String, String)> {
+    let written = || -> anyhow::Result<()> {
+        let templates = project::templates(file, None)?.templates;
+        project::proofread(file, study, &templates)
+    };
+    written().map_err(|error| {
+        let Complaint { causes, hint } = Complaint::from(&error);
+        (causes.join(": "), hint.unwrap_or_else(|| "mend it, then ask again".to_owned()))
+    })
 }
 
 /// Which device computes; nothing in a program without MLX.
