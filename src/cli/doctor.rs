@@ -320,6 +320,8 @@ mod tests {
         ill.free_memory = Fact::known(300 << 20);
         ill.free_disk = Fact::known(2 << 30);
         ill.pip = Err("python3 cannot be run: No such file or directory".to_owned());
+        let fault = "templates/sections/03-results.md:2:6: there is no claim `latency.meen`";
+        ill.paper = Some(Err((fault.to_owned(), "the most similar is `latency.mean`".to_owned())));
         ill.tex = Err("tectonic cannot be run: No such file or directory".to_owned());
         let refused = "hf:a/b@main: status code 404\nhint: is the name right?";
         ill.places = vec![

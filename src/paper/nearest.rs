@@ -2,12 +2,11 @@
 
 use crate::claims::Id;
 
-/// The id that shares most of its start and end with `id`.
+/// The id with the fewest letters to change (Levenshtein), of those the one that begins most alike.
 pub(super) fn nearest<'a>(id: &str, known: impl Iterator<Item = &'a Id>) -> &'a str {
-    let shared = |other: &&Id| {
+    let apart = |other: &&Id| {
         let same_start = other.bytes().zip(id.bytes()).take_while(|(a, b)| a == b).count();
-        let same_end = other.bytes().rev().zip(id.bytes().rev()).take_while(|(a, b)| a == b).count();
-        same_start + same_end
+        (strsim::levenshtein(other, id), usize::MAX - same_start)
     };
-    known.max_by_key(shared).map_or("none", |id| id)
+    known.min_by_key(apart).map_or("none", |id| id)
 }

@@ -31,7 +31,13 @@ fn fill(claims: &Claims, levels: &Levels, sections: &[(&str, &str)]) -> Result<S
     tera.autoescape_on(vec![".md"]);
     tera.set_escape_fn(|bytes, out| out.write_all(escape(bytes).as_bytes()));
     register(&mut tera, claims);
-    tera.add_raw_templates(sections.iter().copied()).map_err(|error| anyhow!("{error}"))?;
+    tera.add_raw_templates(sections.iter().copied()).map_err(|error| {
+        let text = error.to_string();
+        let said = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+        anyhow!(
+            "templates/sections/: {said}\nhint: every {{% if %}} and {{% for %}} needs its end, every {{{{ its }}}}"
+        )
+    })?;
     let context = Context::from_serialize(levels).map_err(|error| anyhow!("{error}"))?;
     let mut text = String::new();
     for (name, _) in sections {

@@ -25,7 +25,11 @@ pub fn around(path: &Path) -> Option<PathBuf> {
     whole.ancestors().find(|folder| is_project(folder)).map(Path::to_owned)
 }
 
+/// A run folder has templates, too: a copy.
 fn is_project(folder: &Path) -> bool {
+    if folder.join("runs.jsonl").is_file() {
+        return false;
+    }
     let templates = folder.join(TEMPLATES);
     let files = ["prose.yaml", "claims.yaml", "figures.yaml", "references.bib"];
     templates.join("sections").is_dir() || files.iter().any(|name| templates.join(name).is_file())
@@ -149,6 +153,8 @@ mod tests {
         fs::create_dir_all(&run).unwrap();
         // The tests run in this repository, which is a project.
         assert!(matches!(templates(&run, None).unwrap().from, From::Project(_)));
+        fs::write(run.join("runs.jsonl"), "").unwrap();
+        section(&run.join("templates"), "of the run");
         section(&folder.path().join("templates"), "of the project");
         let own = folder.path().canonicalize().unwrap().join("templates");
         assert_eq!(templates(&run, None).unwrap().from, From::Project(own));
