@@ -7,6 +7,7 @@ mod context;
 mod files;
 mod html;
 mod latex;
+mod layout;
 mod letters;
 mod nearest;
 mod numbering;
@@ -16,10 +17,11 @@ mod prose;
 mod references;
 mod tabular;
 mod templates;
+mod width;
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 pub use context::{Context as Levels, levels};
 pub use files::{exhibits, files};
 use pulldown_cmark::{Event, Options, Parser};
@@ -28,6 +30,8 @@ pub use templates::{Found, Templates};
 use tera::{Context, Delimiters, Tera};
 
 use crate::claims::{Claims, Id};
+use layout::Layout;
+use numbering::Numbered;
 use people::People;
 use references::References;
 
@@ -49,18 +53,11 @@ pub fn render(
     levels: &Levels,
     figures: &BTreeMap<String, Vec<u8>>,
 ) -> Result<Paper> {
-    let body = body(templates, claims, levels)?;
-    let (abstract_, rest) = split_abstract(&body);
+    let Numbered { printed: body, symbolic } = body(templates, claims, levels)?;
     let front = Front::of(claims);
     Ok(Paper {
         markdown: markdown(templates, &front, &body)?,
-        latex: skin(
-            "paper.tex",
-            templates.get("skins/paper.tex")?,
-            &front,
-            latex::words,
-            [&latex::body(abstract_), &latex::body(rest)],
-        )?,
+        latex: tex("paper.tex", templates.get("skins/paper.tex")?, &front, &symbolic)?,
         html: skin(
             "paper.html",
             templates.get("skins/paper.html")?,
@@ -109,8 +106,15 @@ pub fn page(page: &Page, body: &str, figures: &BTreeMap<String, Vec<u8>>) -> Res
     Ok((markdown(&templates, &front, body)?, html))
 }
 
+/// LaTeX's document in the skin called so.
+fn tex(name: &str, template: &str, front: &Front, symbolic: &str) -> Result<String> {
+    let layout = Layout::of(template).with_context(|| format!("templates/skins/{name}"))?;
+    let (abstract_, rest) = split_abstract(symbolic);
+    skin(name, template, front, latex::words, [&latex::body(abstract_, &layout), &latex::body(rest, &layout)])
+}
+
 /// The numbered Markdown, without front matter.
-fn body(templates: &Templates, claims: &Claims, levels: &Levels) -> Result<String> {
+fn body(templates: &Templates, claims: &Claims, levels: &Levels) -> Result<Numbered> {
     numbering::number(&prose::sections(templates, claims, levels)?, &References::new(templates.get("references.bib")?)?)
 }
 
@@ -133,13 +137,13 @@ pub struct Place {
 pub fn places(templates: &Templates, claims: &Claims, levels: &Levels) -> Result<BTreeMap<Id, Vec<Place>>> {
     // Before each claim's text stands its position between two marks: letters that no escaping touches, and that the paper
     // does not contain, whatever is quoted in it.
-    let plain = markdown(templates, &Front::of(claims), &body(templates, claims, levels)?)?;
+    let plain = markdown(templates, &Front::of(claims), &body(templates, claims, levels)?.printed)?;
     let mark = (0..).map(|n| format!("Qz{n}x")).find(|mark| !plain.contains(mark)).unwrap_or_default();
     let mut marked = claims.clone();
     for (position, claim) in marked.claims.values_mut().enumerate() {
         claim.text = format!("{mark}{position}{mark}{}", claim.text);
     }
-    let text = markdown(templates, &Front::of(claims), &body(templates, &marked, levels)?)?;
+    let text = markdown(templates, &Front::of(claims), &body(templates, &marked, levels)?.printed)?;
     let ids: Vec<&Id> = claims.claims.keys().collect();
     let mut found: BTreeMap<Id, Vec<Place>> = BTreeMap::new();
     for (index, line) in text.lines().enumerate() {

@@ -1,47 +1,98 @@
-//! Numbers for sections, tables, figures and citations, given once in the Markdown text, so every format has the same.
+//! Numbers for sections, tables, figures and citations, given once, so that every format has the same: in a text in which they are printed,
+//! and in one that names what is meant (labels and keys) for formats that number by themselves, as LaTeX's classes do.
 //!
 //! The prose writes `## Title` (`## Title {-}` without a number), `[table:ID] Caption` on a line before its table,
 //! `![Caption](figure:ID)` on a line of its own, `@table:ID` and `@figure:ID` where it speaks of them, and `[@key; @key]`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail, ensure};
 
 use super::references::References;
 
+/// A text in two forms, both Markdown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Numbered {
+    /// Every number stands in the text: `## 2 Method`, `**Table 1.** ...`, `[Table 1](#table-x)`, `\[[3](#ref-key)\]`.
+    pub printed: String,
+    /// None does: `## <a id="section-method"></a>Method` (a heading without an anchor has no number), `<a id="table-x"></a>...` before a
+    /// caption, `[Table](#table-x)`, `[](<cite:key,key>)`, and `<a id="references"></a>` before the list of references.
+    pub symbolic: String,
+}
+
+impl Numbered {
+    /// The same in both.
+    fn both(&mut self, text: &str) {
+        self.printed += text;
+        self.symbolic += text;
+    }
+
+    fn each(&mut self, printed: &str, symbolic: &str) {
+        self.printed += printed;
+        self.symbolic += symbolic;
+    }
+
+    /// What comes is no part of the table before it.
+    fn apart(&mut self) {
+        for text in [&mut self.printed, &mut self.symbolic] {
+            if !text.is_empty() && !text.ends_with("\n\n") {
+                text.push('\n');
+            }
+        }
+    }
+}
+
 /// Numbers everything and puts the references at the line `[references]`.
 ///
 /// # Errors
 /// A reference to nothing, a table or figure that nothing speaks of, a citation without entry or an entry without one.
-pub fn number(text: &str, references: &References) -> Result<String> {
-    let numbers = labels(text)?;
-    let mut spoken_of = BTreeMap::new();
-    let mut cited: Vec<String> = Vec::new();
-    let mut sections = [0u32; 2];
-    let mut out = String::new();
+pub fn number(text: &str, references: &References) -> Result<Numbered> {
+    let mut known = Known { numbers: labels(text)?, ..Known::default() };
+    let mut sections = Sections::default();
+    let mut out = Numbered::default();
     for line in text.lines() {
         if line == "[references]" {
-            out += &references.list(&cited)?;
+            let list = references.list(&known.cited)?;
+            out.each(&list, &format!("<a id=\"references\"></a>\n\n{list}"));
         } else if let Some((depth, title)) = heading(line) {
-            out += &numbered(depth, title, &mut sections);
+            let title = sections.next(depth, title);
+            out.each(&title.printed, &title.symbolic);
         } else if let Some((id, caption)) = table(line) {
-            let caption = inline(caption, &numbers, &mut spoken_of, &mut cited)?;
-            out += &format!("<a id=\"table-{id}\"></a>**Table {}.** {caption}\n", numbers[&format!("table:{id}")]);
+            let caption = inline(caption, &mut known)?;
+            let (anchor, number) = (format!("<a id=\"table-{id}\"></a>"), known.numbers[&format!("table:{id}")]);
+            out.each(
+                &format!("{anchor}**Table {number}.** {}\n", caption.printed),
+                &format!("{anchor}{}\n", caption.symbolic),
+            );
         } else if let Some((caption, id)) = figure(line) {
-            let caption = inline(caption, &numbers, &mut spoken_of, &mut cited)?;
-            let number = numbers[&format!("figure:{id}")];
-            out += &format!(
-                "![Figure {number}](figures/{id}.svg)\n\n<a id=\"figure-{id}\"></a>**Figure {number}.** {caption}\n"
+            let caption = inline(caption, &mut known)?;
+            let number = known.numbers[&format!("figure:{id}")];
+            let (file, anchor) = (format!("figures/{id}.svg"), format!("<a id=\"figure-{id}\"></a>"));
+            out.apart();
+            out.each(
+                &format!("![Figure {number}]({file})\n\n{anchor}**Figure {number}.** {}\n", caption.printed),
+                &format!("![]({file})\n\n{anchor}{}\n", caption.symbolic),
             );
         } else {
-            out += &inline(line, &numbers, &mut spoken_of, &mut cited)?;
-            out.push('\n');
+            let line = inline(line, &mut known)?;
+            out.each(&line.printed, &line.symbolic);
+            out.both("\n");
         }
     }
-    for label in numbers.keys() {
-        ensure!(spoken_of.contains_key(label), "the text never speaks of `@{label}`");
+    for label in known.numbers.keys() {
+        ensure!(known.spoken_of.contains(label), "the text never speaks of `@{label}`");
     }
     Ok(out)
+}
+
+/// What a text refers to, and has referred to so far.
+#[derive(Default)]
+struct Known {
+    /// Of tables and figures.
+    numbers: BTreeMap<String, u32>,
+    spoken_of: BTreeSet<String>,
+    /// Keys, the first citation first.
+    cited: Vec<String>,
 }
 
 /// Table and figure labels with their numbers, in order of appearance.
@@ -67,17 +118,44 @@ fn heading(line: &str) -> Option<(usize, &str)> {
     (2..=3).contains(&depth).then(|| (depth, line[depth..].trim()))
 }
 
-fn numbered(depth: usize, title: &str, sections: &mut [u32; 2]) -> String {
-    let hashes = "#".repeat(depth);
-    if let Some(title) = title.strip_suffix("{-}") {
-        return format!("{hashes} {}\n", title.trim_end());
+/// Headings so far.
+#[derive(Default)]
+struct Sections {
+    numbers: [u32; 2],
+    labels: BTreeSet<String>,
+}
+
+impl Sections {
+    fn next(&mut self, depth: usize, title: &str) -> Numbered {
+        let hashes = "#".repeat(depth);
+        if let Some(title) = title.strip_suffix("{-}") {
+            let line = format!("{hashes} {}\n", title.trim_end());
+            return Numbered { printed: line.clone(), symbolic: line };
+        }
+        let [section, subsection] = &mut self.numbers;
+        let number = if depth == 2 {
+            (*section, *subsection) = (*section + 1, 0);
+            section.to_string()
+        } else {
+            *subsection += 1;
+            format!("{section}.{subsection}")
+        };
+        Numbered {
+            printed: format!("{hashes} {number} {title}\n"),
+            symbolic: format!("{hashes} <a id=\"{}\"></a>{title}\n", self.label(title)),
+        }
     }
-    sections[depth - 2] += 1;
-    if depth == 2 {
-        sections[1] = 0;
-        format!("{hashes} {} {title}\n", sections[0])
-    } else {
-        format!("{hashes} {}.{} {title}\n", sections[0], sections[1])
+
+    /// `section-machine-and-software`, and the next of that title `section-machine-and-software-2`.
+    fn label(&mut self, title: &str) -> String {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { ' ' };
+        let words: String = title.chars().map(plain).take(60).collect();
+        let label = std::iter::once("section").chain(words.split_whitespace()).collect::<Vec<_>>().join("-");
+        let others = (2..).map(|n| format!("{label}-{n}"));
+        let free = std::iter::once(label.clone()).chain(others).find(|label| !self.labels.contains(label));
+        let free = free.unwrap_or(label);
+        self.labels.insert(free.clone());
+        free
     }
 }
 
@@ -90,51 +168,49 @@ fn figure(line: &str) -> Option<(&str, &str)> {
 }
 
 /// A line with its citations and references resolved.
-fn inline(
-    line: &str,
-    numbers: &BTreeMap<String, u32>,
-    spoken_of: &mut BTreeMap<String, ()>,
-    cited: &mut Vec<String>,
-) -> Result<String> {
-    let (mut out, mut rest) = (String::new(), line);
+fn inline(line: &str, known: &mut Known) -> Result<Numbered> {
+    let (mut out, mut rest) = (Numbered::default(), line);
     while let Some(at) = rest.find('@') {
         let (before, after) = rest.split_at(at);
         // An escaped @ is somebody's text.
         if before.ends_with('\\') {
-            out += &rest[..=at];
+            out.both(&rest[..=at]);
             rest = &rest[at + 1..];
         } else if let Some(before) = before.strip_suffix('[') {
             let Some((inside, tail)) = after.split_once(']') else { bail!("`{line}`: a citation lacks its `]`") };
-            out += before;
-            out += &citation(inside, cited);
+            let keys: Vec<&str> = inside.split(';').map(|key| key.trim().trim_start_matches('@')).collect();
+            out.both(before);
+            out.each(&citation(&keys, &mut known.cited), &format!("[](<cite:{}>)", keys.join(",")));
             rest = tail;
         } else {
             let word = |c: char| c.is_alphanumeric() || "_-:".contains(c);
             let label: String = after[1..].chars().take_while(|c| word(*c)).collect();
             let label = label.trim_end_matches(':');
-            let Some(number) = numbers.get(label) else { bail!("`{line}`: there is no table or figure `@{label}`") };
-            spoken_of.insert(label.to_owned(), ());
+            let Some(number) = known.numbers.get(label) else {
+                bail!("`{line}`: there is no table or figure `@{label}`")
+            };
+            known.spoken_of.insert(label.to_owned());
             let kind = if label.starts_with("table:") { "Table" } else { "Figure" };
-            out += &format!("{before}[{kind} {number}](#{})", label.replace(':', "-"));
+            let target = label.replace(':', "-");
+            out.both(before);
+            out.each(&format!("[{kind} {number}](#{target})"), &format!("[{kind}](#{target})"));
             rest = &after[1 + label.len()..];
         }
     }
-    Ok(out + rest)
+    out.both(rest);
+    Ok(out)
 }
 
-/// `@a; @b` to `[1](#ref-a), [2](#ref-b)` in brackets.
-fn citation(inside: &str, cited: &mut Vec<String>) -> String {
-    let links: Vec<String> = inside
-        .split(';')
-        .map(|key| key.trim().trim_start_matches('@').to_owned())
-        .map(|key| {
-            let place = cited.iter().position(|known| *known == key).unwrap_or_else(|| {
-                cited.push(key.clone());
-                cited.len() - 1
-            });
-            format!("[{}](#ref-{key})", place + 1)
-        })
-        .collect();
+/// `a`, `b` to `[1](#ref-a), [2](#ref-b)` in brackets.
+fn citation(keys: &[&str], cited: &mut Vec<String>) -> String {
+    let link = |key: &&str| {
+        let place = cited.iter().position(|known| known == key).unwrap_or_else(|| {
+            cited.push((*key).to_owned());
+            cited.len() - 1
+        });
+        format!("[{}](#ref-{key})", place + 1)
+    };
+    let links: Vec<String> = keys.iter().map(link).collect();
     format!("\\[{}\\]", links.join(", "))
 }
 
@@ -142,36 +218,55 @@ fn citation(inside: &str, cited: &mut Vec<String>) -> String {
 mod tests {
     use super::*;
 
-    fn resolve(text: &str) -> Result<String> {
-        let numbers = labels(text)?;
-        let (mut spoken_of, mut cited) = (BTreeMap::new(), vec![]);
-        text.lines()
-            .map(|line| inline(line, &numbers, &mut spoken_of, &mut cited))
-            .collect::<Result<Vec<_>>>()
-            .map(|l| l.join("\n"))
+    fn resolve(text: &str) -> Result<Numbered> {
+        let mut known = Known { numbers: labels(text)?, ..Known::default() };
+        let lines = text.lines().map(|line| inline(line, &mut known)).collect::<Result<Vec<_>>>()?;
+        let join = |form: fn(&Numbered) -> &str| lines.iter().map(form).collect::<Vec<_>>().join("\n");
+        Ok(Numbered { printed: join(|line| &line.printed), symbolic: join(|line| &line.symbolic) })
     }
 
     #[test]
     fn citations_count_from_their_first_appearance() {
-        assert_eq!(resolve("x [@b; @a], y [@a]").unwrap(), "x \\[[1](#ref-b), [2](#ref-a)\\], y \\[[2](#ref-a)\\]");
+        let found = resolve("x [@b; @a], y [@a]").unwrap();
+        assert_eq!(found.printed, "x \\[[1](#ref-b), [2](#ref-a)\\], y \\[[2](#ref-a)\\]");
+        assert_eq!(found.symbolic, "x [](<cite:b,a>), y [](<cite:a>)");
     }
 
     #[test]
     fn labels_resolve_and_others_are_refused() {
         let text = "[table:one] A\n![B](figure:two)\nsee @table:one: and @figure:two.";
-        assert!(resolve(text).unwrap().ends_with("see [Table 1](#table-one): and [Figure 1](#figure-two)."));
-        assert!(resolve("see @table:none").unwrap_err().to_string().contains("no table or figure `@table:none`"));
-        assert_eq!(resolve("a\\@b").unwrap(), "a\\@b");
+        let found = resolve(text).unwrap();
+        assert!(found.printed.ends_with("see [Table 1](#table-one): and [Figure 1](#figure-two)."));
+        assert!(found.symbolic.ends_with("see [Table](#table-one): and [Figure](#figure-two)."));
+        let refused = resolve("see @table:none").unwrap_err().to_string();
+        assert!(refused.contains("no table or figure `@table:none`"));
+        assert_eq!(resolve("a\\@b").unwrap(), Numbered { printed: "a\\@b".into(), symbolic: "a\\@b".into() });
     }
 
     #[test]
     fn sections_are_numbered_unless_told_not_to_be() {
-        let mut sections = [0; 2];
-        let mut title = |line: &str| heading(line).map(|(depth, title)| numbered(depth, title, &mut sections)).unwrap();
-        assert_eq!(title("## Abstract {-}"), "## Abstract\n");
-        assert_eq!(title("## Method"), "## 1 Method\n");
-        assert_eq!(title("### Runs"), "### 1.1 Runs\n");
-        assert_eq!(title("## Results"), "## 2 Results\n");
-        assert_eq!(title("### All"), "### 2.1 All\n");
+        let mut sections = Sections::default();
+        let mut title = |line: &str| heading(line).map(|(depth, title)| sections.next(depth, title)).unwrap();
+        let mut is = |line: &str, printed: &str, symbolic: &str| {
+            assert_eq!(title(line), Numbered { printed: format!("{printed}\n"), symbolic: format!("{symbolic}\n") });
+        };
+        is("## Abstract {-}", "## Abstract", "## Abstract");
+        is("## Method", "## 1 Method", "## <a id=\"section-method\"></a>Method");
+        is("### Runs, too", "### 1.1 Runs, too", "### <a id=\"section-runs-too\"></a>Runs, too");
+        is("## Results", "## 2 Results", "## <a id=\"section-results\"></a>Results");
+        is("### Method", "### 2.1 Method", "### <a id=\"section-method-2\"></a>Method");
+        is("## 語", "## 3 語", "## <a id=\"section\"></a>語");
+    }
+
+    #[test]
+    fn a_figure_is_no_row_of_the_table_before_it() {
+        let text = "@table:a @figure:f\n[table:a] A\n\n| x |\n|---|\n| 1 |\n![B](figure:f)\n";
+        let found = number(text, &References::new("").unwrap()).unwrap();
+        assert!(found.printed.contains("| 1 |\n\n![Figure 1](figures/f.svg)\n"), "{}", found.printed);
+        assert!(
+            found.symbolic.contains("| 1 |\n\n![](figures/f.svg)\n\n<a id=\"figure-f\"></a>B\n"),
+            "{}",
+            found.symbolic
+        );
     }
 }
