@@ -17,7 +17,7 @@ macro_rules! own {
     };
 }
 
-const OWN: [(&str, &str); 17] = own![
+const OWN: [(&str, &str); 18] = own![
     "prose.yaml",
     "references.bib",
     "sections/00-abstract.md",
@@ -35,6 +35,7 @@ const OWN: [(&str, &str); 17] = own![
     "skins/paper.html",
     "skins/paper.md",
     "skins/paper.tex",
+    "skins/paper.typ",
 ];
 
 /// The limits for templates that are not this program's.
