@@ -28,6 +28,11 @@ use serde::Serialize;
 pub use templates::Templates;
 use tera::{Context, Delimiters, Tera};
 pub use typst::lacking;
+#[cfg(test)]
+pub(crate) use {
+    prose::{escape, seen},
+    typst::{bodies, written},
+};
 
 use crate::claims::{Claims, Id};
 use people::People;

@@ -3,6 +3,8 @@
 //! files alone, which it removes, and into the cache where the wheel is fetched.
 
 mod scratch;
+#[cfg(test)]
+mod tests;
 mod wheel;
 
 use std::{
@@ -72,10 +74,14 @@ impl Typesetter {
     /// # Errors
     /// As [`Fault`] has them.
     pub fn set(&self, files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>, Fault> {
+        self.set_within(files, LONGEST)
+    }
+
+    fn set_within(&self, files: &BTreeMap<String, Vec<u8>>, longest: Duration) -> Result<Vec<u8>, Fault> {
         let source = files.get(SOURCE).map_or(&[] as &[u8], Vec::as_slice);
         let folder = written(files).map_err(Fault::Machine)?;
         let mut child = self.start(folder.path(), &digest::sha256_hex(source)).map_err(Fault::Machine)?;
-        let said = finished(&mut child)?;
+        let said = finished(&mut child, longest)?;
         let code = child.wait().map_err(|error| Fault::Machine(error.into()))?.code();
         let hint = format!("remove {}, and it is fetched again", self.package.display());
         match code {
@@ -117,7 +123,7 @@ fn written(files: &BTreeMap<String, Vec<u8>>) -> Result<Scratch> {
 }
 
 /// Waits for a process to end, and ends it if it takes too long; what it said.
-fn finished(child: &mut Child) -> Result<String, Fault> {
+fn finished(child: &mut Child, longest: Duration) -> Result<String, Fault> {
     let (tell, told) = mpsc::channel();
     let stderr = child.stderr.take();
     let reader = thread::spawn(move || {
@@ -128,11 +134,11 @@ fn finished(child: &mut Child) -> Result<String, Fault> {
         }
         let _ = tell.send(String::from_utf8_lossy(&said).trim().to_owned());
     });
-    let said = told.recv_timeout(LONGEST);
+    let said = told.recv_timeout(longest);
     if said.is_err() {
         let _ = child.kill();
         let _ = child.wait();
     }
     let _ = reader.join();
-    said.map_err(|_| Fault::Limit(format!("Typst had not set it after {} s", LONGEST.as_secs())))
+    said.map_err(|_| Fault::Limit(format!("Typst had not set it after {} s", longest.as_secs())))
 }

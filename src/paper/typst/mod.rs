@@ -8,6 +8,8 @@ mod table;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use check::check;
+#[cfg(test)]
+pub(crate) use glyphs::written;
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Tag, TagEnd};
 pub(super) use table::Cells;
 
@@ -20,7 +22,7 @@ const LONG_WORD: usize = 28;
 
 /// The bodies of texts that become one document. Figures are taken from `figures/ID.svg`; the digest of each stands beside it, so that
 /// the document's own digest stands for them, too.
-pub(super) fn bodies(texts: [&str; 2], figures: &BTreeMap<String, Vec<u8>>) -> [String; 2] {
+pub(crate) fn bodies(texts: [&str; 2], figures: &BTreeMap<String, Vec<u8>>) -> [String; 2] {
     let mut writer = Writer::new(figures);
     writer.places = texts.iter().flat_map(|text| places(text)).collect();
     texts.map(|text| {
