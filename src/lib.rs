@@ -8,6 +8,7 @@
 pub mod units; // seconds, bytes, tokens per second
 pub mod complaint; // an error: its causes, and the way out
 pub mod digest; // SHA-256 of bytes and files
+pub mod cache; // the folder that fetched things are kept in
 pub mod random; // SplitMix64
 pub mod factor; // what varies in a design, as data
 pub mod record; // one row of runs.jsonl, and its schema versions
@@ -31,7 +32,8 @@ pub mod claims; // Summary -> numbers and predicates
 pub mod figures; // Summary -> SVG, PDF, PNG
 pub mod compare; // two executions -> a verdict a claim
 pub mod evidence; // a run folder -> run, summary, all claims
-pub mod paper; // templates + claims + figures -> md, tex, html
+pub mod paper; // templates + claims + figures -> md, tex, html, typ
+pub mod typesetter; // paper.typ -> paper.pdf, by Typst in a process apart
 pub mod lint; // somebody's paper -> contradictions among its numbers
 pub mod bundle; // a run and its paper -> an archive; the archive -> a list of problems
 pub mod project; // a folder of one's own: where its things lie, a new one, a study rehearsed before it is run

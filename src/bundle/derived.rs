@@ -32,6 +32,7 @@ use crate::{
     digest,
     paper::Templates,
     store::Run,
+    typesetter::{Fault, SOURCE, Typesetter, pin},
 };
 
 /// What came of it.
@@ -121,7 +122,7 @@ pub fn check(
     for path in known.keys().filter(|path| !bag::is_payload(path) && !is_tag_file(path)) {
         derived.add(Check::Fixity, path, "no file but those of a bundle", "it");
     }
-    derived.pdf(bundle, run, templates, known);
+    derived.pdf(bundle, run, edition, templates, &made, known);
     let by = &label.offprint_version;
     let lines = derived
         .other
@@ -212,26 +213,79 @@ impl Derived {
     }
 
     /// Another run's PDF may lie beside this run's source.
-    fn pdf(&mut self, bundle: &Bundle, run: &Run, templates: &Templates, known: &BTreeMap<String, Digests>) {
+    fn pdf(
+        &mut self,
+        bundle: &Bundle,
+        run: &Run,
+        edition: Edition,
+        templates: &Templates,
+        made: &Files,
+        known: &BTreeMap<String, Digests>,
+    ) {
         if !known.contains_key(PDF) {
             return;
         }
+        let pdf = match bundle.read(PDF) {
+            Ok(pdf) => pdf,
+            Err(error) => return self.fault(Check::Derived, PDF, "a PDF", &error),
+        };
+        let Some(source) = known.get(&format!("{PAPER}{SOURCE}")).map(|digests| &digests.hex[0]) else {
+            return self.pdf_of_tex(&pdf, run, templates);
+        };
+        if !pdf::is_set_from(&pdf, &run.runs_sha256, source) {
+            let records = &run.runs_sha256;
+            let expected = format!("a PDF that names these records, SHA-256 {records}, and this {SOURCE}, {source}");
+            return self.add(Check::Derived, PDF, expected, "one that does not: it is of another paper");
+        }
+        let checked = "its digest, and that it names these records and this paper.typ, were checked";
+        // What the templates give, and nothing that a stranger put into the bundle, is set here.
+        let own: Files = made
+            .iter()
+            .filter_map(|(path, bytes)| Some((path.strip_prefix(PAPER)?.to_owned(), bytes.clone())))
+            .collect();
+        if own.get(SOURCE).is_none_or(|own| digest::sha256_hex(own) != *source) {
+            return self
+                .unchecked
+                .push(format!("{PDF}: not set again, as this version makes another {SOURCE}; {checked}"));
+        }
+        let set = match Typesetter::here() {
+            Ok(Some(typesetter)) => typesetter.set(&own),
+            Ok(None) => Err(Fault::Machine(anyhow!("{} is not on this machine (offprint report fetches it)", pin()))),
+            Err(error) => Err(Fault::Machine(error)),
+        };
+        match set {
+            Ok(again) if again == pdf => self.equal += 1,
+            Ok(_) if edition == Edition::Earlier => {
+                self.unchecked.push(format!("{PDF}: set otherwise by this version's {}; {checked}", pin()));
+            }
+            Ok(again) => {
+                let found = difference::first(&pdf, &again);
+                self.add(Check::Derived, PDF, format!("what {SOURCE} gives, byte for byte"), found);
+            }
+            Err(error @ Fault::Source(_)) => {
+                self.fault(Check::Derived, PDF, &format!("a {SOURCE} that gives it"), &error.into());
+            }
+            Err(error) => {
+                let why = Problem::words(&error.into());
+                self.unchecked.push(format!("{PDF}: not set again: {why}; {checked}"));
+            }
+        }
+    }
+
+    /// A bundle of 0.1 or 0.2 has LaTeX's, which cannot be made again to the byte.
+    fn pdf_of_tex(&mut self, pdf: &[u8], run: &Run, templates: &Templates) {
         let told = templates.files().get("skins/paper.tex").is_some_and(|source| pdf::is_told(source.as_bytes()));
         if !told {
             self.unchecked.push(format!(
                 "{PDF}: its bytes are the TeX engine's and do not say which records they are of (papers of offprint 0.1 do not); its digest and its source paper.tex were checked"
             ));
-            return;
-        }
-        match bundle.read(PDF) {
-            Ok(bytes) if pdf::is_of(&bytes, &run.runs_sha256) => self.unchecked.push(format!(
+        } else if pdf::is_of(pdf, &run.runs_sha256) {
+            self.unchecked.push(format!(
                 "{PDF}: its bytes are the TeX engine's; its digest, its source paper.tex, and that it names these records were checked"
-            )),
-            Ok(_) => {
-                let expected = format!("a PDF that names these records, SHA-256 {}", run.runs_sha256);
-                self.add(Check::Derived, PDF, expected, "one that does not: it is another run's paper");
-            }
-            Err(error) => self.fault(Check::Derived, PDF, "a PDF", &error),
+            ));
+        } else {
+            let expected = format!("a PDF that names these records, SHA-256 {}", run.runs_sha256);
+            self.add(Check::Derived, PDF, expected, "one that does not: it is another run's paper");
         }
     }
 }

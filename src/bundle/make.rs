@@ -26,12 +26,14 @@ use crate::{
         Claims,
         agree::{Agreement, Edition},
     },
+    digest,
     evidence::Evidence,
     machine,
     paper::Templates,
     record::{Phase, RunRecord},
     store::{BASELINE, Run},
     study::Plan,
+    typesetter::SOURCE,
 };
 
 /// What is to be bundled.
@@ -203,9 +205,9 @@ fn ends_a_line(file: &Path) -> io::Result<bool> {
     Ok(last == *b"\n")
 }
 
-/// The PDF beside a paper that is this run's, if it says that it is: a PDF may be older than what lies beside it.
+/// The PDF beside a paper, if it says that it was set from the very source that is bundled: it may be older than what lies beside it.
 fn pdf(folder: &Path, run: &Run, claims: &Claims, made: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>, String> {
-    let hint = "offprint report --run DIR makes it where a TeX engine is installed; then bundle again with --paper";
+    let hint = "offprint report --run DIR makes it; then bundle again with --paper";
     let read = |name: &str| {
         let file = folder.join(name);
         fs::read(&file).map_err(|error| format!("{}: {error}; {hint}", file.display()))
@@ -216,9 +218,7 @@ fn pdf(folder: &Path, run: &Run, claims: &Claims, made: &BTreeMap<String, Vec<u8
     if own.is_none_or(|own| !Agreement::of(claims, &own, Edition::This).differences.is_empty()) {
         return refused("claims.json");
     }
-    if made.get(&format!("{PAPER}paper.tex")) != Some(&read("paper.tex")?) {
-        return refused("paper.tex");
-    }
+    let source = digest::sha256_hex(made.get(&format!("{PAPER}{SOURCE}")).map_or(&[], Vec::as_slice));
     let bytes = read("paper.pdf")?;
-    if pdf::is_of(&bytes, &run.runs_sha256) { Ok(bytes) } else { refused("paper.pdf") }
+    if pdf::is_set_from(&bytes, &run.runs_sha256, &source) { Ok(bytes) } else { refused("paper.pdf") }
 }

@@ -1,5 +1,6 @@
-//! A PDF -> is it the paper of these records? Its source has the digest of the rows written into the PDF's document information
-//! (`templates/skins/paper.tex`), which engines write plainly or into a compressed object stream (ISO 32000-1, 7.5.7).
+//! A PDF -> is it the paper of these records? Its source has the digest of the rows written into the PDF's document information: LaTeX's
+//! as an entry of its own (`templates/skins/paper.tex`), which engines write plainly or into a compressed object stream (ISO 32000-1,
+//! 7.5.7); Typst's as its subject (`templates/skins/paper.typ`), together with the digest of that source.
 
 use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 
@@ -13,7 +14,14 @@ pub fn is_told(source: &[u8]) -> bool {
     places(source, ENTRY).next().is_some()
 }
 
-/// Does the PDF say that it was made from the rows with this digest?
+/// Does the PDF say that it is of these rows, and set from the `paper.typ` of this digest?
+pub fn is_set_from(pdf: &[u8], records: &str, source: &str) -> bool {
+    let subject = format!("(OffprintRecords {records} OffprintSource {source})");
+    let mut entries = places(pdf, "/Subject").map(|at| pdf[at + "/Subject".len()..].trim_ascii_start());
+    entries.any(|rest| rest.starts_with(subject.as_bytes()))
+}
+
+/// Does LaTeX's PDF say that it was made from the rows with this digest?
 pub fn is_of(pdf: &[u8], sha256: &str) -> bool {
     says(pdf, sha256) || object_streams(pdf).any(|stream| says(&stream, sha256))
 }
@@ -50,6 +58,17 @@ mod tests {
     use miniz_oxide::deflate::compress_to_vec_zlib;
 
     use super::*;
+
+    #[test]
+    fn typst_s_has_both_digests_or_it_is_another_s() {
+        let (records, source, other) = ("ab".repeat(32), "cd".repeat(32), "ef".repeat(32));
+        let pdf = format!("<</Title(x)/Subject(OffprintRecords {records} OffprintSource {source})/Keywords(y)>>");
+        assert!(is_set_from(pdf.as_bytes(), &records, &source));
+        assert!(!is_set_from(pdf.as_bytes(), &other, &source) && !is_set_from(pdf.as_bytes(), &records, &other));
+        let told = format!("(OffprintRecords {records} OffprintSource {source})");
+        assert!(!is_set_from(told.as_bytes(), &records, &source) && !is_set_from(b"/Subject", &records, &source));
+        assert!(!is_of(pdf.as_bytes(), &records));
+    }
 
     #[test]
     fn the_digest_is_found_plain_and_compressed_and_no_other() {

@@ -7,5 +7,5 @@ pub const LOCK: &str = "data/Cargo.lock";
 pub const CRATE: &str = "data/ro-crate-metadata.json";
 /// Digests of the model's files, for `sha256sum -c`.
 pub const MODEL: &str = "data/model.sha256";
-/// The only file that is neither given by the run nor made from it here: its bytes are the TeX engine's.
+/// The only file that is neither given by the run nor made from it here: another program sets it.
 pub const PDF: &str = "data/paper/paper.pdf";

@@ -105,7 +105,7 @@ impl Findings {
                 Ok(version) => Check::good("tex", first_line(version)),
                 Err(_) => Check::note(
                     "tex",
-                    "no TeX engine: the paper is made in every format but PDF",
+                    "no TeX engine: none is needed but for report --tex",
                     "install latexmk (TeX Live) or tectonic",
                 ),
             },

@@ -10,10 +10,12 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// The typeset paper: the one file whose bytes are the TeX engine's.
+/// The paper as Typst sets it.
 pub const PDF: &str = "paper.pdf";
+/// ... and as the TeX engine does that is installed: the one file that nobody can make again to the byte.
+pub const TEX_PDF: &str = "paper-tex.pdf";
 /// What a paper is made of outside its folders.
-const FILES: [&str; 5] = ["paper.md", "paper.tex", "paper.html", PDF, "claims.json"];
+const FILES: [&str; 7] = ["paper.md", "paper.tex", "paper.html", "paper.typ", PDF, TEX_PDF, "claims.json"];
 /// A figure of ours is there in all of these.
 const FIGURE: [&str; 3] = ["svg", "pdf", "png"];
 /// Where a paper is made before it is put in place.
@@ -130,6 +132,17 @@ impl<'a> Ready<'a> {
     /// Where the files lie.
     pub fn folder(&self) -> PathBuf {
         self.out.join(MAKING).join("new")
+    }
+
+    /// One more file.
+    ///
+    /// # Errors
+    /// A folder that cannot be written.
+    pub fn make(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.folder().join(name);
+        fs::write(&path, bytes).with_context(|| format!("{}\nhint: is there space?", path.display()))?;
+        self.add(name);
+        Ok(())
     }
 
     /// One more file, which has been put among the others.

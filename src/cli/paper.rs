@@ -100,7 +100,7 @@ pub fn run(args: PaperArgs) -> Result<ExitCode> {
             (execution.folder, execution.failed)
         }
     };
-    report::write_paper(&folder, &out, args.templates.as_deref())?;
+    report::write_paper(&folder, &out, args.templates.as_deref(), false)?;
     say!("{}", out.join("paper.md").display());
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

@@ -7,10 +7,10 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use super::{
-    folder::{Others, PDF, Ready},
+    folder::{Others, PDF, Ready, TEX_PDF},
     prose::{or_of_project, templates},
     typeset::{NoEngine, typeset},
 };
@@ -20,10 +20,13 @@ use crate::{
         self, Claims, Source,
         agree::{Agreement, Edition},
     },
-    compare, digest,
+    compare,
+    complaint::Complaint,
+    digest,
     evidence::Evidence,
     paper::{self, Templates},
     store::{self, Run},
+    typesetter::{Fault, SOURCE, Typesetter, pin},
 };
 
 #[derive(Debug, clap::Args)]
@@ -43,6 +46,9 @@ pub struct ReportArgs {
     /// Set the run beside this one: a copy of its records goes into the run folder, as its baseline
     #[arg(long, value_name = "DIR", conflicts_with = "check")]
     baseline: Option<PathBuf>,
+    /// Also have LaTeX's PDF made, paper-tex.pdf, by the TeX engine that is installed
+    #[arg(long, conflicts_with = "check")]
+    pub(super) tex: bool,
     /// Write nothing; exit 1 if the paper in --out is not what the records give
     #[arg(long)]
     check: bool,
@@ -88,7 +94,12 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
     }
     if args.check {
         let files = files(&folder, &templates(&folder, named)?, Some(&out))?;
-        let differences = differences(&out, &files)?;
+        let mut differences = differences(&out, &files)?;
+        match pdf_differs(&out, &files)? {
+            Pdf::Fine => {}
+            Pdf::Unchecked(why) => tell!("not checked: the bytes of {}: {why}", out.join(PDF).display()),
+            Pdf::Differs(line) => differences.push(line),
+        }
         for difference in &differences {
             say!("{difference}");
         }
@@ -99,18 +110,18 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
         tell!("hint: offprint report --run {} writes it anew", folder.display());
         return Ok(ExitCode::from(1));
     }
-    write_paper(&folder, &out, named)?;
+    write_paper(&folder, &out, named, args.tex)?;
     say!("{}", out.join("paper.md").display());
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the paper of `folder` into `out`; the PDF too, where a TeX engine is installed.
+/// Writes the paper of `folder` into `out`; the PDF too, where Typst is or can be fetched.
 ///
 /// # Errors
 /// A run folder that is none, prose that does not fit the claims, a folder that cannot be written.
-pub fn write_paper(folder: &Path, out: &Path, named: Option<&Path>) -> Result<()> {
+pub fn write_paper(folder: &Path, out: &Path, named: Option<&Path>, tex: bool) -> Result<()> {
     let templates = templates(folder, named)?;
-    write(out, &files(folder, &templates, None)?)?;
+    write(out, &files(folder, &templates, None)?, tex)?;
     keep(folder, &templates);
     Ok(())
 }
@@ -175,7 +186,7 @@ pub fn choose(out: &Path, results: &Path) -> Result<PathBuf> {
     bail!("{}: no complete run\nhint: offprint run STUDY makes one", results.display())
 }
 
-/// What in `out` is not as it should be, a line a file. Of the PDF, whose bytes are the TeX engine's, only the records are known.
+/// What in `out` is not as it should be, a line a file; of LaTeX's PDF, whose bytes are the engine's, only the records are known.
 fn differences(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for (name, expected) in files {
@@ -188,55 +199,124 @@ fn differences(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Stri
             Ok(_) => {}
         }
     }
-    for name in Others::of(out, &files.keys().cloned().chain([PDF.to_owned()]).collect())?.stale {
+    for name in Others::of(out, &files.keys().cloned().chain([PDF, TEX_PDF].map(str::to_owned)).collect())?.stale {
         found.push(format!("{}: it is of another paper; this one has no such file", out.join(name).display()));
     }
-    if let Ok(bytes) = fs::read(out.join(PDF))
+    if let Ok(bytes) = fs::read(out.join(TEX_PDF))
         && !pdf::is_of(&bytes, &records(files)?)
     {
-        found.push(format!("{}: it does not say that it is of these records", out.join(PDF).display()));
+        found.push(format!("{}: it does not say that it is of these records", out.join(TEX_PDF).display()));
     }
     Ok(found)
 }
 
+/// What is known of the PDF in a folder.
+enum Pdf {
+    Fine,
+    /// It says the right things; why its bytes were not looked at.
+    Unchecked(String),
+    /// In a line.
+    Differs(String),
+}
+
+/// Is the PDF in `out` the one that these files give? Nothing is fetched for that. There need not be one.
+fn pdf_differs(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<Pdf> {
+    let path = out.join(PDF);
+    let Ok(found) = fs::read(&path) else { return Ok(Pdf::Fine) };
+    if !is_set_from(&found, files)? {
+        let line = format!("{}: it does not say that it is of these records and this {SOURCE}", path.display());
+        return Ok(Pdf::Differs(line));
+    }
+    let Some(typesetter) = Typesetter::here()? else {
+        return Ok(Pdf::Unchecked(format!("{} is not on this machine; offprint report fetches it", pin())));
+    };
+    Ok(match typesetter.set(files) {
+        Ok(expected) if expected == found => Pdf::Fine,
+        Ok(expected) => Pdf::Differs(format!("{}: {}", path.display(), difference::first(&found, &expected))),
+        Err(Fault::Machine(error)) => Pdf::Unchecked(in_a_line(&error)),
+        Err(error) => return Err(error.into()),
+    })
+}
+
 /// Replaces the paper in `out`, and says what became of all that was there.
-pub(super) fn write(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
+pub(super) fn write(out: &Path, files: &BTreeMap<String, Vec<u8>>, tex: bool) -> Result<()> {
     let mut ready = Ready::write(out, files)?;
-    let typeset = typeset(&ready.folder(), &out.join("paper.tex"));
+    let set = Typesetter::obtain().map_err(Fault::Machine).and_then(|typesetter| typesetter.set(files));
     let mut kept = false;
-    if typeset.is_ok() {
-        ready.add(PDF);
-    } else if is_of_these(out, files) {
-        ready.keep(PDF)?;
-        kept = true;
+    match &set {
+        Ok(bytes) => ready.make(PDF, bytes)?,
+        Err(Fault::Machine(_))
+            if fs::read(out.join(PDF)).is_ok_and(|old| is_set_from(&old, files).unwrap_or(false)) =>
+        {
+            ready.keep(PDF)?;
+            kept = true;
+        }
+        Err(_) => {}
+    }
+    let typeset = tex.then(|| typeset(&ready.folder(), &out.join("paper.tex")));
+    let tex_kept = !matches!(typeset, Some(Ok(_))) && is_of_these(out, files);
+    if tex_kept {
+        ready.keep(TEX_PDF)?;
+    } else if matches!(typeset, Some(Ok(_))) {
+        ready.add(TEX_PDF);
     }
     let others = ready.put()?;
-    let pdf = out.join(PDF);
     for name in &others.stale {
         tell!("{}: removed; it was of another paper", out.join(name).display());
     }
     if let [_, ..] = others.foreign.as_slice() {
         tell!("{}: no part of the paper, left as it is: {}", out.display(), some(&others.foreign));
     }
-    match typeset {
-        Ok(engine) => tell!("{} (by {engine})", pdf.display()),
-        Err(error) if error.is::<NoEngine>() && kept => {
-            tell!("{}: kept; it is of these very files, and there is no TeX engine to make it again", pdf.display())
+    let pdf = out.join(PDF);
+    match set {
+        Ok(_) => tell!("{} (by {})", pdf.display(), pin()),
+        Err(Fault::Machine(error)) if kept => {
+            tell!("{}: kept; it is of these very files, and cannot be set again: {}", pdf.display(), in_a_line(&error));
         }
-        Err(error) if error.is::<NoEngine>() => tell!("no PDF: {error}"),
-        Err(error) => return Err(error),
+        Err(Fault::Machine(error)) => tell!("no PDF, everything else is made: {}", in_a_line(&error)),
+        Err(error) => {
+            let hint = format!("hint: all other files are written; the place is in {}", out.join(SOURCE).display());
+            return Err(anyhow!("{}: {error}\n{hint}", pdf.display()));
+        }
+    }
+    let lacking = files.get("paper.md").map_or(0, |text| paper::lacking(&String::from_utf8_lossy(text)));
+    if lacking > 0 && pdf.exists() {
+        tell!("{}: {lacking} characters that its fonts lack are written as code points, such as U+674E", pdf.display());
+    }
+    let pdf = out.join(TEX_PDF);
+    match typeset {
+        None => {}
+        Some(Ok(engine)) => tell!("{} (by {engine})", pdf.display()),
+        Some(Err(error)) if error.is::<NoEngine>() && tex_kept => {
+            tell!("{}: kept; it is of these very files, and there is no TeX engine to make it again", pdf.display());
+        }
+        Some(Err(error)) if error.is::<NoEngine>() => tell!("no {TEX_PDF}: {error}"),
+        Some(Err(error)) => return Err(error),
     }
     Ok(())
 }
 
-/// Is the PDF in `out` one that these files give? So it is if it is of their records, and what TeX reads is what it was.
+/// Does a PDF say that it is set from these files?
+fn is_set_from(pdf: &[u8], files: &BTreeMap<String, Vec<u8>>) -> Result<bool> {
+    let source = files.get(SOURCE).map(|source| digest::sha256_hex(source)).unwrap_or_default();
+    Ok(pdf::is_set_from(pdf, &records(files)?, &source))
+}
+
+/// Is LaTeX's PDF in `out` one that these files give? So it is if it is of their records, and what TeX reads is what it was.
 fn is_of_these(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> bool {
     let read = |(name, _): &(&String, &Vec<u8>)| {
         name.as_str() == "paper.tex" || name.as_str() == "claims.json" || name.starts_with("figures/")
     };
     let same = |(name, bytes): (&String, &Vec<u8>)| fs::read(out.join(name)).is_ok_and(|found| found == *bytes);
     files.iter().filter(read).all(same)
-        && fs::read(out.join(PDF)).is_ok_and(|bytes| pdf::is_of(&bytes, &records(files).unwrap_or_default()))
+        && fs::read(out.join(TEX_PDF)).is_ok_and(|bytes| pdf::is_of(&bytes, &records(files).unwrap_or_default()))
+}
+
+/// An error with its way out, for a program that goes on.
+fn in_a_line(error: &anyhow::Error) -> String {
+    let Complaint { causes, hint } = Complaint::from(error);
+    let line = causes.into_iter().chain(hint).collect::<Vec<_>>().join("; ");
+    line.replace('\n', " ")
 }
 
 /// SHA-256 of the records that the paper is made from.

@@ -1,10 +1,10 @@
-//! `paper.tex` in a folder -> `paper.pdf` beside it, by the TeX engine that is installed.
+//! `paper.tex` in a folder -> `paper-tex.pdf` beside it, by the TeX engine that is installed.
 
 use std::{fs, io::ErrorKind, path::Path, process::Command};
 
 use anyhow::{Context, Result, ensure};
 
-use super::folder::PDF;
+use super::folder::TEX_PDF;
 
 /// There is no TeX engine.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,6 @@ pub fn typeset(folder: &Path, shown: &Path) -> Result<&'static str> {
         shown.display(),
         errors.join("; ")
     );
-    fs::rename(made.join(PDF), folder.join(PDF)).context(PDF)?;
+    fs::rename(made.join("paper.pdf"), folder.join(TEX_PDF)).context(TEX_PDF)?;
     Ok(engine)
 }

@@ -86,7 +86,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode> {
         if changed.elapsed() >= QUIET
             && let Some(Made { templates, files }) = unwritten.take()
         {
-            match write(out, &files) {
+            match write(out, &files, args.tex) {
                 Ok(()) => keep(run, &templates),
                 Err(error) => super::complain(&error),
             }
@@ -95,7 +95,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode> {
     }
     // What was made last is not lost.
     if let Some(Made { templates, files }) = unwritten {
-        write(out, &files)?;
+        write(out, &files, args.tex)?;
         keep(run, &templates);
     }
     Ok(ExitCode::SUCCESS)

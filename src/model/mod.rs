@@ -59,9 +59,9 @@ pub enum Progress {
     Bytes { file: String, done: u64, total: u64 },
 }
 
-/// The folder that fetched models are kept in: `OFFPRINT_CACHE`, or `.cache` of the working folder; `models` inside it.
+/// The folder that fetched models are kept in.
 pub fn cache_dir() -> PathBuf {
-    std::env::var_os("OFFPRINT_CACHE").map_or_else(|| PathBuf::from(".cache"), PathBuf::from).join("models")
+    crate::cache::folder().join("models")
 }
 
 /// Makes sure that the checkpoint is on this machine, whole, and opens it.

@@ -1,4 +1,4 @@
-//! A run -> every file of its paper but the PDF, whose bytes are the TeX engine's. Pure: the same run and templates give
+//! A run -> every file of its paper but the PDFs, which other programs set. Pure: the same run and templates give
 //! the same bytes, on any machine.
 
 use std::collections::BTreeMap;
@@ -35,6 +35,7 @@ pub fn files(
         ("paper.html".to_owned(), paper.html.into_bytes()),
         ("claims.json".to_owned(), claims.to_json()?.into_bytes()),
     ]);
+    files.extend(paper.typst.map(|typst| ("paper.typ".to_owned(), typst.into_bytes())));
     Ok(files)
 }
 

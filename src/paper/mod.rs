@@ -1,6 +1,6 @@
-//! Templates + claims + figures -> Markdown, LaTeX, HTML. The only door for a number into prose. Knows nothing of MLX.
+//! Templates + claims + figures -> Markdown, LaTeX, HTML, Typst. The only door for a number into prose. Knows nothing of MLX.
 //!
-//! The prose has one source: the sections are rendered once to Markdown; LaTeX and HTML are made from that Markdown,
+//! The prose has one source: the sections are rendered once to Markdown; the others are made from that Markdown,
 //! parsed. So the formats cannot say different things.
 
 mod context;
@@ -18,6 +18,7 @@ mod references;
 mod tabular;
 mod templates;
 mod width;
+mod typst;
 
 use std::collections::BTreeMap;
 
@@ -28,6 +29,12 @@ use pulldown_cmark::{Event, Options, Parser};
 use serde::Serialize;
 pub use templates::{Found, Templates};
 use tera::{Context, Delimiters, Tera};
+pub use typst::lacking;
+#[cfg(test)]
+pub(crate) use {
+    prose::{escape, seen},
+    typst::{bodies, written},
+};
 
 use crate::claims::{Claims, Id};
 use layout::Layout;
@@ -35,12 +42,14 @@ use numbering::Numbered;
 use people::People;
 use references::References;
 
-/// The paper in its three text formats.
+/// The paper in its text formats.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paper {
     pub markdown: String,
     pub latex: String,
     pub html: String,
+    /// What the PDF is made of; templates of bundles up to 0.2 have no skin for it.
+    pub typst: Option<String>,
 }
 
 /// Renders the paper. `figures` are SVG bytes by id.
@@ -65,7 +74,24 @@ pub fn render(
             html::escape,
             [&html::body(&body, figures), ""],
         )?,
+        typst: typst(templates, &front, split_abstract(&body).into(), figures)?,
     })
+}
+
+/// For Typst, in the skin that there is. One of somebody else's is looked at as it will be read, filled.
+fn typst(
+    templates: &Templates,
+    front: &Front,
+    texts: [&str; 2],
+    figures: &BTreeMap<String, Vec<u8>>,
+) -> Result<Option<String>> {
+    let Ok(template) = templates.get(typst::SKIN) else { return Ok(None) };
+    let [abstract_, rest] = typst::bodies(texts, figures);
+    let filled = skin("paper.typ", template, front, typst::literal, [&abstract_, &rest])?;
+    if Templates::built_in().get(typst::SKIN)? != template {
+        typst::check(&filled).with_context(|| format!("templates/{}, filled", typst::SKIN))?;
+    }
+    Ok(Some(filled))
 }
 
 /// Another document in the paper's skins, e.g. a reviewer's report.

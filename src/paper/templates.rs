@@ -25,7 +25,10 @@ macro_rules! built_in {
 }
 
 /// What every paper needs and a project may replace: looks.
-const SKINS: [(&str, &str); 3] = built_in!["templates/": "skins/paper.html", "skins/paper.md", "skins/paper.tex"];
+const SKINS: [(&str, &str); 4] =
+    built_in!["templates/": "skins/paper.html", "skins/paper.md", "skins/paper.tex", "skins/paper.typ"];
+/// Those that every paper has. Of before 0.3 there is none for Typst.
+const NEEDED: [&str; 5] = [PROSE, REFERENCES, "skins/paper.html", "skins/paper.md", "skins/paper.tex"];
 
 /// The short, neutral paper that a study has which has none of its own.
 const STARTER: [(&str, &str); 8] = built_in!["src/project/starter/templates/":
@@ -164,9 +167,7 @@ impl Templates {
     }
 
     fn check(&self) -> Result<()> {
-        for path in [PROSE, REFERENCES].into_iter().chain(SKINS.map(|(path, _)| path)) {
-            self.get(path)?;
-        }
+        NEEDED.into_iter().try_for_each(|path| self.get(path).map(drop))?;
         let bytes: usize = self.files.values().map(String::len).sum();
         ensure!(
             self.files.len() <= MOST_FILES && bytes <= MOST_BYTES,

@@ -6,12 +6,13 @@ use super::*;
 
 const STUDY: &str = include_str!("../../config/fake.yaml");
 
-/// Reports into `out`, with nothing but `path` to find a TeX engine in.
+/// Reports into `out`, with nothing but `path` to find programs in: neither Python, which Typst needs, nor a TeX engine.
 fn report_with(path: &Path, out: &Path, more: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_offprint"))
         .args(["report", "--out", out.to_str().unwrap()])
         .args(more)
         .env("PATH", path)
+        .env_remove("PYTHON")
         .output()
         .unwrap()
 }
@@ -58,21 +59,55 @@ fn a_pdf_that_cannot_be_made_again_goes() {
     assert!(report_with(&nothing, &out, &["--run", &run, "--check"]).status.success());
 }
 
-/// A checkout keeps its PDF on a machine without TeX as long as nothing that TeX reads has changed.
-#[test]
-fn a_pdf_of_these_very_files_stays_and_of_others_goes() {
-    let (folder, nothing, out, run) = paper();
+/// SHA-256 of the records that the paper in `out` is made from, and that of its source for Typst.
+fn digests(out: &Path) -> (String, String) {
     let claims: serde_json::Value = serde_json::from_slice(&fs::read(out.join("claims.json")).unwrap()).unwrap();
-    let pdf = format!("%PDF-1.5 /OffprintRecords ({})", claims["source"]["sha256"].as_str().unwrap());
+    let source = offprint::digest::sha256_file(&out.join("paper.typ")).unwrap();
+    (claims["source"]["sha256"].as_str().unwrap().to_owned(), source)
+}
+
+/// A checkout keeps its PDF on a machine without Python as long as it is set from the very same source.
+#[test]
+fn a_pdf_of_this_very_source_stays_and_of_others_goes() {
+    let (folder, nothing, out, run) = paper();
+    let (records, source) = digests(&out);
+    let pdf = format!("%PDF-1.7 <</Subject(OffprintRecords {records} OffprintSource {source})>>");
     fs::write(out.join("paper.pdf"), &pdf).unwrap();
     let made = report_with(&nothing, &out, &["--run", &run]);
     assert!(said(&made).contains("paper.pdf: kept"), "{}", said(&made));
     assert_eq!(fs::read_to_string(out.join("paper.pdf")).unwrap(), pdf);
+    let checked = report_with(&nothing, &out, &["--run", &run, "--check"]);
+    assert!(checked.status.success() && said(&checked).contains("not checked: the bytes of"), "{}", said(&checked));
 
+    // Of the same records, and an older text.
+    fs::write(out.join("paper.pdf"), pdf.replace(&source, &"ab".repeat(32))).unwrap();
+    assert_eq!(report_with(&nothing, &out, &["--run", &run, "--check"]).status.code(), Some(1));
+    let made = report_with(&nothing, &out, &["--run", &run]);
+    assert!(made.status.success() && said(&made).contains("paper.pdf: removed"), "{}", said(&made));
+
+    fs::write(out.join("paper.pdf"), &pdf).unwrap();
     let other = super::run(folder.path(), &STUDY.replace("0.7", "0.8"));
     let made = report_with(&nothing, &out, &["--run", other.to_str().unwrap()]);
     assert!(made.status.success() && said(&made).contains("paper.pdf: removed"), "{}", said(&made));
     assert!(!out.join("paper.pdf").exists());
+}
+
+#[test]
+fn latex_s_pdf_is_made_where_it_is_asked_for_and_stays_while_it_is_this_paper_s() {
+    let (folder, nothing, out, run) = paper();
+    let pdf = format!("%PDF-1.5 /OffprintRecords ({})", digests(&out).0);
+    let made = report_with(&nothing, &out, &["--run", &run, "--tex"]);
+    assert!(made.status.success() && said(&made).contains("no paper-tex.pdf: neither latexmk nor"), "{}", said(&made));
+    fs::write(out.join("paper-tex.pdf"), &pdf).unwrap();
+    for more in [&["--tex"] as &[&str], &[], &["--check"]] {
+        let made = report_with(&nothing, &out, &[&["--run", &run], more].concat());
+        assert!(made.status.success(), "{}", said(&made));
+        assert_eq!(fs::read_to_string(out.join("paper-tex.pdf")).unwrap(), pdf);
+    }
+    let other = super::run(folder.path(), &STUDY.replace("0.7", "0.8"));
+    let made = report_with(&nothing, &out, &["--run", other.to_str().unwrap()]);
+    assert!(made.status.success() && said(&made).contains("paper-tex.pdf: removed"), "{}", said(&made));
+    assert!(!out.join("paper-tex.pdf").exists());
 }
 
 #[cfg(unix)]
@@ -80,18 +115,18 @@ fn a_pdf_of_these_very_files_stays_and_of_others_goes() {
 fn a_paper_that_tex_refuses_is_written_without_the_old_pdf() {
     use std::os::unix::fs::PermissionsExt;
     let (_folder, programs, out, run) = paper();
-    fs::write(out.join("paper.pdf"), "old").unwrap();
+    fs::write(out.join("paper-tex.pdf"), "old").unwrap();
     let markdown = fs::read(out.join("paper.md")).unwrap();
     fs::write(out.join("paper.md"), "old").unwrap();
     let latexmk = programs.join("latexmk");
     fs::write(&latexmk, "#!/bin/sh\necho '! I can do no more.'\nexit 1\n").unwrap();
     fs::set_permissions(&latexmk, fs::Permissions::from_mode(0o755)).unwrap();
-    let made = report_with(&programs, &out, &["--run", &run]);
+    let made = report_with(&programs, &out, &["--run", &run, "--tex"]);
     assert_eq!(made.status.code(), Some(2));
     let told = said(&made);
-    assert!(told.contains("paper.pdf: removed") && told.contains("! I can do no more."), "{told}");
+    assert!(told.contains("paper-tex.pdf: removed") && told.contains("! I can do no more."), "{told}");
     assert!(told.contains(out.join("paper.tex").to_str().unwrap()), "{told}");
-    assert!(!out.join("paper.pdf").exists() && !out.join(".offprint-making").exists());
+    assert!(!out.join("paper-tex.pdf").exists() && !out.join(".offprint-making").exists());
     assert_eq!(fs::read(out.join("paper.md")).unwrap(), markdown);
 }
 
@@ -109,7 +144,7 @@ fn figures_and_tables_of_another_study_go_and_what_is_the_users_stays() {
         fs::write(out.join(name), name).unwrap();
     }
     let checked = report_with(&nothing, &out, &["--run", &run, "--check"]);
-    let (stdout, expected) = (String::from_utf8_lossy(&checked.stdout), ours.len() - 4);
+    let (stdout, expected) = (String::from_utf8_lossy(&checked.stdout), ours.len() - 5);
     assert_eq!((checked.status.code(), stdout.lines().count()), (Some(1), expected), "{stdout}");
     assert!(stdout.contains("tables/old_cells.csv: it is of another paper"), "{stdout}");
 

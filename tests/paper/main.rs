@@ -9,6 +9,7 @@ mod people;
 mod published;
 mod systems;
 mod typeset;
+mod typst;
 
 use std::{
     fs,

@@ -49,11 +49,17 @@ pub fn complaints(log: &str) -> Vec<String> {
 /// A committed execution. What this checkout has measured since, and the paper that it has written of that, is another matter.
 const RUN: &str = "results/smollm2/20261126T114313Z";
 
-/// Its paper, made again in a folder of its own and not yet typeset: `report` is to find no TeX.
+/// Its paper, made again in a folder of its own and not yet typeset: `report` is to find no program.
 fn committed() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut report = Command::new(env!("CARGO_BIN_EXE_offprint"));
-    let output = report.args(["report", "--run", RUN, "--out"]).arg(folder.path()).env("PATH", "").output().unwrap();
+    let output = report
+        .args(["report", "--run", RUN, "--out"])
+        .arg(folder.path())
+        .env("PATH", "")
+        .env_remove("PYTHON")
+        .output()
+        .unwrap();
     assert!(output.status.success() && !folder.path().join("paper.pdf").exists(), "{}", said(&output));
     folder
 }
