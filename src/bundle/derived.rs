@@ -239,9 +239,14 @@ impl Derived {
         }
         let checked = "its digest, and that it names these records and this paper.typ, were checked";
         // What the templates give, and nothing that a stranger put into the bundle, is set here.
-        let own: Files = made.iter().filter_map(|(path, bytes)| Some((path.strip_prefix(PAPER)?.to_owned(), bytes.clone()))).collect();
+        let own: Files = made
+            .iter()
+            .filter_map(|(path, bytes)| Some((path.strip_prefix(PAPER)?.to_owned(), bytes.clone())))
+            .collect();
         if own.get(SOURCE).is_none_or(|own| digest::sha256_hex(own) != *source) {
-            return self.unchecked.push(format!("{PDF}: not set again, as this version makes another {SOURCE}; {checked}"));
+            return self
+                .unchecked
+                .push(format!("{PDF}: not set again, as this version makes another {SOURCE}; {checked}"));
         }
         let set = match Typesetter::here() {
             Ok(Some(typesetter)) => typesetter.set(&own),

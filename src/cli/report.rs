@@ -201,7 +201,9 @@ fn write(out: &Path, files: &BTreeMap<String, Vec<u8>>, tex: bool) -> Result<()>
     let mut kept = false;
     match &set {
         Ok(bytes) => ready.make(PDF, bytes)?,
-        Err(Fault::Machine(_)) if fs::read(out.join(PDF)).is_ok_and(|old| is_set_from(&old, files).unwrap_or(false)) => {
+        Err(Fault::Machine(_))
+            if fs::read(out.join(PDF)).is_ok_and(|old| is_set_from(&old, files).unwrap_or(false)) =>
+        {
             ready.keep(PDF)?;
             kept = true;
         }

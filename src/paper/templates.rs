@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::typst;
+
 /// The texts that the paper is made from, by path under `templates/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Templates {
@@ -87,6 +89,9 @@ impl Templates {
             "templates/: expected at most {MOST_FILES} files of {MOST_BYTES} bytes, found {} of {bytes}",
             self.files.len()
         );
+        if let Some(skin) = self.files.get(typst::SKIN) {
+            typst::check_skin(skin).with_context(|| format!("templates/{}", typst::SKIN))?;
+        }
         for (path, text) in &self.files {
             check_brackets(text).with_context(|| format!("templates/{path}"))?;
             let [open, close] = if path.starts_with("skins/") { ["<%", "%>"] } else { ["{%", "%}"] };

@@ -35,11 +35,70 @@ fn typst(markdown: &str) -> String {
 /// Texts of what Typst could take for its own, of what hides, and of all writings.
 fn hostile(count: usize) -> Vec<String> {
     const PIECES: [&str; 64] = [
-        "#", "$", "`", "```", "*", "_", "\\", "\\u{41}", "\"", "'", "<a>", "@ref", "[", "]", "//", "/*", "*/", "---", "-?", "...",
-        "~", "=", "== ", "- ", "+ ", "1. ", "/ a: b", "http://x.y/z?q=1", "#import \"x\"", "#include \"/etc/passwd\"",
-        "#read(\"/etc/passwd\")", "#eval(\"1\")", "$x$", "a", "b", " ", "  ", ".", "!", "(", ")", "{", "}", ";", ":", "&", "|", "^",
-        "%", ",", "é", "e\u{301}", "\u{a0}", "\u{2028}", "\u{200b}", "\u{202e}", "\u{200f}", "\0", "\u{1b}", "\u{7f}", "\u{feff}",
-        "李", "😀", "abcdefghijklmnopqrstuvwxyz0123456789",
+        "#",
+        "$",
+        "`",
+        "```",
+        "*",
+        "_",
+        "\\",
+        "\\u{41}",
+        "\"",
+        "'",
+        "<a>",
+        "@ref",
+        "[",
+        "]",
+        "//",
+        "/*",
+        "*/",
+        "---",
+        "-?",
+        "...",
+        "~",
+        "=",
+        "== ",
+        "- ",
+        "+ ",
+        "1. ",
+        "/ a: b",
+        "http://x.y/z?q=1",
+        "#import \"x\"",
+        "#include \"/etc/passwd\"",
+        "#read(\"/etc/passwd\")",
+        "#eval(\"1\")",
+        "$x$",
+        "a",
+        "b",
+        " ",
+        "  ",
+        ".",
+        "!",
+        "(",
+        ")",
+        "{",
+        "}",
+        ";",
+        ":",
+        "&",
+        "|",
+        "^",
+        "%",
+        ",",
+        "é",
+        "e\u{301}",
+        "\u{a0}",
+        "\u{2028}",
+        "\u{200b}",
+        "\u{202e}",
+        "\u{200f}",
+        "\0",
+        "\u{1b}",
+        "\u{7f}",
+        "\u{feff}",
+        "李",
+        "😀",
+        "abcdefghijklmnopqrstuvwxyz0123456789",
     ];
     let mut random = SplitMix64(7);
     let mut text = || {
@@ -80,7 +139,8 @@ fn hostile_text_comes_out_as_it_went_in() {
     let said = set(&format!("{OK}{}", calls.concat())).map(|pdf| pdf.len());
     assert!(said.is_ok(), "{said:?}");
     // Raw, as an author's own prose may have it: whatever Markdown makes of that, it is set.
-    let raw: String = texts.iter().map(|text| typst(&format!("x{}x", text.replace('\u{2028}', "\n\n"))) + "\n\n").collect();
+    let raw: String =
+        texts.iter().map(|text| typst(&format!("x{}x", text.replace('\u{2028}', "\n\n"))) + "\n\n").collect();
     let said = set(&raw).map(|pdf| pdf.len());
     assert!(said.is_ok(), "{said:?}");
     // The comparison sees a difference.
@@ -92,7 +152,9 @@ fn hostile_text_comes_out_as_it_went_in() {
 fn a_cell_of_thirty_thousand_characters_is_whole() {
     let words = "several words of a long answer, ".repeat(1_000);
     for long in [words, "x".repeat(30_000), "李".repeat(6_000)] {
-        let table = format!("<a id=\"table-x\"></a>**Table 1.** Of it.\n\n| a | b | c |\n|---|--:|---|\n| 1 | 2 | {long}[end](#end) |\n");
+        let table = format!(
+            "<a id=\"table-x\"></a>**Table 1.** Of it.\n\n| a | b | c |\n|---|--:|---|\n| 1 | 2 | {long}[end](#end) |\n"
+        );
         let [body, _] = bodies([&format!("{table}\n\n<a id=\"end\"></a>\n"), ""], &BTreeMap::new());
         // Where the last word stands: many pages on, and on the page.
         let check = "#show link: it => [#it#metadata(none)<last>]\n#set page(height: 20cm, width: 16cm, margin: 2cm)\n";
@@ -129,7 +191,8 @@ fn nothing_outside_of_its_folder_is_read_or_fetched() {
 
 #[test]
 fn a_program_that_runs_away_is_ended() {
-    let endless = document("#let f(n, s) = if n == 0 { 1 } else { f(n - 1, s + \"a\") + f(n - 1, s + \"b\") }\n#f(40, \"\")");
+    let endless =
+        document("#let f(n, s) = if n == 0 { 1 } else { f(n - 1, s + \"a\") + f(n - 1, s + \"b\") }\n#f(40, \"\")");
     let said = typesetter().set_within(&endless, Duration::from_secs(2)).map(|pdf| pdf.len()).unwrap_err();
     assert!(matches!(&said, Fault::Limit(said) if said.contains("after 2 s")), "{said}");
     #[cfg(target_os = "linux")]

@@ -116,6 +116,9 @@ fn a_pdf_is_set_again_and_a_byte_of_it_is_seen() {
     let nothing = folder.path().join("empty");
     let said = verify(&archive, &nothing);
     let text = String::from_utf8(said.stderr).unwrap();
-    assert!(said.status.success() && text.contains("data/paper/paper.pdf: not set again: typst==0.15.2 is not"), "{text}");
+    assert!(
+        said.status.success() && text.contains("data/paper/paper.pdf: not set again: typst==0.15.2 is not"),
+        "{text}"
+    );
     assert!(!nothing.exists());
 }

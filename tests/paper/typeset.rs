@@ -53,7 +53,13 @@ const RUN: &str = "results/smollm2/20261126T114313Z";
 fn committed() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut report = Command::new(env!("CARGO_BIN_EXE_offprint"));
-    let output = report.args(["report", "--run", RUN, "--out"]).arg(folder.path()).env("PATH", "").env_remove("PYTHON").output().unwrap();
+    let output = report
+        .args(["report", "--run", RUN, "--out"])
+        .arg(folder.path())
+        .env("PATH", "")
+        .env_remove("PYTHON")
+        .output()
+        .unwrap();
     assert!(output.status.success() && !folder.path().join("paper.pdf").exists(), "{}", said(&output));
     folder
 }

@@ -18,7 +18,10 @@ fn the_same_records_give_the_same_pdf_on_any_day_in_any_place_and_language() {
     let folder = tempfile::tempdir().unwrap();
     let places = [
         ("a", [("TZ", "Pacific/Kiritimati"), ("LANG", "C"), ("LC_ALL", "C"), ("RAYON_NUM_THREADS", "1")]),
-        ("b and ü", [("TZ", "America/Adak"), ("LANG", "tr_TR.UTF-8"), ("LC_ALL", "tr_TR.UTF-8"), ("SOURCE_DATE_EPOCH", "7")]),
+        (
+            "b and ü",
+            [("TZ", "America/Adak"), ("LANG", "tr_TR.UTF-8"), ("LC_ALL", "tr_TR.UTF-8"), ("SOURCE_DATE_EPOCH", "7")],
+        ),
     ];
     let pdfs = places.map(|(name, variables)| {
         let out = folder.path().join(name);
@@ -70,7 +73,10 @@ fn without_a_network_there_is_a_paper_without_a_pdf() {
     assert_eq!(told.lines().count(), 1, "{told}");
     let made = report_as(&out, &run, &[("OFFPRINT_TYPST", wheels)], &[]);
     let told = said(&made);
-    assert!(made.status.success() && told.contains("OFFPRINT_TYPST: ") && told.contains("pip install --target"), "{told}");
+    assert!(
+        made.status.success() && told.contains("OFFPRINT_TYPST: ") && told.contains("pip install --target"),
+        "{told}"
+    );
 }
 
 #[test]
