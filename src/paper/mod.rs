@@ -87,7 +87,7 @@ fn typst(
 ) -> Result<Option<String>> {
     let Ok(template) = templates.get(typst::SKIN) else { return Ok(None) };
     let [abstract_, rest] = typst::bodies(texts, figures);
-    let filled = skin("paper.typ", template, front, typst::literal, [&abstract_, &rest])?;
+    let filled = skin("paper.typ", template, front, typst::value, [&abstract_, &rest])?;
     if Templates::built_in().get(typst::SKIN)? != template {
         typst::check(&filled).with_context(|| format!("templates/{}, filled", typst::SKIN))?;
     }

@@ -12,6 +12,8 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
+use super::typst;
+
 /// The texts that the paper is made from, by path under `templates/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Templates {
@@ -174,6 +176,9 @@ impl Templates {
             "templates/: expected at most {MOST_FILES} files of {MOST_BYTES} bytes, found {} of {bytes}",
             self.files.len()
         );
+        if let Some(skin) = self.files.get(typst::SKIN) {
+            typst::check_skin(skin).with_context(|| format!("templates/{}", typst::SKIN))?;
+        }
         self.files.iter().try_for_each(|(path, text)| sandbox::check(path, text))
     }
 }

@@ -85,7 +85,9 @@ def prove(known):
         for c in map(chr, random.choices([code for code in near if code in set(known)], k=random.randint(1, 14))):
             if not unicodedata.category(c).startswith("M"):
                 letter = c
-            elif letter is None or not letter.isalpha() or not (0x300 <= ord(c) < 0x370 or ord(c) >> 7 == ord(letter) >> 7):
+            elif letter is None or not letter.isalpha() or ord(letter) >= 0x2000:
+                continue
+            elif not (0x300 <= ord(c) < 0x370 or ord(c) >> 7 == ord(letter) >> 7):
                 continue
             text += c
         texts.append(text or "a")

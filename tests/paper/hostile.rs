@@ -65,9 +65,9 @@ fn hostile_text_is_text_in_every_format() {
     let folder = tempfile::tempdir().unwrap();
     let paper = report(folder.path(), &hostile(folder.path()));
     let read = |name: &str| fs::read_to_string(paper.join(name)).unwrap();
-    let (markdown, html, latex) = (read("paper.md"), read("paper.html"), read("paper.tex"));
+    let (markdown, html, latex, typst) = (read("paper.md"), read("paper.html"), read("paper.tex"), read("paper.typ"));
 
-    for (format, text) in [("md", &markdown), ("html", &html), ("tex", &latex)] {
+    for (format, text) in [("md", &markdown), ("html", &html), ("tex", &latex), ("typ", &typst)] {
         let hidden: Vec<char> = text
             .chars()
             .filter(|c| (c.is_control() && *c != '\n') || "\u{202e}\u{2066}\u{200f}\u{feff}\u{e000}".contains(*c))
@@ -80,6 +80,7 @@ fn hostile_text_is_text_in_every_format() {
         (&markdown, "\\{\\{ 7\\*7 \\}\\} \\{% raw %\\}"),
         (&html, "{{ 7*7 }} {% raw %}"),
         (&latex, "\\{\\{ 7{*}7 \\}\\} \\{\\% raw \\%\\}"),
+        (&typst, "{{ 7*7 }} {% raw %}"),
     ] {
         assert!(text.matches(written).count() >= 3, "{written} is not there");
     }
@@ -164,6 +165,13 @@ fn hostile_text_is_text_in_every_format() {
     }
     assert_eq!(latex.matches("\\end{document}").count(), 1);
     assert!(latex.contains("\\textbackslash{}"));
+
+    // Typst has set it, which it does where all is in order, and has read nothing.
+    let pdf = fs::read(paper.join("paper.pdf")).unwrap();
+    assert!(pdf.starts_with(b"%PDF-1.7") && !pdf.windows(7).any(|window| window == b"root:x:"));
+    if let Some(folder) = std::env::var_os("OFFPRINT_SHOW") {
+        fs::write(Path::new(&folder).join("hostile-typst.pdf"), &pdf).unwrap();
+    }
     if typeset::latexmk() {
         let log = typeset::log(&paper);
         // A file that TeX reads stands in the log after a bracket; a line that it complains of is quoted there.

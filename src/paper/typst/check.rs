@@ -44,6 +44,24 @@ pub(in crate::paper) fn check(source: &str) -> Result<()> {
     Ok(())
 }
 
+/// The same of a skin that is not filled yet, as far as that can be seen: what it says without its tags.
+///
+/// # Errors
+/// As [`check`].
+pub(in crate::paper) fn check_skin(template: &str) -> Result<()> {
+    let (mut source, mut rest) = (String::with_capacity(template.len()), template);
+    let tags = [("<%", "%>"), ("<<", ">>"), ("<#", "#>")];
+    let first = |text: &str| tags.iter().filter_map(|(open, close)| Some((text.find(open)?, *close))).min();
+    while let Some((at, close)) = first(rest) {
+        let end = rest[at..].find(close).map_or(rest.len(), |length| at + length + close.len());
+        source += &rest[..at];
+        // So that lines keep their numbers.
+        source.extend(rest[at..end].chars().filter(|c| *c == '\n'));
+        rest = &rest[end..];
+    }
+    check(&(source + rest))
+}
+
 /// All nodes with their places and parents, without calling itself: text may nest deeper than a stack is.
 fn nodes(root: &SyntaxNode) -> Vec<(usize, &SyntaxNode, Option<&SyntaxNode>)> {
     let (mut open, mut found) = (vec![(0, root, None)], Vec::new());
@@ -192,6 +210,39 @@ mod tests {
             assert!(error.starts_with("line ") && error.contains("\nhint: "), "{source}: {error}");
         }
         assert!(check("a\n\n#read(\"x\")").unwrap_err().to_string().starts_with("line 3: `read`"));
+    }
+
+    #[test]
+    fn a_skin_is_looked_at_before_it_is_filled_and_after() {
+        check_skin(include_str!("../../../templates/skins/paper.typ")).unwrap();
+        for skin in ["#let a = << title >>\n#re<# #>ad(\"x\")", "<% if real %>\n#read(\"x\")<% endif %>"] {
+            assert!(check_skin(skin).unwrap_err().to_string().starts_with("line 2: `read`"));
+        }
+        // What only some values bring to light.
+        let hidden = "<% if not real %>/*<% endif %>#read(\"x\")<% if not real %>*/<% endif %>";
+        let templates = |skin: &str| {
+            let mut files = crate::paper::Templates::own().files().clone();
+            files.insert(super::super::SKIN.to_owned(), skin.to_owned());
+            crate::paper::Templates::from_files(files)
+        };
+        assert!(templates("#read(\"x\")").unwrap_err().to_string().contains("skins/paper.typ"));
+        let front = crate::paper::Front {
+            title: String::new(),
+            authors: String::new(),
+            people: crate::paper::People::default(),
+            keywords: String::new(),
+            date: String::new(),
+            source: String::new(),
+            records: String::new(),
+            command: String::new(),
+            real: true,
+            warning: String::new(),
+        };
+        let said = crate::paper::typst(&templates(hidden).unwrap(), &front, ["", ""], &Default::default());
+        assert!(format!("{:#}", said.unwrap_err()).contains("`read`"));
+        let none =
+            crate::paper::typst(&templates("#text[<< rest >>]").unwrap(), &front, ["", "x"], &Default::default());
+        assert_eq!(none.unwrap().unwrap().trim(), "#text[#\"x\";\n\n]");
     }
 
     #[test]

@@ -53,10 +53,12 @@ pub fn counted(text: &str) -> (String, usize) {
     (out, lacking)
 }
 
-/// Is the mark for all letters, or of the letter's own writing?
+/// Is the mark for all letters, or of the letter's own writing? Letters of formulas, from U+2000 on, are of another font.
 fn carries(letter: char, mark: char) -> bool {
     let block = |c: char| c as u32 >> 7;
-    letter.is_alphabetic() && (('\u{300}'..='\u{36f}').contains(&mark) || block(letter) == block(mark))
+    letter.is_alphabetic()
+        && letter < '\u{2000}'
+        && (('\u{300}'..='\u{36f}').contains(&mark) || block(letter) == block(mark))
 }
 
 #[cfg(test)]

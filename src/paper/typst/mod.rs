@@ -7,7 +7,7 @@ mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) use check::check;
+pub(super) use check::{check, check_skin};
 #[cfg(test)]
 pub(crate) use glyphs::written;
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Tag, TagEnd};
@@ -224,8 +224,13 @@ impl<'a> Writer<'a> {
 }
 
 /// A text as a string literal of Typst, on one line; characters that its fonts lack are written as their code points.
-pub(super) fn literal(text: &str) -> String {
+fn literal(text: &str) -> String {
     quoted(&glyphs::written(text))
+}
+
+/// Text that somebody else wrote, likewise, for a skin.
+pub(super) fn value(text: &str) -> String {
+    literal(&text.chars().map(super::prose::seen).collect::<String>())
 }
 
 fn quoted(text: &str) -> String {
