@@ -9,7 +9,7 @@ use super::{
 };
 
 /// Widths are of faces that are wide already; this much more is for what no count of letters knows.
-const SPARE: f64 = 1.03;
+const SPARE: f64 = 1.01;
 /// Ems of a column of prose below which its lines are tiresome.
 const COMFORTABLE: f64 = 15.0;
 /// Parts of a table that may wait for a page together.

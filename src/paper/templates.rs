@@ -165,6 +165,7 @@ mod tests {
     #[test]
     fn every_file_under_templates_is_built_in() {
         let mut found = Vec::new();
+        // Skins of venues are no part of a paper's own templates: bundles have none of them.
         for folder in ["templates", "templates/sections", "templates/skins"] {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
