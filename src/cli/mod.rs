@@ -22,6 +22,7 @@ pub mod compare;
 mod compile;
 mod conditions;
 pub mod doctor;
+mod docx;
 pub mod explain;
 mod folder;
 mod forecast;

@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use super::{
+    docx,
     folder::{Others, PDF, Ready},
     typeset::{NoEngine, typeset},
 };
@@ -42,6 +43,9 @@ pub struct ReportArgs {
     /// Write nothing; exit 1 if the paper in --out is not what the records give
     #[arg(long)]
     check: bool,
+    /// Also write paper.docx, by pandoc
+    #[arg(long, conflicts_with = "check")]
+    docx: bool,
 }
 
 /// Writes or checks the paper.
@@ -69,6 +73,13 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
         return Ok(ExitCode::from(1));
     }
     write(&args.out, &files(&folder, None)?)?;
+    if args.docx {
+        let file = args.out.join(docx::DOCX);
+        match docx::make(&args.out)? {
+            Some(()) => tell!("{} (by pandoc)", file.display()),
+            None => tell!("no {}: pandoc is not installed; everything else is made", docx::DOCX),
+        }
+    }
     say!("{}", args.out.join("paper.md").display());
     Ok(ExitCode::SUCCESS)
 }

@@ -83,9 +83,9 @@ impl Tabular {
     }
 
     /// Columns in these letters and this room, if they fit; each line whole, or with lines that break.
-    fn fitted(&self, room: f64, size: Size, gap: f64, breaks: bool) -> Option<Vec<Option<f64>>> {
+    fn fitted(&self, room: f64, face: f64, size: Size, gap: f64, breaks: bool) -> Option<Vec<Option<f64>>> {
         let needs: Vec<(f64, f64)> = (0..self.columns.len()).map(|column| self.needs(column)).collect();
-        let points = |ems: f64| ems * size.points * SPARE;
+        let points = |ems: f64| ems * size.points * face * SPARE;
         let room = room - 2.0 * gap * self.columns.len() as f64;
         if !breaks {
             let whole: f64 = needs.iter().map(|(line, _)| points(*line)).sum();
@@ -115,7 +115,7 @@ impl Tabular {
     fn shape(&self, layout: &Layout) -> Shape {
         let gap = |size: Size| size.points * if self.columns.len() > 5 { 0.36 } else { 0.55 };
         let shaped = |room: f64, size: Size, breaks: bool| {
-            let wraps = self.fitted(room, size, gap(size), breaks)?;
+            let wraps = self.fitted(room, layout.face, size, gap(size), breaks)?;
             Some(Shape { size, gap: gap(size), wide: room > layout.column, wraps })
         };
         let comfortable = |shape: &Shape| {
