@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 const LONGEST: Duration = Duration::from_secs(120);
 /// Points that a line may stick out before it is told.
 const HAIR: f64 = 20.0;
-/// References settle in the third.
+/// References settle in the third at the latest.
 const RUNS: usize = 3;
 
 /// What came of it.
@@ -47,12 +47,16 @@ pub(super) fn files(files: &BTreeMap<String, Vec<u8>>) -> Result<Tried> {
             .and_then(|()| fs::write(&file, bytes))
             .with_context(|| file.display().to_string())?;
     }
+    let mut log = String::new();
     for _ in 0..RUNS {
         if let Some(tried) = pdflatex(&folder.0)? {
             return Ok(tried);
         }
+        log = String::from_utf8_lossy(&fs::read(folder.0.join("paper.log")).context("paper.log")?).into_owned();
+        if !log.contains("Rerun ") {
+            break;
+        }
     }
-    let log = String::from_utf8_lossy(&fs::read(folder.0.join("paper.log")).context("paper.log")?).into_owned();
     Ok(read(&log))
 }
 

@@ -172,7 +172,7 @@ impl Tabular {
         let lines: Vec<usize> = rows.iter().map(|row| self.lines(row, &shape)).collect();
         let head_lines = self.lines(head, &shape) + 1;
         if lines.iter().any(|lines| *lines > most / 3) {
-            return self.paragraphs(head, rows, &caption);
+            return Tabular::paragraphs(head, rows, &caption, label, layout);
         }
         if head_lines + lines.iter().sum::<usize>() <= most {
             return self.float(&shape, &caption, head, rows, if layout.is_columns() { "tbp" } else { "htbp" });
@@ -229,14 +229,17 @@ impl Tabular {
     }
 
     /// A cell that fills pages: each row is a paragraph that breaks wherever lines do.
-    fn paragraphs(&self, head: &[Cell], rows: &[Vec<Cell>], caption: &str) -> String {
+    fn paragraphs(head: &[Cell], rows: &[Vec<Cell>], caption: &str, label: &str, layout: &Layout) -> String {
         let row = |row: &Vec<Cell>| {
             let field = |(name, cell): (&Cell, &Cell)| format!("\\textbf{{{}:}} {}", name.tex, cell.tex);
             let fields: Vec<String> = head.iter().zip(row).map(field).collect();
             format!("\\noindent {}\\par\\smallskip\n", fields.join("\\quad\n"))
         };
+        // The caption floats alone: no converter knows one outside of a float.
+        let place = if layout.is_columns() { "tbp" } else { "htbp" };
         format!(
-            "\n\\begingroup\n\\expandafter\\def\\csname @captype\\endcsname{{table}}%\n{caption}\n\\small\n{}\\endgroup\n\\medskip\n\n",
+            "\n\\begin{{table}}[{place}]\n\\centering\n{caption}\n\\small Its rows are too long for a table and stand in the text.\n\\end{{table}}\n\n\
+             \\begingroup\\small\n\\noindent\\textit{{Rows of Table~\\ref{{{label}}}}}\\par\\smallskip\n{}\\endgroup\n\\medskip\n\n",
             rows.iter().map(row).collect::<String>()
         )
     }

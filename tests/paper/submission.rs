@@ -61,13 +61,18 @@ fn every_venue_s_archive_compiles_alone_and_numbers_as_the_paper_does() {
     for run in RUNS {
         let folder = tempfile::tempdir().unwrap();
         let markdown = fs::read_to_string(report(folder.path(), Path::new(run)).join("paper.md")).unwrap();
-        for (venue, class) in VENUES {
+        // The second is for classes with columns, where room is short.
+        for (venue, class) in VENUES.into_iter().filter(|(venue, _)| run == RUNS[0] || ["acm", "ieee"].contains(venue))
+        {
             let out = folder.path().join(format!("{venue}.tar.gz"));
             let made = submit(Path::new(run), venue, &out, &[]);
             let told = said(&made);
             assert!(made.status.success(), "{venue}: {told}");
             let again = folder.path().join(format!("{venue}-again.tgz"));
-            submit(Path::new(run), venue, &again, &[]);
+            let mut without_tex = Command::new(env!("CARGO_BIN_EXE_offprint"));
+            without_tex.args(["submission", "--venue", venue, "--run", run, "--out"]).arg(&again);
+            let made = without_tex.env("PATH", "").output().unwrap();
+            assert!(said(&made).contains("not compiled here: pdflatex is not installed"), "{}", said(&made));
             assert!(fs::read(&out).unwrap() == fs::read(&again).unwrap(), "{venue}: other bytes");
             let files = unpacked(&out);
             assert!(files.contains_key("figures/latency.pdf") && files.contains_key("paper.tex"), "{venue}");
