@@ -119,7 +119,7 @@ impl Paper {
         let heading = |line: &str| line.starts_with("### ") && line.ends_with(title);
         let markdown = self.text("paper.md");
         assert!(markdown.lines().any(heading), "no heading {title}");
-        let in_latex = |line: &str| line.starts_with("\\subsection*{") && line.ends_with(&format!("{title}}}"));
+        let in_latex = |line: &str| line.starts_with(&format!("\\subsection{{{title}}}\\label{{"));
         assert!(self.text("paper.tex").lines().any(in_latex), "no heading {title} in LaTeX");
         let html = self.text("paper.html");
         assert!(html.lines().any(|line| line.contains("<h3") && line.contains(title)), "no heading {title} in HTML");

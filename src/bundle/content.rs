@@ -8,8 +8,8 @@ use anyhow::Result;
 use super::{
     archive::Content,
     label::{LABEL, Label},
-    places::{CRATE, LOCK, MODEL, PAPER, TEMPLATES},
-    provenance, readme,
+    places::{CRATE, LOCK, MODEL, PAPER, TEMPLATES, ZENODO},
+    provenance, readme, zenodo,
 };
 use crate::{
     analysis::Summary,
@@ -95,6 +95,7 @@ pub fn beside(label: &Label, run: &Run) -> Result<Files> {
     Ok(BTreeMap::from([
         (MODEL.to_owned(), model(run).into_bytes()),
         (readme::CITATION.to_owned(), readme::citation(label, run)?.into_bytes()),
+        (ZENODO.to_owned(), zenodo::metadata(label, run)?),
     ]))
 }
 

@@ -20,7 +20,6 @@ mod make;
 mod names;
 mod open;
 pub mod pdf;
-mod person;
 mod places;
 mod problem;
 mod provenance;
@@ -31,6 +30,7 @@ pub mod signature;
 mod statement;
 mod verify;
 mod version;
+mod zenodo;
 
 pub use fixity::check as fixity;
 pub use label::{BUNDLE_SCHEMA, Label, check_version};

@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::problem::{Check, Problem};
+use super::{
+    places::ZENODO,
+    problem::{Check, Problem},
+};
 
 /// The longest path, in bytes; what a bag says of a file fits into a line.
 pub const LONGEST_NAME: usize = 240;
@@ -26,6 +29,11 @@ pub fn fault(path: &[u8]) -> Option<&'static str> {
     if parts.contains(&b"..".as_slice()) {
         return Some("a path that leads outside");
     }
+    // `data/.zenodo.json`, in the bag's folder or seen from it.
+    let zenodo = path.strip_suffix(ZENODO.as_bytes()).is_some_and(|before| {
+        before.is_empty() || before.iter().position(|byte| *byte == b'/') == before.len().checked_sub(1)
+    });
+    let parts = if zenodo { &parts[..parts.len() - 1] } else { &parts[..] };
     // Windows drops a dot at the end; a leading one hides the file from whoever lists the folder.
     if parts.iter().any(|part| part.is_empty() || part.starts_with(b".") || part.ends_with(b".")) {
         return Some("an empty, hidden or dot-ended part of the path");
@@ -75,7 +83,15 @@ mod tests {
 
     #[test]
     fn only_harmless_paths_may_stand_in_a_bundle() {
-        let good = ["a", "data/paper/paper.md", "smollm2-1.0.0/data/Cargo.lock", "a/b/c/d/e/f/g/h", "data/command.txt"];
+        let good = [
+            "data/.zenodo.json",
+            "tiny-1.0.0/data/.zenodo.json",
+            "a",
+            "data/paper/paper.md",
+            "smollm2-1.0.0/data/Cargo.lock",
+            "a/b/c/d/e/f/g/h",
+            "data/command.txt",
+        ];
         assert!(good.iter().all(|path| fault(path.as_bytes()).is_none()));
         let long = "a".repeat(LONGEST_NAME + 1);
         let bad = [
@@ -94,6 +110,13 @@ mod tests {
             "é",
             "e\u{301}",
             ".git/config",
+            ".zenodo.json",
+            "a/b/data/.zenodo.json",
+            "xdata/.zenodo.json",
+            "./data/.zenodo.json",
+            "data/.zenodo.json/x",
+            "data/x/.zenodo.json",
+            "data/.Zenodo.json",
             "a.",
             "con",
             "data/NUL.txt",

@@ -80,7 +80,7 @@ fn root(label: &Label, run: &Run, files: &BTreeMap<String, u64>) -> Result<Json>
             )),
         ),
         ("datePublished", text(dates::date(run)?)),
-        ("identifier", text(label.name())),
+        ("identifier", one_or_list(identifiers(label, run))),
         ("version", text(&label.version)),
         ("keywords", text(run.study.keywords.join(", "))),
         ("license", one_or_list(licences(label).map(|licence| id(licence_url(licence))))),
@@ -91,6 +91,12 @@ fn root(label: &Label, run: &Run, files: &BTreeMap<String, u64>) -> Result<Json>
         fields.push(("author", list(people_ids(run).into_iter().map(id))));
     }
     Ok(object(fields))
+}
+
+/// The archive's name, and its address where a DOI is reserved.
+fn identifiers(label: &Label, run: &Run) -> impl Iterator<Item = Json> {
+    let doi = run.study.doi.as_ref().map(|doi| text(format!("https://doi.org/{doi}")));
+    [Some(text(label.name())), doi].into_iter().flatten()
 }
 
 fn one_or_list(items: impl Iterator<Item = Json>) -> Json {

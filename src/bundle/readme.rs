@@ -4,15 +4,11 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::{
-    dates,
-    label::Label,
-    person::{Name, Person, parted},
-};
+use super::{dates, label::Label};
 use crate::{
     analysis::Summary,
     store::{Run, not_a_measurement},
-    study::{Author, ModelSpec},
+    study::{Author, ModelSpec, Name, Person, parted},
 };
 
 pub const README: &str = "data/README.md";
@@ -87,6 +83,7 @@ pub fn about(path: &str) -> &'static str {
         (_, "Cargo.lock", _) => "every library of the program that made this bundle, with its version",
         (_, "model.sha256", _) => "digests of the model's files",
         (_, "CITATION.cff", _) => "how to cite it",
+        (_, ".zenodo.json", _) => "how Zenodo is to describe it",
         (_, "README.md", _) => "this page",
         (_, "study.yaml", _) => "the design: what was to be measured",
         (_, "environment.json", _) => "the machine, the software and the model, as they say of themselves",
@@ -108,8 +105,12 @@ pub fn about(path: &str) -> &'static str {
 pub fn citation(label: &Label, run: &Run) -> Result<String> {
     // A double-quoted YAML scalar takes every JSON string.
     let quoted = |text: &str| serde_json::to_string(text);
+    let doi = match &run.study.doi {
+        Some(doi) => format!("doi: {}\n", quoted(doi)?),
+        None => String::new(),
+    };
     let mut text = format!(
-        "# Made by offprint bundle from the study and the records.\ncff-version: 1.2.0\nmessage: \"If you use these results, please cite them as below.\"\ntype: dataset\ntitle: {}\nversion: {}\ndate-released: {}\nlicense:\n",
+        "# Made by offprint bundle from the study and the records.\ncff-version: 1.2.0\nmessage: \"If you use these results, please cite them as below.\"\ntype: dataset\ntitle: {}\nversion: {}\ndate-released: {}\n{doi}license:\n",
         quoted(&run.study.title)?,
         quoted(&label.version)?,
         quoted(&dates::date(run)?)?,

@@ -25,6 +25,9 @@ impl Registry {
         self.fact("study.authors", &authors, "authors in the study");
         self.people(study);
         self.fact("study.keywords", &study.keywords.join(", "), "keywords in the study");
+        if let Some(doi) = &study.doi {
+            self.fact("study.doi", doi, "doi in the study");
+        }
         self.count("study.prompts", study.prompts.len() as u64, "number of prompts in the study");
         self.count("study.lengths", settings.max_tokens.len() as u64, "number of output lengths in the study");
         self.count("study.temperatures", settings.temperatures.len() as u64, "number of temperatures in the study");

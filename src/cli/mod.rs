@@ -19,9 +19,11 @@ macro_rules! tell {
 
 pub mod bundle;
 pub mod compare;
+mod compile;
 mod conditions;
 pub mod docs;
 pub mod doctor;
+mod docx;
 pub mod explain;
 mod folder;
 mod forecast;
@@ -39,6 +41,7 @@ pub mod report;
 pub mod rerun;
 pub mod run;
 mod sought;
+pub mod submission;
 mod typeset;
 pub mod verify;
 mod watch;
@@ -84,6 +87,8 @@ enum Verb {
     Model(model::ModelArgs),
     /// Can this machine run the study?
     Doctor(doctor::DoctorArgs),
+    /// The paper as a venue takes it: an archive of LaTeX that compiles by itself
+    Submission(submission::SubmissionArgs),
     /// Archive a run and its paper under a version, for reviewers
     Bundle(bundle::BundleArgs),
     /// Check a bundle: files, records, every number, the paper
@@ -110,6 +115,7 @@ impl Cli {
             #[cfg(feature = "mlx")]
             Verb::Model(args) => model::run(args),
             Verb::Doctor(args) => doctor::run(args),
+            Verb::Submission(args) => submission::run(args),
             Verb::Bundle(args) => bundle::run(args),
             Verb::Verify(args) => verify::run(args),
             Verb::Worker(args) => worker::run(args),

@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 
 use super::{
+    docx,
     folder::{Others, PDF, Ready, TEX_PDF},
     prose::{or_of_project, templates},
     typeset::{NoEngine, typeset},
@@ -58,6 +59,9 @@ pub struct ReportArgs {
     /// The preview's port on 127.0.0.1; one that is free unless given
     #[arg(long, value_name = "PORT", requires = "watch", default_value_t = 0, hide_default_value = true)]
     pub(super) port: u16,
+    /// Also write paper.docx, by pandoc
+    #[arg(long, conflicts_with_all = ["check", "watch"])]
+    docx: bool,
 }
 
 /// Where a paper's things are.
@@ -111,6 +115,13 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
         return Ok(ExitCode::from(1));
     }
     write_paper(&folder, &out, named, args.tex)?;
+    if args.docx {
+        let file = out.join(docx::DOCX);
+        match docx::make(&out)? {
+            Some(()) => tell!("{} (by pandoc)", file.display()),
+            None => tell!("no {}: pandoc is not installed; everything else is made", docx::DOCX),
+        }
+    }
     say!("{}", out.join("paper.md").display());
     Ok(ExitCode::SUCCESS)
 }

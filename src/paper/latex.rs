@@ -1,8 +1,6 @@
 //! The numbered Markdown, in its symbolic form -> the body of a LaTeX document whose class does the numbering: sections, captions,
 //! labels, references, citations. From the parsed text, so it cannot say anything else.
 
-use std::mem;
-
 use pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
@@ -10,6 +8,8 @@ use super::{layout::Layout, letters, tabular::Tabular, width::Width};
 
 /// Longer than any word of prose, in characters.
 const LONG_WORD: usize = 28;
+/// A longer word may break behind a sign, as code does.
+const LONG_NAME: usize = 16;
 
 /// The body. Figures are taken from `figures/ID.pdf`.
 pub fn body(symbolic: &str, layout: &Layout) -> String {
@@ -84,7 +84,7 @@ impl<'a> Writer<'a> {
             _ if self.in_image => {}
             Event::Start(tag) => self.start(tag),
             Event::End(tag) => self.end(tag),
-            Event::Text(text) if self.in_code_block => self.out += &code_lines(&text),
+            Event::Text(text) if self.in_code_block => self.out += &code_lines(&text, self.layout.is_columns()),
             Event::Text(text) => self.text(&text),
             Event::Code(text) => {
                 self.seen(&text, Width::of_code(&text, self.layout.long_word()));
@@ -368,7 +368,7 @@ fn breaking(text: &str, long: usize) -> String {
     for piece in text.split_inclusive(' ') {
         let letters: Vec<char> = piece.nfc().collect();
         if letters.len() <= long {
-            out += &escape(piece);
+            out += &if letters.len() > LONG_NAME { code(piece) } else { escape(piece) };
             continue;
         }
         let parts: Vec<String> = letters.chunks(4).map(|part| escape(&part.iter().collect::<String>())).collect();
@@ -382,7 +382,7 @@ fn code(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for piece in text.split_inclusive(['/', '_', '=']) {
         out += &escape(piece);
-        if piece.ends_with(['/', '_', '=']) {
+        if piece.ends_with(['/', '_', '=']) && piece.len() > 1 {
             out += "\\allowbreak{}";
         }
     }
@@ -405,12 +405,16 @@ fn address_words(text: &str) -> String {
     out
 }
 
-/// Lines of a code block. What is more than one space stays as wide; a line that is too long goes on in the next.
-fn code_lines(text: &str) -> String {
+/// Lines of a code block. What is more than one space stays as wide, up to two in a narrow column; a line that is too long goes on in the
+/// next.
+fn code_lines(text: &str, narrow: bool) -> String {
+    const MOST: usize = 2;
     let line = |line: &str| {
-        let mut out = String::new();
+        let (mut out, mut spaces) = (String::new(), 0);
         for piece in line.split_inclusive(' ') {
+            spaces = if piece == " " { spaces + 1 } else { 0 };
             match piece {
+                " " if narrow && spaces >= MOST && !out.is_empty() => {}
                 " " => out += "~",
                 word => out += &code(word),
             }

@@ -3,7 +3,7 @@
 //!     <# layout: column=241 page=506 height=626 small=8 footnotesize=7 scriptsize=6 description=yes #>
 //!
 //! Numbers are points. `column` is the width of a line, `page` that of what spans all columns, `height` that of a page's text; then the
-//! sizes of letters that tables may have. `description=yes` puts a `\Description` beside each figure, as ACM's class wants.
+//! sizes of letters that tables may have, and `face=1.1` where they are that much wider than most. `description=yes` puts a `\Description` beside each figure, as ACM's class wants.
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -11,6 +11,8 @@ use anyhow::{Context, Result, bail, ensure};
 const SMALLEST: f64 = 6.9;
 /// Of a page that an author uses.
 const POINTS: std::ops::RangeInclusive<f64> = 1.0..=5000.0;
+
+const FACES: std::ops::RangeInclusive<f64> = 0.5..=2.0;
 
 /// The room for tables and figures.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +22,8 @@ pub(super) struct Layout {
     /// Width over all columns.
     pub(super) page: f64,
     pub(super) height: f64,
+    /// How wide the face is, against most.
+    pub(super) face: f64,
     /// Sizes for tables, the largest first; never empty.
     pub(super) sizes: Vec<Size>,
     /// Does each figure have a `\Description`?
@@ -40,10 +44,14 @@ impl Layout {
     /// # Errors
     /// A word of the line that is none.
     pub(super) fn of(skin: &str) -> Result<Self> {
-        let mut layout = Layout { column: 345.0, page: 345.0, height: 550.0, sizes: Vec::new(), description: false };
+        let mut layout =
+            Layout { column: 345.0, page: 345.0, height: 550.0, face: 1.13, sizes: Vec::new(), description: false };
         let mut sizes = [("\\small", 9.0), ("\\footnotesize", 8.0), ("\\scriptsize", 7.0)];
         let line = skin.split("<#").nth(1).and_then(|rest| rest.split("#>").next()).unwrap_or_default();
         let words = line.trim().strip_prefix("layout:").unwrap_or_default();
+        if !words.is_empty() {
+            layout.face = 1.0;
+        }
         for word in words.split_whitespace() {
             let (key, value) = word.split_once('=').unwrap_or((word, ""));
             let points = || -> Result<f64> {
@@ -55,12 +63,19 @@ impl Layout {
                 "column" => layout.column = points()?,
                 "page" => layout.page = points()?,
                 "height" => layout.height = points()?,
+                "face" => {
+                    layout.face = value
+                        .parse()
+                        .ok()
+                        .filter(|face| FACES.contains(face))
+                        .with_context(|| format!("layout: `{word}`: expected a number such as 1.1"))?
+                }
                 "small" => sizes[0].1 = points()?,
                 "footnotesize" => sizes[1].1 = points()?,
                 "scriptsize" => sizes[2].1 = points()?,
                 "description" => layout.description = value == "yes",
                 _ => bail!(
-                    "layout: `{word}`\nhint: column, page, height, small, footnotesize, scriptsize (points), description=yes"
+                    "layout: `{word}`\nhint: column, page, height, small, footnotesize, scriptsize (points), face (a factor), description=yes"
                 ),
             }
         }
@@ -99,9 +114,12 @@ mod tests {
 
     #[test]
     fn a_slip_in_it_is_told() {
-        for (line, part) in
-            [("colum=3", "`colum=3`"), ("column=wide", "expected a number"), ("page=1e9", "points of a page")]
-        {
+        for (line, part) in [
+            ("colum=3", "`colum=3`"),
+            ("column=wide", "expected a number"),
+            ("page=1e9", "points of a page"),
+            ("face=9", "such as 1.1"),
+        ] {
             let error = format!("{:#}", Layout::of(&format!("<# layout: {line} #>")).unwrap_err());
             assert!(error.contains(part), "{error}");
         }

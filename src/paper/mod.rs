@@ -15,6 +15,7 @@ mod people;
 mod proofread;
 mod prose;
 mod references;
+pub mod submission;
 mod tabular;
 mod templates;
 mod width;
@@ -120,11 +121,13 @@ pub fn page(page: &Page, body: &str, figures: &BTreeMap<String, Vec<u8>>) -> Res
         people: People::default(),
         keywords: page.keywords.clone(),
         date: page.date.clone(),
+        doi: String::new(),
         source: page.source.clone(),
         records: String::new(),
         command: page.command.clone(),
         real: page.warning.is_none(),
         warning: page.warning.clone().unwrap_or_default(),
+        venues: None,
     };
     let templates = Templates::built_in();
     let html =
@@ -200,12 +203,16 @@ struct Front {
     people: People,
     keywords: String,
     date: String,
+    /// Reserved for the paper; empty where none is.
+    doi: String,
     source: String,
     /// SHA-256 of the rows; empty of a page that is no paper.
     records: String,
     command: String,
     real: bool,
     warning: String,
+    /// Of what goes to a venue.
+    venues: Option<submission::Venues>,
 }
 
 impl Front {
@@ -218,11 +225,13 @@ impl Front {
             people: People::of(claims),
             keywords: text("study.keywords"),
             date: text("study.date"),
+            doi: text("study.doi"),
             records: claims.source.sha256.chars().filter(char::is_ascii_hexdigit).collect(),
             source: format!("run {} (runs.jsonl sha256 {})", claims.source.run_id, claims.source.sha256),
             command: "offprint report".to_owned(),
             real: real.is_some_and(|predicate| predicate.holds == Some(true)),
             warning: real.map(|predicate| predicate.text.clone()).unwrap_or_default(),
+            venues: None,
         }
     }
 }
@@ -249,6 +258,7 @@ fn skin(name: &str, template: &str, front: &Front, escape: fn(&str) -> String, b
         ("authors", &front.authors),
         ("keywords", &front.keywords),
         ("date", &front.date),
+        ("doi_text", &front.doi),
         ("source", &front.source),
         ("command", &front.command),
         ("warning", &front.warning),
@@ -258,7 +268,18 @@ fn skin(name: &str, template: &str, front: &Front, escape: fn(&str) -> String, b
     front.people.insert(&mut context, escape);
     // Hexadecimal, so that it needs no escaping, which would put places to break into it.
     context.insert("records", &front.records);
+    // Part of an address, which the study has checked.
+    context.insert(
+        "doi",
+        &front.doi.chars().filter(|c| c.is_ascii_graphic() && !"<>\"'\\{}%#&".contains(*c)).collect::<String>(),
+    );
     context.insert("real", &front.real);
+    if let Some(submission::Venues { anonymous, people, places, keyword_list }) = &front.venues {
+        context.insert("anonymous", anonymous);
+        context.insert("people", people);
+        context.insert("places", places);
+        context.insert("keyword_list", keyword_list);
+    }
     context.insert("body", bodies[0]);
     context.insert("rest", bodies[1]);
     tera.render(name, &context).map_err(failed)

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// Widths are of faces that are wide already; this much more is for what no count of letters knows.
-const SPARE: f64 = 1.03;
+const SPARE: f64 = 1.01;
 /// Ems of a column of prose below which its lines are tiresome.
 const COMFORTABLE: f64 = 15.0;
 /// Parts of a table that may wait for a page together.
@@ -83,9 +83,9 @@ impl Tabular {
     }
 
     /// Columns in these letters and this room, if they fit; each line whole, or with lines that break.
-    fn fitted(&self, room: f64, size: Size, gap: f64, breaks: bool) -> Option<Vec<Option<f64>>> {
+    fn fitted(&self, room: f64, face: f64, size: Size, gap: f64, breaks: bool) -> Option<Vec<Option<f64>>> {
         let needs: Vec<(f64, f64)> = (0..self.columns.len()).map(|column| self.needs(column)).collect();
-        let points = |ems: f64| ems * size.points * SPARE;
+        let points = |ems: f64| ems * size.points * face * SPARE;
         let room = room - 2.0 * gap * self.columns.len() as f64;
         if !breaks {
             let whole: f64 = needs.iter().map(|(line, _)| points(*line)).sum();
@@ -115,7 +115,7 @@ impl Tabular {
     fn shape(&self, layout: &Layout) -> Shape {
         let gap = |size: Size| size.points * if self.columns.len() > 5 { 0.36 } else { 0.55 };
         let shaped = |room: f64, size: Size, breaks: bool| {
-            let wraps = self.fitted(room, size, gap(size), breaks)?;
+            let wraps = self.fitted(room, layout.face, size, gap(size), breaks)?;
             Some(Shape { size, gap: gap(size), wide: room > layout.column, wraps })
         };
         let comfortable = |shape: &Shape| {
@@ -172,7 +172,7 @@ impl Tabular {
         let lines: Vec<usize> = rows.iter().map(|row| self.lines(row, &shape)).collect();
         let head_lines = self.lines(head, &shape) + 1;
         if lines.iter().any(|lines| *lines > most / 3) {
-            return self.paragraphs(head, rows, &caption);
+            return Tabular::paragraphs(head, rows, &caption, label, layout);
         }
         if head_lines + lines.iter().sum::<usize>() <= most {
             return self.float(&shape, &caption, head, rows, if layout.is_columns() { "tbp" } else { "htbp" });
@@ -229,14 +229,17 @@ impl Tabular {
     }
 
     /// A cell that fills pages: each row is a paragraph that breaks wherever lines do.
-    fn paragraphs(&self, head: &[Cell], rows: &[Vec<Cell>], caption: &str) -> String {
+    fn paragraphs(head: &[Cell], rows: &[Vec<Cell>], caption: &str, label: &str, layout: &Layout) -> String {
         let row = |row: &Vec<Cell>| {
             let field = |(name, cell): (&Cell, &Cell)| format!("\\textbf{{{}:}} {}", name.tex, cell.tex);
             let fields: Vec<String> = head.iter().zip(row).map(field).collect();
             format!("\\noindent {}\\par\\smallskip\n", fields.join("\\quad\n"))
         };
+        // The caption floats alone: no converter knows one outside of a float.
+        let place = if layout.is_columns() { "tbp" } else { "htbp" };
         format!(
-            "\n\\begingroup\n\\expandafter\\def\\csname @captype\\endcsname{{table}}%\n{caption}\n\\small\n{}\\endgroup\n\\medskip\n\n",
+            "\n\\begin{{table}}[{place}]\n\\centering\n{caption}\n\\small Its rows are too long for a table and stand in the text.\n\\end{{table}}\n\n\
+             \\begingroup\\small\n\\noindent\\textit{{Rows of Table~\\ref{{{label}}}}}\\par\\smallskip\n{}\\endgroup\n\\medskip\n\n",
             rows.iter().map(row).collect::<String>()
         )
     }

@@ -102,7 +102,7 @@ impl Templates {
     /// A file that cannot be read or is no UTF-8; one that does more than a template of a paper may.
     pub fn in_folder(folder: &Path) -> Result<Found> {
         let (mut files, mut others) = (BTreeMap::new(), Vec::new());
-        for inside in ["", "sections", "skins", "skins/venues"] {
+        for inside in ["", "sections", "skins"] {
             for name in names(&folder.join(inside))? {
                 let path = if inside.is_empty() { name } else { format!("{inside}/{name}") };
                 let file = folder.join(&path);
@@ -110,7 +110,8 @@ impl Templates {
                     continue;
                 }
                 if !is_template(&path) {
-                    others.push(file);
+                    let of_venue = [".cls", ".sty", ".bst", ".tex"].iter().any(|ending| path.ends_with(ending));
+                    others.extend((!of_venue).then_some(file));
                     continue;
                 }
                 let size = fs::metadata(&file).with_context(|| file.display().to_string())?.len();
@@ -187,6 +188,8 @@ impl Templates {
 fn is_template(path: &str) -> bool {
     match path.split_once('/') {
         None => [PROSE, REFERENCES, CLAIMS, FIGURES].contains(&path),
+        // A venue's own is read for what is submitted to it.
+        Some(("skins", "venue.tex")) => false,
         Some(("sections", name)) => name.ends_with(".md"),
         Some((_, name)) => [".html", ".md", ".tex", ".typ"].iter().any(|extension| name.ends_with(extension)),
     }
@@ -257,6 +260,7 @@ mod tests {
         write("sections/1.md", "\u{feff}## One\r\n");
         write("sections/notes.txt", "x");
         write("skins/mine.sty", "x");
+        write("skins/mine.txt", "x");
         write("sections/.1.md.swp", "x");
         let Found { templates, others } = Templates::in_folder(folder.path()).unwrap();
         assert_eq!(templates.sections(), [("1.md", "## One\n")]);
@@ -265,7 +269,7 @@ mod tests {
             ("judgements: {}\n", "")
         );
         assert_eq!(templates.get("skins/paper.md").unwrap(), Templates::built_in().get("skins/paper.md").unwrap());
-        assert_eq!(others, ["sections/notes.txt", "skins/mine.sty"].map(|path| folder.path().join(path)));
+        assert_eq!(others, ["sections/notes.txt", "skins/mine.txt"].map(|path| folder.path().join(path)));
         fs::write(folder.path().join("sections/2.md"), b"caf\xe9").unwrap();
         let error = format!("{:#}", Templates::in_folder(folder.path()).unwrap_err());
         assert!(error.contains("sections/2.md") && error.contains("hint: save it as UTF-8"), "{error}");

@@ -44,9 +44,11 @@ fn letter(c: char) -> f64 {
     match c {
         ' ' | 'i' | 'j' | 'l' | '.' | ',' | ':' | ';' | '\'' | '|' | '!' => 0.3,
         'f' | 't' | 'r' | '(' | ')' | '[' | ']' | '/' | '-' | '`' | 'I' => 0.4,
-        'm' | 'w' | 'M' | 'W' | '@' | '%' | '—' | '…' => 0.95,
-        '0'..='9' | 'a'..='z' => 0.56,
-        'A'..='Z' | '+' | '<' | '=' | '>' | '~' | '×' | '−' | '±' => 0.75,
+        'm' | 'w' | 'M' | 'W' | '@' | '%' | '—' | '…' => 0.88,
+        'a'..='z' => 0.52,
+        '0'..='9' => 0.56,
+        'A'..='Z' => 0.68,
+        '+' | '<' | '=' | '>' | '~' | '×' | '−' | '±' => 0.75,
         '\u{a1}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}' => 0.75,
         c if c.is_ascii() => 0.56,
         '\u{370}'..='\u{3ff}' | '\u{2010}'..='\u{2bff}' => 0.9,
@@ -62,7 +64,7 @@ mod tests {
     #[test]
     fn words_and_lines_have_widths() {
         let Width { line, word } = Width::of("a ab", 28);
-        assert!((line - 3.0 * 0.56 - 0.3).abs() < 1e-9 && (word - 1.12).abs() < 1e-9);
+        assert!((line - 3.0 * 0.52 - 0.3).abs() < 1e-9 && (word - 1.04).abs() < 1e-9);
         assert!(Width::of(&"x".repeat(1000), 28).word <= 8.0, "it may break anywhere");
         assert!(Width::of_code("a/b_c", 28).word < 1.3);
         assert_eq!(Width::of("", 28), Width::default());

@@ -80,17 +80,23 @@ pub fn templates(run: &Path, named: Option<&Path>) -> Result<Chosen> {
             folder.display()
         );
         (From::Named(folder.to_owned()), found(folder)?)
-    } else if let Some(root) = around(run).or_else(|| around(Path::new("."))) {
-        let folder = root.join(TEMPLATES);
-        (From::Project(folder.clone()), found(&folder)?)
-    } else if store::templates(run).is_dir() {
-        let folder = store::templates(run);
-        (From::Copy(folder.clone()), found(&folder)?)
+    } else if let folder = templates_folder(run, None)
+        && folder.is_dir()
+    {
+        let is_copy = folder == store::templates(run);
+        let of = found(&folder)?;
+        (if is_copy { From::Copy(folder) } else { From::Project(folder) }, of)
     } else {
         (From::BuiltIn, Found { templates: Templates::built_in(), others: Vec::new() })
     };
     let Found { templates, others } = found;
     Ok(Chosen { templates, from, others })
+}
+
+/// The folder that [`templates`] reads, where what belongs to a venue lies, too; one that need not be there.
+pub fn templates_folder(run: &Path, named: Option<&Path>) -> PathBuf {
+    let around = || around(run).or_else(|| around(Path::new(".")));
+    named.map(Path::to_owned).or_else(|| Some(around()?.join(TEMPLATES))).unwrap_or_else(|| store::templates(run))
 }
 
 /// The study of a project where none is named: `config/study.yaml`, else the only study in `config/`.

@@ -26,7 +26,7 @@ pub(super) fn study(file: File) -> Checked<Study> {
     let settings = settings(file.benchmark_settings)?;
     let factors = factors::check(file.factors, &models)?;
     grid(&models, &prompts, &settings, &factors)?;
-    let About { name, title, authors, keywords, published } = file.study;
+    let About { name, title, authors, keywords, doi, published } = file.study;
     if let Some(path) = &published {
         beside(path)?;
     }
@@ -42,6 +42,7 @@ pub(super) fn study(file: File) -> Checked<Study> {
         },
         authors: authors.into_iter().enumerate().map(|(i, entry)| author(i, entry)).collect::<Checked<_>>()?,
         keywords,
+        doi: doi.map(|written| super::doi::checked("study.doi", &written)).transpose()?,
         published,
         models,
         prompts,
@@ -79,12 +80,25 @@ fn folder_name(name: Option<String>, models: &str) -> Checked<String> {
     Ok(name)
 }
 
-fn author(i: usize, AuthorEntry { name, affiliation, orcid }: AuthorEntry) -> Checked<Author> {
-    let key = format!("study.authors[{i}]");
-    let name = one_line(&format!("{key}.name"), &name)?;
-    let affiliation = affiliation.map(|text| one_line(&format!("{key}.affiliation"), &text)).transpose()?;
-    let orcid = orcid.map(|written| super::orcid::checked(&format!("{key}.orcid"), &written)).transpose()?;
-    Ok(Author { name, affiliation, orcid })
+fn author(i: usize, entry: AuthorEntry) -> Checked<Author> {
+    let AuthorEntry { name, affiliation, orcid, email, city, country } = entry;
+    let key = |name: &str| format!("study.authors[{i}].{name}");
+    let line = |name: &str, text: Option<String>| text.map(|text| one_line(&key(name), &text)).transpose();
+    let email = line("email", email)?;
+    if let Some(email) = &email {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-._+@".contains(c);
+        let fits = email.chars().all(plain) && email.split('@').filter(|part| !part.is_empty()).count() == 2;
+        let hint = "leave it out: only what is submitted to a venue has it";
+        ensure(fits, &key("email"), "an address such as ada@example.org", &format!("{email:?}"), hint)?;
+    }
+    Ok(Author {
+        name: one_line(&key("name"), &name)?,
+        affiliation: line("affiliation", affiliation)?,
+        orcid: orcid.map(|written| super::orcid::checked(&key("orcid"), &written)).transpose()?,
+        email,
+        city: line("city", city)?,
+        country: line("country", country)?,
+    })
 }
 
 fn models(entries: Vec<Model>) -> Checked<Vec<ModelSpec>> {

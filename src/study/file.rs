@@ -34,6 +34,7 @@ pub(super) struct About {
     pub(super) authors: Vec<AuthorEntry>,
     #[serde(default)]
     pub(super) keywords: Vec<String>,
+    pub(super) doi: Option<String>,
     pub(super) published: Option<String>,
 }
 
@@ -129,12 +130,15 @@ pub(super) struct PromptEntry {
     pub(super) tokens: Option<u32>,
 }
 
-/// An author: a name, or `{name, affiliation, orcid}`.
-#[derive(Debug)]
+/// An author: a name, or `{name, affiliation, orcid, email, city, country}`.
+#[derive(Debug, Default)]
 pub(super) struct AuthorEntry {
     pub(super) name: String,
     pub(super) affiliation: Option<String>,
     pub(super) orcid: Option<String>,
+    pub(super) email: Option<String>,
+    pub(super) city: Option<String>,
+    pub(super) country: Option<String>,
 }
 
 // Not `#[serde(untagged)]`: that buffers the value and so forgets the line of what is wrong inside it.
@@ -163,11 +167,21 @@ impl<'de> Deserialize<'de> for AuthorEntry {
             name: String,
             affiliation: Option<String>,
             orcid: Option<String>,
+            email: Option<String>,
+            city: Option<String>,
+            country: Option<String>,
         }
         deserializer.deserialize_any(TextOr {
-            expected: "a name or a mapping with the keys name, affiliation and orcid",
-            short: |name| AuthorEntry { name, affiliation: None, orcid: None },
-            full: |Full { name, affiliation, orcid }| AuthorEntry { name, affiliation, orcid },
+            expected: "a name or a mapping with the keys name, affiliation, orcid, email, city and country",
+            short: |name| AuthorEntry { name, ..AuthorEntry::default() },
+            full: |Full { name, affiliation, orcid, email, city, country }| AuthorEntry {
+                name,
+                affiliation,
+                orcid,
+                email,
+                city,
+                country,
+            },
         })
     }
 }

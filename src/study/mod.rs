@@ -3,6 +3,7 @@
 
 mod check;
 mod demand;
+mod doi;
 mod engine;
 mod error;
 mod factors;
@@ -10,6 +11,7 @@ mod file;
 mod local;
 mod locate;
 mod orcid;
+mod person;
 mod plan;
 mod published;
 mod read;
@@ -22,6 +24,7 @@ use std::{collections::BTreeMap, path::Path};
 pub use engine::EngineKind;
 pub use error::{Place, Problem, StudyError};
 pub use local::{is_elsewhere, published_source, published_text, without_paths};
+pub use person::{Name, Person, parted};
 pub use published::{Cause, Finding, FoundIn, PUBLISHED_SCHEMA, Printed, Published, PublishedValue};
 use serde::{Deserialize, Serialize};
 pub use told::{Day, Effort, Told};
@@ -40,6 +43,9 @@ pub struct Study {
     pub title: String,
     pub authors: Vec<Author>,
     pub keywords: Vec<String>,
+    /// `10.5281/zenodo.1234567`: the paper's own, reserved before it is published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doi: Option<String>,
     /// A file of values that another document has published, relative to the study file.
     pub published: Option<String>,
     /// Each model on each of its engines.
@@ -58,6 +64,14 @@ pub struct Author {
     pub name: String,
     pub affiliation: Option<String>,
     pub orcid: Option<String>,
+    /// What venues ask for beside: it stands in what is submitted to one, and nowhere else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// Of the affiliation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub city: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
 }
 
 /// A model on an engine.

@@ -11,6 +11,7 @@ mod libraries;
 mod made;
 mod papers;
 mod signed;
+mod zenodo;
 
 use std::{
     collections::BTreeMap,

@@ -7,6 +7,8 @@ mod hostile;
 mod letters;
 mod people;
 mod published;
+mod structure;
+mod submission;
 mod systems;
 mod typeset;
 mod typst;

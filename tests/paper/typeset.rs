@@ -50,7 +50,7 @@ pub fn complaints(log: &str) -> Vec<String> {
 const RUN: &str = "results/smollm2/20261126T114313Z";
 
 /// Its paper, made again in a folder of its own and not yet typeset: `report` is to find no program.
-fn committed() -> tempfile::TempDir {
+pub fn committed() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut report = Command::new(env!("CARGO_BIN_EXE_offprint"));
     let output = report

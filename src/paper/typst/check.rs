@@ -221,7 +221,7 @@ mod tests {
         // What only some values bring to light.
         let hidden = "<% if not real %>/*<% endif %>#read(\"x\")<% if not real %>*/<% endif %>";
         let templates = |skin: &str| {
-            let mut files = crate::paper::Templates::own().files().clone();
+            let mut files = crate::paper::Templates::built_in().files().clone();
             files.insert(super::super::SKIN.to_owned(), skin.to_owned());
             crate::paper::Templates::from_files(files)
         };

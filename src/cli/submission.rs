@@ -1,0 +1,189 @@
+//! `offprint submission`: a run -> the archive that a venue takes, tried with the TeX that is installed.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::{
+    compile::{self, Tried},
+    prose::{self, or_of_project},
+    report,
+};
+use crate::{
+    bundle::archive,
+    evidence::Evidence,
+    paper::{
+        self,
+        submission::{self, Order, Secrets, Venue, pack},
+    },
+    project,
+};
+
+#[derive(Debug, clap::Args)]
+pub struct SubmissionArgs {
+    /// Who is to have it: arxiv, acm, ieee, llncs (Springer), elsevier, or own (the project's templates/skins/venue.tex)
+    #[arg(long, value_name = "VENUE", value_parser = venue)]
+    venue: Venue,
+    /// The run folder; else the run that the paper in paper/ names, else the newest complete run
+    #[arg(long, value_name = "DIR")]
+    run: Option<PathBuf>,
+    /// The archive, .tar.gz or .zip; submission-VENUE with the ending that the venue takes unless given
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Without anything that tells who wrote it, and checked for that
+    #[arg(long)]
+    anonymous: bool,
+    /// A word of the authors' that may stay, as it is somebody else's, too (with --anonymous; may be repeated)
+    #[arg(long, value_name = "WORD", requires = "anonymous")]
+    allow: Vec<String>,
+    /// What the paper is made from; else as `report` chooses it
+    #[arg(long, value_name = "DIR")]
+    templates: Option<PathBuf>,
+    /// Where run folders are looked for; the project's results/ unless given
+    #[arg(long, value_name = "DIR")]
+    results: Option<PathBuf>,
+}
+
+fn venue(name: &str) -> Result<Venue, String> {
+    let all = Venue::ALL.map(Venue::name).join(", ");
+    Venue::ALL.into_iter().find(|venue| venue.name() == name).ok_or_else(|| format!("expected one of {all}"))
+}
+
+/// Exit code 1 when the archive does not compile here.
+pub fn run(args: SubmissionArgs) -> Result<ExitCode> {
+    let SubmissionArgs { venue, anonymous, .. } = args;
+    let out = args.out.unwrap_or_else(|| PathBuf::from(format!("submission-{}.{}", venue.name(), venue.extension())));
+    let packed_as = Packed::of(&out)?;
+    let folder = match args.run {
+        Some(folder) => folder,
+        None => report::choose(&or_of_project(None, "paper"), &or_of_project(args.results, "results"))?,
+    };
+    let templates = prose::templates(&folder, args.templates.as_deref())?;
+    let (skin, styles) = skin(venue, &project::templates_folder(&folder, args.templates.as_deref()))?;
+    let Evidence { run, summary, claims } = Evidence::open(&folder)?;
+    let levels = paper::levels(&run.study, &summary, &claims);
+    let order = Order {
+        run: &run,
+        summary: &summary,
+        claims: &claims,
+        levels: &levels,
+        templates: &templates,
+        venue,
+        skin: &skin,
+        styles: &styles,
+        anonymous,
+    };
+    let made = submission::make(&order)?;
+    if anonymous {
+        for removed in &made.removed {
+            tell!("taken out: {removed}");
+        }
+        Secrets::of(&run, &machine(), &args.allow).check(&made.files).context("nothing was written")?;
+    }
+    if !made.lacks.is_empty() {
+        tell!("{} asks for what the study does not say:", venue.name());
+        made.lacks.iter().for_each(|lacks| tell!("  {lacks}"));
+    }
+    let bytes = packed_as.bytes(&made.files)?;
+    fs::write(&out, bytes).with_context(|| format!("{}\nhint: is the folder writable?", out.display()))?;
+    let compiles = tell_of(&compile::files(&made.files)?);
+    say!("{}", out.display());
+    Ok(if compiles { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Says how it went; may the archive go out?
+fn tell_of(tried: &Tried) -> bool {
+    match tried {
+        Tried::Not(reason) => tell!("not compiled here: {reason}"),
+        Tried::Failed(errors) => {
+            tell!("it does not compile here: {}", errors.join("; "));
+            tell!("hint: unpack it in an empty folder and run pdflatex paper.tex there to see more");
+            return false;
+        }
+        Tried::Well { pages, wide, undefined } => {
+            tell!("compiled here in an empty folder: {pages} pages");
+            wide.iter().for_each(|line| tell!("wider than its line: {line}"));
+            undefined.iter().for_each(|line| tell!("{line}"));
+        }
+    }
+    true
+}
+
+/// The venue's skin, and the files that it names and that lie beside it, in the order of the search: the project's, this program's.
+fn skin(venue: Venue, templates: &Path) -> Result<(String, BTreeMap<String, Vec<u8>>)> {
+    let skins = templates.join("skins");
+    let file = skins.join(venue.skin());
+    let read = |file: &Path| fs::read_to_string(file).with_context(|| file.display().to_string());
+    let of_project = file.is_file().then(|| read(&file)).transpose()?;
+    let Some(skin) = submission::skin(venue, of_project.as_deref()) else {
+        bail!(
+            "{}: there is no such file\nhint: put the venue's template there, with << title >>, << body >> and << rest >> where they go; \
+             docs/SUBMISSION.md shows one",
+            file.display()
+        )
+    };
+    let mut styles = BTreeMap::new();
+    let mut unread = vec![skin.clone()];
+    while let Some(text) = unread.pop() {
+        for name in submission::named(&text) {
+            let places = [skins.join(&name), skins.join("venues").join(&name), templates.join(&name)];
+            let Some(place) = places.iter().find(|place| place.is_file()) else { continue };
+            if !styles.contains_key(&name) {
+                let bytes = fs::read(place).with_context(|| place.display().to_string())?;
+                // A class names packages of its own.
+                unread.extend(String::from_utf8(bytes.clone()).ok());
+                styles.insert(name, bytes);
+            }
+        }
+    }
+    ensure!(!styles.contains_key("paper.tex"), "{}: it names paper.tex, which is the paper itself", file.display());
+    Ok((skin, styles))
+}
+
+/// What this machine could have left in a file.
+fn machine() -> Vec<String> {
+    const SHORTEST: usize = 4;
+    let home = std::env::home_dir().map(|home| home.display().to_string());
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let name = name.or_else(|| std::env::var("HOSTNAME").ok()).or_else(|| std::env::var("COMPUTERNAME").ok());
+    let all = home.into_iter().chain(name).map(|text| text.trim().to_owned());
+    all.filter(|text| text.len() >= SHORTEST && text != "localhost").collect()
+}
+
+/// How files are packed.
+#[derive(Debug, Clone, Copy)]
+enum Packed {
+    TarGz,
+    Zip,
+}
+
+impl Packed {
+    fn of(out: &Path) -> Result<Self> {
+        let name = out.to_string_lossy();
+        if name.ends_with(".zip") {
+            return Ok(Packed::Zip);
+        }
+        ensure!(
+            name.ends_with(".tar.gz") || name.ends_with(".tgz"),
+            "--out {name}: expected a file that ends in .tar.gz or .zip\nhint: --out paper.tar.gz"
+        );
+        Ok(Packed::TarGz)
+    }
+
+    fn bytes(self, files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>> {
+        match self {
+            Packed::TarGz => pack::tar_gz(files),
+            Packed::Zip => {
+                let mut bytes = Vec::new();
+                let inputs = files.iter().map(|(path, bytes)| (path.clone(), bytes.clone().into())).collect();
+                archive::write(&mut bytes, &inputs)?;
+                Ok(bytes)
+            }
+        }
+    }
+}
