@@ -62,7 +62,7 @@ fn others(path: &Path) -> usize {
     let bundle = Bundle::open(path).unwrap();
     let given: Claims = serde_json::from_slice(&bundle.read("data/paper/claims.json").unwrap()).unwrap();
     let run = bundle.run().unwrap();
-    let own = all_claims(&run, &summarise(&run.study, &run.records).unwrap()).unwrap();
+    let own = all_claims(&run, &summarise(&run.study, &run.records).unwrap(), None).unwrap();
     let number = |value: &Value| if let Value::Number(value) = value { Some(value.to_bits()) } else { None };
     let differs = |id: &&Id| number(&own.claims[*id].value) != number(&given.claims[*id].value);
     own.claims.keys().filter(|id| given.claims.contains_key(*id)).filter(differs).count()

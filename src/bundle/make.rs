@@ -85,7 +85,7 @@ impl Made {
 /// The run with its summary, refused where `verify` would find fault with a row.
 fn read(folder: &Path) -> Result<Evidence> {
     let (mut ranges, mut last) = (None, None);
-    let evidence = Evidence::read(folder, false, |study, environment, row| {
+    let evidence = Evidence::read(folder, false, None, |study, environment, row| {
         let ranges = ranges.get_or_insert_with(|| Ranges::new(study, environment));
         refuse(ranges, row)?;
         if row.phase == Phase::Measured && last.replace(row.order).is_some_and(|last| last >= row.order) {

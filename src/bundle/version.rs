@@ -79,9 +79,9 @@ pub fn tally(label: &Label, study: &Study) -> Tally {
 /// As [`evidence::all_claims`].
 pub fn claims(label: &Label, run: &Run, summary: &Summary) -> Result<Claims> {
     if is_about_first(label) {
-        evidence::all_claims(&run.alone(0), summary)
+        evidence::all_claims(&run.alone(0), summary, None)
     } else {
-        evidence::all_claims(run, summary)
+        evidence::all_claims(run, summary, None)
     }
 }
 

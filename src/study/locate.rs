@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, IgnoredAny, Ma
 use super::error::Place;
 
 /// Where the value at `path` starts; where there is no such value, the nearest thing around it.
-pub(super) fn value(text: &str, path: &str) -> Option<Place> {
+pub(crate) fn value(text: &str, path: &str) -> Option<Place> {
     fail_at(text, &steps(path))
 }
 
