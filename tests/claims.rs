@@ -288,7 +288,7 @@ fn what_does_not_go_with_the_study_is_told_at_its_place() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let all = fake("claims:\n  x: mean(decod)\n  y: x + 1\n  z: mean(ttft | length = 9)\n").unwrap_err().to_string();
-    assert!(all.contains("has 2 faults") && all.contains(":2:11: ") && all.contains(":4:26: "), "{all}");
+    assert!(all.contains("has 2 faults") && all.contains(":2:11: ") && all.contains(":4:27: "), "{all}");
 }
 
 /// Names that use each other double what they rest on at each step; nothing is computed twice, however deep.

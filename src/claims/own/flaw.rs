@@ -53,6 +53,9 @@ const MOST_TOLD: usize = 40;
 pub(super) fn error(file: &str, text: &str, faults: &[Fault]) -> Error {
     let told = |fault: &Fault| {
         let Fault { path, flaw: Flaw { at, what, .. } } = fault;
+        // `speedup: a / b` has no key `value`.
+        let short = path.strip_suffix(".value").filter(|path| scalar(text, path).is_some());
+        let path = short.unwrap_or(path);
         let place = locate::value(text, path).map(|place| moved(text, place, path, *at));
         let place = place.map_or(String::new(), |Place { line, column }| format!(":{line}:{column}"));
         let key = if path.is_empty() { String::new() } else { format!("{path}: ") };
