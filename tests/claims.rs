@@ -6,7 +6,10 @@ use std::{collections::BTreeMap, path::Path, time::Instant};
 
 use offprint::{
     analysis::{Summary, summarise},
-    claims::{CLAIMS_SCHEMA, Claims, Own, Source, Value},
+    claims::{
+        CLAIMS_SCHEMA, Claims, Id, Own, Source, Value,
+        agree::{Agreement, Edition},
+    },
     evidence::all_claims,
     random::SplitMix64,
     record::RunRecord,
@@ -199,6 +202,30 @@ elsewhere:
     assert_eq!(claims.to_json().unwrap(), again.to_json().unwrap());
 }
 
+/// The committed file with one claim of each kind, and what comes of it here. `OFFPRINT_TEST_WRITE=1` writes that again;
+/// tests/other_math.rs holds another C library to it.
+#[test]
+fn a_file_s_claims_are_the_committed_ones() {
+    let text = include_str!("data/own_claims.yaml");
+    let mut own = fake(text).unwrap();
+    let names: Vec<String> = Own::read(FILE, text).unwrap().names().map(str::to_owned).collect();
+    let is_own = |id: &Id| names.iter().any(|name| **id == **name || id.starts_with(&format!("{name}.")));
+    own.claims.retain(|id, _| is_own(id));
+    own.predicates.retain(|id, _| is_own(id));
+    let path = "tests/data/own_claims.json";
+    if std::env::var_os("OFFPRINT_TEST_WRITE").is_some() {
+        std::fs::write(path, own.to_json().unwrap()).unwrap();
+    }
+    let given: Claims = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let found = Agreement::of(&own, &given, Edition::This);
+    assert!(found.differences.is_empty() && found.agreed > 20, "{} agree: {:#?}", found.agreed, found.differences);
+    // It would be found: a value that is otherwise, and a judgement.
+    let mut other = given.clone();
+    other.predicates.get_mut("grows").unwrap().holds = None;
+    other.claims.get_mut("colder").unwrap().text += "1";
+    assert_eq!(Agreement::of(&own, &other, Edition::This).differences.len(), 2);
+}
+
 /// One run a cell: no interval, and a predicate on it is inconclusive and says why.
 #[test]
 fn scatter_that_is_not_known_makes_no_interval() {
@@ -277,6 +304,8 @@ fn what_does_not_go_with_the_study_is_told_at_its_place() {
             "`>` stands between s and a number without a unit",
             "write 1 s",
         ),
+        ("claims:\n  x: mean(ttft)\n  x: mean(load)\n".into(), "3:3", "in the file already", "differ"),
+        ("claims:\n  x: {unit: s, value: mean(ttft), unit: s}\n".into(), "2:35", "found it twice", "keep one"),
         ("claims: [".into(), "2:1", "", "brackets"),
     ] {
         let error = format!("{:#}", fake(&text).unwrap_err());

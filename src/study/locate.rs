@@ -15,7 +15,7 @@ pub(crate) fn value(text: &str, path: &str) -> Option<Place> {
 }
 
 /// Where `key` stands for the second time in the mapping at `path`.
-pub(super) fn repeated_key(text: &str, path: &str, key: &str) -> Option<Place> {
+pub(crate) fn repeated_key(text: &str, path: &str, key: &str) -> Option<Place> {
     let mut steps = steps(path);
     steps.push(Step::Again(key));
     fail_at(text, &steps)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    flaw::{Fault, Flaw, did_you_mean},
+    flaw::{Fault, Flaw, Kind, did_you_mean},
     node::Node,
     parse::{self, FUNCTIONS},
     template::Template,
@@ -95,6 +95,10 @@ impl Reader {
         self.faults.push(Flaw::new(0, what, hint).of(path));
     }
 
+    fn twice(&mut self, path: &str, what: &str, hint: &str) {
+        self.faults.push(Flaw::new(0, what, hint).is(Kind::Twice).of(path));
+    }
+
     fn flawed<T>(&mut self, path: &str, read: Result<T, Flaw>) -> Option<T> {
         read.map_err(|flaw| self.faults.push(flaw.of(path))).ok()
     }
@@ -113,7 +117,7 @@ impl Reader {
                 let hint = did_you_mean(&key, known.iter().copied());
                 self.fault(&at, "unknown key", hint);
             } else if kept.iter().any(|(other, _)| *other == key) {
-                self.fault(&at, "expected the key once, found it twice", "keep one of the two");
+                self.twice(&at, "expected the key once, found it twice", "keep one of the two");
             } else {
                 kept.push((key, node));
             }
@@ -142,7 +146,7 @@ impl Reader {
                 kept.push((name, node));
             } else {
                 let hint = "claims, predicates and numbers from elsewhere need names that differ";
-                self.fault(&path, "the name stands in the file already", hint);
+                self.twice(&path, "the name stands in the file already", hint);
             }
         }
         kept

@@ -7,7 +7,7 @@ use super::{
     flaw::{self, Flaw},
     interval::{Ends, Lacking},
     select::{column, factor, level, no_run, select},
-    table::{Bits, Column, Moments, Selection, Table},
+    table::{Bits, Column, MOST_KEPT, Moments, Selection, Table},
     tree::{Call, Condition, End, Expression, Kind, Operator, Statistic, Word},
     unit,
 };
@@ -143,7 +143,10 @@ impl<'a> Evaluator<'a> {
             return Ok(known.clone());
         }
         let found = self.compute(at, call, None)?;
-        self.calls.insert(key, found.clone());
+        // What has derivatives came from cells and costs little, but is large to keep.
+        if matches!(found.spread, Spread::Never(_)) {
+            self.calls.insert(key, found.clone());
+        }
         Ok(found)
     }
 
@@ -401,8 +404,8 @@ impl<'a> Evaluator<'a> {
         let cells: Vec<usize> = pairs.iter().flatten().copied().collect();
         let mut found = Ratios { quotients: Vec::new(), cells, of_runs: false };
         if let [[a, b]] = pairs[..] {
-            let below = self.table.by_block(column, b, &selection);
-            let above = self.table.by_block(column, a, &selection);
+            let below = self.table.by_block(column, b);
+            let above = self.table.by_block(column, a);
             found.quotients = above.iter().filter_map(|(block, value)| Some(value / below.get(block)?)).collect();
             found.of_runs = !found.quotients.is_empty();
         }
@@ -433,7 +436,7 @@ impl<'a> Evaluator<'a> {
                     let mut of_call = self.table.no_rows();
                     self.mark(&mut of_call, part.at, call, scope)?;
                     join(&mut bits, &of_call);
-                    if scope.is_none() {
+                    if scope.is_none() && self.marked.len() < MOST_KEPT {
                         self.marked.insert(key, Rc::new(of_call));
                     }
                 }

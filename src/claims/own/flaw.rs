@@ -2,6 +2,7 @@
 
 use anyhow::{Error, anyhow};
 
+use super::node::Node;
 use crate::study::{Place, locate};
 
 /// Something wrong in an expression or a text, at a byte of it.
@@ -17,6 +18,8 @@ pub(super) struct Flaw {
 pub(super) enum Kind {
     /// The file has to be mended.
     Wrong,
+    /// The key stands for the second time.
+    Twice,
     /// No run is there. Pairs of which one half is missing are left out.
     NoRuns,
     /// These runs do not tell, others of the same design may: a predicate on it is inconclusive.
@@ -51,12 +54,16 @@ const MOST_TOLD: usize = 40;
 
 /// All of them as one error.
 pub(super) fn error(file: &str, text: &str, faults: &[Fault]) -> Error {
+    let root = Node::read(text).unwrap_or(Node::Nothing);
     let told = |fault: &Fault| {
-        let Fault { path, flaw: Flaw { at, what, .. } } = fault;
+        let Fault { path, flaw: Flaw { at, what, kind, .. } } = fault;
         // `speedup: a / b` has no key `value`.
-        let short = path.strip_suffix(".value").filter(|path| scalar(text, path).is_some());
+        let short = path.strip_suffix(".value").filter(|path| root.text(path).is_some());
         let path = short.unwrap_or(path);
-        let place = locate::value(text, path).map(|place| moved(text, place, path, *at));
+        let (parent, key) = path.rsplit_once('.').unwrap_or(("", path));
+        let second = if *kind == Kind::Twice { locate::repeated_key(text, parent, key) } else { None };
+        let place = locate::value(text, path).map(|place| moved(text, place, root.text(path), *at));
+        let place = second.or(place);
         let place = place.map_or(String::new(), |Place { line, column }| format!(":{line}:{column}"));
         let key = if path.is_empty() { String::new() } else { format!("{path}: ") };
         format!("{file}{place}: {key}{what}")
@@ -74,14 +81,11 @@ pub(super) fn error(file: &str, text: &str, faults: &[Fault]) -> Error {
 
 /// The place of a byte of a value that begins at `place`: its characters are looked for one after the other, since a text may be
 /// folded over lines or have escapes in it.
-fn moved(text: &str, place: Place, path: &str, at: usize) -> Place {
-    if path.is_empty() {
-        return place;
-    }
+fn moved(text: &str, place: Place, value: Option<&str>, at: usize) -> Place {
+    let Some(value) = value.filter(|value| at <= value.len()) else { return place };
     let start: usize = text.split_inclusive('\n').take(place.line - 1).map(str::len).sum();
     let line = &text[start..];
     let from = start + line.char_indices().nth(place.column - 1).map_or(0, |(byte, _)| byte);
-    let Some(value) = scalar(text, path).filter(|value| at <= value.len()) else { return place };
     let mut rest = &text[from..];
     // `|` and `>` stand in the line before their text.
     if rest.starts_with(['|', '>']) {
@@ -100,13 +104,6 @@ fn moved(text: &str, place: Place, path: &str, at: usize) -> Place {
     let before = &text[..offset];
     let begin = before.rfind('\n').map_or(0, |newline| newline + 1);
     Place { line: before.matches('\n').count() + 1, column: before[begin..].chars().count() + 1 }
-}
-
-/// The text behind a key.
-fn scalar(text: &str, path: &str) -> Option<String> {
-    let root: serde_yaml::Value = serde_yaml::from_str(text).ok()?;
-    let found = path.split('.').try_fold(&root, |node, key| node.get(key))?;
-    found.as_str().map(str::to_owned)
 }
 
 /// `did you mean …`, or what there is.
@@ -137,8 +134,9 @@ mod tests {
     #[test]
     fn a_byte_of_a_value_is_found_in_every_style() {
         let at = |text: &str, path: &str, what: &str| {
-            let value = scalar(text, path).unwrap();
-            let place = moved(text, locate::value(text, path).unwrap(), path, value.find(what).unwrap());
+            let root = Node::read(text).unwrap();
+            let value = root.text(path).unwrap();
+            let place = moved(text, locate::value(text, path).unwrap(), Some(value), value.find(what).unwrap());
             (place.line, place.column)
         };
         assert_eq!(at("a: {b: mean(x) / y}\n", "a.b", "/"), (1, 16));

@@ -19,7 +19,7 @@ mod template;
 mod tree;
 mod unit;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
 
@@ -94,6 +94,11 @@ impl Own {
             evaluator.own.insert(found.name.clone(), theirs(&evaluator, found));
             numbers.insert(found.name.clone(), Number::theirs(found));
         }
+        let asked =
+            self.document.predicates.iter().flat_map(|judged| judged.holds.iter().chain(judged.fails.iter().flatten()));
+        let expressions = asked.flat_map(|compared| [&compared.left, &compared.right]);
+        let expressions = expressions.chain(self.document.claims.iter().map(|own| &own.value));
+        let used: BTreeSet<&str> = expressions.flat_map(|one| one.names()).map(|(_, name, _)| name).collect();
         let mut failed: Vec<&str> = Vec::new();
         for place in &self.order {
             let own = &self.document.claims[*place];
@@ -105,7 +110,10 @@ impl Own {
             match one(&mut evaluator, own, study.statistics.confidence) {
                 Ok((solved, number, made)) => {
                     claims.claims.extend(made);
-                    evaluator.own.insert(own.name.clone(), solved);
+                    // Derivatives are large to keep.
+                    if used.contains(own.name.as_str()) {
+                        evaluator.own.insert(own.name.clone(), solved);
+                    }
                     numbers.insert(own.name.clone(), number);
                 }
                 Err(fault) => {

@@ -29,6 +29,15 @@ impl Node {
         Seed(&left).deserialize(serde_yaml::Deserializer::from_str(text))
     }
 
+    /// The text behind the keys of a path.
+    pub fn text(&self, path: &str) -> Option<&str> {
+        let found = path.split('.').try_fold(self, |node, key| match node {
+            Node::Keys(keys) => keys.iter().find(|(other, _)| other == key).map(|(_, node)| node),
+            _ => None,
+        });
+        found.and_then(|node| if let Node::Text(text) = node { Some(text.as_str()) } else { None })
+    }
+
     /// For people: what it is.
     pub fn told(&self) -> String {
         match self {

@@ -7,7 +7,7 @@ use super::{
     estimate::{Estimate, Spread},
     evaluate::{Evaluator, Solved},
     flaw::{self, Flaw},
-    interval::{self, Ends, Lacking},
+    interval::{self, Lacking},
     table::Column,
     tree::{Call, Expression, Kind, Operator, Statistic, Word},
     unit,
@@ -42,15 +42,14 @@ pub(super) fn solve(
     if !own.paired.is_empty() {
         return pairs(evaluator, own, confidence);
     }
-    let estimate = evaluator.value(&own.value, None).map_err(value)?;
     let (rows, baseline_runs) = evaluator.rows(&own.value, None).map_err(value)?;
     let mut told = Told { formula: written, interval: String::new(), whole: is_whole(inner), share: false };
-    let (mut number, mut ends) = (estimate.value, no_interval(&estimate.spread));
-    match &inner.kind {
+    let failed = |error: anyhow::Error| value(not_a_number(inner.at, &error));
+    let carried = || Spread::Never(format!("how `{}` varies is not carried along", own.name));
+    let (number, kind, ends, spread) = match &inner.kind {
         Kind::Call(call @ Call::Ratio { .. }) => {
             let ratios = evaluator.ratios(inner.at, call, None).map_err(value)?;
-            let found = interval::paired(&ratios.quotients, true, confidence);
-            (number, ends) = found.map_err(|error| value(not_a_number(inner.at, &error)))?;
+            let (number, ends) = interval::paired(&ratios.quotients, true, confidence).map_err(failed)?;
             let of = if ratios.of_runs {
                 "pairs of runs of one block"
             } else {
@@ -58,41 +57,34 @@ pub(super) fn solve(
             };
             told.formula += &format!(", geometric mean over {} {of}", ratios.quotients.len());
             told.interval = format!("{percent} % Student's t interval, on logarithms");
+            (number, unit::BARE, ends, carried())
         }
         Kind::Call(Call::Share { met, given }) => {
             let (share, n) = evaluator.share(inner.at, met, given, None).map_err(value)?;
-            ends = interval::share(share, n, confidence).map_err(|error| value(not_a_number(inner.at, &error)))?;
             told.formula += &format!(", of {n} runs");
             told.interval = format!("{percent} % score interval (Wilson)");
             told.share = true;
+            (share, unit::BARE, interval::share(share, n, confidence).map_err(failed)?, carried())
         }
         _ => {
-            if let Spread::By(by) = &estimate.spread {
-                let found = interval::delta(&mut evaluator.table, number, by, confidence);
-                ends = found.map_err(|error| value(not_a_number(inner.at, &error)))?;
-                told.interval = format!(
-                    "{percent} % Student's t interval (delta method over cells' means, Satterthwaite's degrees of freedom)"
-                );
+            let Estimate { value: number, kind, spread } = evaluator.value(&own.value, None).map_err(value)?;
+            match spread {
+                Spread::Never(why) => (number, kind, Err(Lacking { why, always: true }), carried()),
+                Spread::By(by) => {
+                    told.interval = format!(
+                        "{percent} % Student's t interval (delta method over cells' means, Satterthwaite's degrees of freedom)"
+                    );
+                    let ends = interval::delta(&mut evaluator.table, number, &by, confidence).map_err(failed)?;
+                    (number, kind, ends, Spread::By(by))
+                }
             }
         }
-    }
+    };
     let finite = number.is_finite() && ends.as_ref().map_or(true, |ends| ends.iter().all(|end| end.is_finite()));
     if !finite {
         return Err(value(Flaw::new(inner.at, "the number is too large to print", "check the factors")));
     }
-    let spread = match estimate.spread {
-        Spread::Never(_) => Spread::Never(format!("how `{}` varies is not carried along", own.name)),
-        by => by,
-    };
-    let kind = estimate.kind;
     Ok((Solved { value: number, kind, ends, spread, rows: Rc::new(rows), baseline_runs }, told))
-}
-
-fn no_interval(spread: &Spread) -> Ends {
-    match spread {
-        Spread::Never(why) => Err(Lacking { why: why.clone(), always: true }),
-        Spread::By(_) => Err(Lacking { why: "nothing in it scatters".to_owned(), always: true }),
-    }
 }
 
 fn not_a_number(at: usize, error: &anyhow::Error) -> Flaw {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Range,
     rc::Rc,
 };
 
@@ -98,14 +99,31 @@ pub(super) enum Tested {
     In(Vec<f64>),
 }
 
+impl Tested {
+    /// Of what a run has; what it lacks meets nothing.
+    fn holds(&self, value: f64) -> bool {
+        !value.is_nan()
+            && match self {
+                Tested::Is(comparison, than) => comparison.holds(value, *than),
+                Tested::In(list) => list.contains(&value),
+            }
+    }
+}
+
+/// Sets of rows that are kept for another time: of a million runs each is 125 kB.
+pub(super) const MOST_KEPT: usize = 256;
+
 /// Rows, a bit each.
 pub(super) type Bits = Vec<u64>;
 
 #[derive(Debug)]
 pub(super) struct Table<'a> {
     pub summary: &'a Summary,
-    /// By cell, indices into the summary's runs.
-    rows: Vec<Vec<u32>>,
+    /// Indices into the summary's runs, a cell after the other; and where each cell begins, and the last ends.
+    rows: Vec<u32>,
+    starts: Vec<usize>,
+    /// In the order of `rows`; NaN where a run has no such number.
+    columns: BTreeMap<Column, Rc<Vec<f64>>>,
     moments: BTreeMap<Column, Rc<Moments>>,
     joint: BTreeMap<(Column, Column), Rc<Vec<f64>>>,
     runs: BTreeMap<Bits, Runs>,
@@ -113,19 +131,40 @@ pub(super) struct Table<'a> {
 
 impl<'a> Table<'a> {
     pub fn of(summary: &'a Summary) -> Self {
-        let mut rows = vec![Vec::new(); summary.grid.cells.len()];
-        for (row, run) in summary.runs.iter().enumerate() {
-            rows[run.cell].push(row as u32);
+        let mut starts = vec![0; summary.grid.cells.len() + 1];
+        summary.runs.iter().for_each(|run| starts[run.cell + 1] += 1);
+        for cell in 1..starts.len() {
+            starts[cell] += starts[cell - 1];
         }
-        Table { summary, rows, moments: BTreeMap::new(), joint: BTreeMap::new(), runs: BTreeMap::new() }
+        let (mut next, mut rows) = (starts.clone(), vec![0; summary.runs.len()]);
+        for (row, run) in summary.runs.iter().enumerate() {
+            rows[next[run.cell]] = row as u32;
+            next[run.cell] += 1;
+        }
+        Table {
+            summary,
+            rows,
+            starts,
+            columns: BTreeMap::new(),
+            moments: BTreeMap::new(),
+            joint: BTreeMap::new(),
+            runs: BTreeMap::new(),
+        }
     }
 
     pub fn cells(&self) -> usize {
-        self.rows.len()
+        self.starts.len() - 1
     }
 
-    fn run(&self, row: u32) -> &RunMetrics {
-        &self.summary.runs[row as usize]
+    /// The places of a cell's rows.
+    fn places(&self, cell: usize) -> Range<usize> {
+        self.starts[cell]..self.starts[cell + 1]
+    }
+
+    fn column(&mut self, column: Column) -> Rc<Vec<f64>> {
+        let (rows, runs) = (&self.rows, &self.summary.runs);
+        let read = || rows.iter().map(|row| column.of(&runs[*row as usize]).unwrap_or(f64::NAN)).collect();
+        Rc::clone(self.columns.entry(column).or_insert_with(|| Rc::new(read())))
     }
 
     pub fn moments(&mut self, column: Column) -> Rc<Moments> {
@@ -133,8 +172,9 @@ impl<'a> Table<'a> {
             return Rc::clone(known);
         }
         let mut moments = Moments::default();
-        for rows in &self.rows {
-            let values: Vec<f64> = rows.iter().filter_map(|row| column.of(self.run(*row))).collect();
+        let all = self.column(column);
+        for cell in 0..self.cells() {
+            let values: Vec<f64> = all[self.places(cell)].iter().copied().filter(|value| !value.is_nan()).collect();
             let fold = |start: f64, of: fn(f64, f64) -> f64| values.iter().copied().fold(start, of);
             let (n, mean) = (values.len(), if values.is_empty() { 0.0 } else { stats::mean(&values) });
             let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
@@ -156,14 +196,14 @@ impl<'a> Table<'a> {
             return Rc::clone(known);
         }
         let (a, b) = (self.moments(one), self.moments(other));
-        let cell = |(cell, rows): (usize, &Vec<u32>)| {
+        let (xs, ys) = (self.column(one), self.column(other));
+        let cell = |cell: usize| {
             let (mut n, mut products) = (0.0, 0.0);
             if one == other {
                 (n, products) = (a.n[cell], a.squares[cell]);
             } else if a.squares[cell] > 0.0 && b.squares[cell] > 0.0 {
-                for row in rows {
-                    let run = self.run(*row);
-                    if let Some((x, y)) = one.of(run).zip(other.of(run)) {
+                for (x, y) in self.places(cell).map(|place| (xs[place], ys[place])) {
+                    if !x.is_nan() && !y.is_nan() {
                         n += 1.0;
                         products += (x - a.mean[cell]) * (y - b.mean[cell]);
                     }
@@ -172,19 +212,14 @@ impl<'a> Table<'a> {
             // Of runs that have both; a run that has one alone moves one mean alone.
             if n < 2.0 { 0.0 } else { products / (n - 1.0) * n / (a.n[cell] * b.n[cell]) }
         };
-        let found = Rc::new(self.rows.iter().enumerate().map(cell).collect::<Vec<f64>>());
+        let found = Rc::new((0..self.cells()).map(cell).collect::<Vec<f64>>());
         self.joint.insert((one, other), Rc::clone(&found));
         found
     }
 
-    fn meets(&self, row: u32, selection: &Selection) -> bool {
-        let run = self.run(row);
-        selection.tests.iter().all(|(column, tested)| {
-            column.of(run).is_some_and(|value| match tested {
-                Tested::Is(comparison, than) => comparison.holds(value, *than),
-                Tested::In(list) => list.contains(&value),
-            })
-        })
+    /// What a selection tests, with the values for it.
+    fn tests<'b>(&mut self, selection: &'b Selection) -> Vec<(Rc<Vec<f64>>, &'b Tested)> {
+        selection.tests.iter().map(|(column, tested)| (self.column(*column), tested)).collect()
     }
 
     /// The cells of a selection, of those in `scope` if there is one.
@@ -195,32 +230,41 @@ impl<'a> Table<'a> {
     ) -> Box<dyn Iterator<Item = usize> + 'b> {
         match scope {
             Some(cells) => Box::new(cells.iter().copied().filter(move |cell| selection.cells[*cell])),
-            None => Box::new((0..self.rows.len()).filter(move |cell| selection.cells[*cell])),
+            None => Box::new((0..self.cells()).filter(move |cell| selection.cells[*cell])),
         }
     }
 
-    /// The rows that a selection picks.
-    fn picked<'b>(&'b self, selection: &'b Selection, scope: Option<&'b [usize]>) -> impl Iterator<Item = u32> + 'b {
-        let rows = self.selected(selection, scope).flat_map(move |cell| self.rows[cell].iter().copied());
-        rows.filter(move |row| selection.tests.is_empty() || self.meets(*row, selection))
+    /// The places of the rows that a selection picks.
+    fn picked(&mut self, selection: &Selection, scope: Option<&[usize]>) -> Vec<usize> {
+        let tests = self.tests(selection);
+        let places = self.selected(selection, scope).flat_map(|cell| self.places(cell));
+        places.filter(|place| tests.iter().all(|(values, tested)| tested.holds(values[*place]))).collect()
     }
 
-    pub fn count(&self, selection: &Selection, scope: Option<&[usize]>) -> usize {
+    pub fn count(&mut self, selection: &Selection, scope: Option<&[usize]>) -> usize {
         if selection.tests.is_empty() {
-            return self.selected(selection, scope).map(|cell| self.rows[cell].len()).sum();
+            return self.selected(selection, scope).map(|cell| self.places(cell).len()).sum();
         }
-        self.picked(selection, scope).count()
+        self.picked(selection, scope).len()
     }
 
-    pub fn values(&self, column: Column, selection: &Selection, scope: Option<&[usize]>) -> Vec<f64> {
-        self.picked(selection, scope).filter_map(|row| column.of(self.run(row))).collect()
+    pub fn values(&mut self, column: Column, selection: &Selection, scope: Option<&[usize]>) -> Vec<f64> {
+        let all = self.column(column);
+        let mut values: Vec<f64> = if selection.tests.is_empty() {
+            self.selected(selection, scope).flat_map(|cell| &all[self.places(cell)]).copied().collect()
+        } else {
+            self.picked(selection, scope).into_iter().map(|place| all[place]).collect()
+        };
+        values.retain(|value| !value.is_nan());
+        values
     }
 
     /// Of one cell, value by block; runs that were not executed in blocks have none.
-    pub fn by_block(&self, column: Column, cell: usize, selection: &Selection) -> BTreeMap<u32, f64> {
-        let rows = self.rows[cell].iter().rev().filter(|row| self.meets(**row, selection));
-        let runs = rows.map(|row| self.run(*row)).filter(|run| run.block > 0);
-        runs.filter_map(|run| Some((run.block, column.of(run)?))).collect()
+    pub fn by_block(&mut self, column: Column, cell: usize) -> BTreeMap<u32, f64> {
+        let values = self.column(column);
+        let places = self.places(cell).rev().filter(|place| !values[*place].is_nan());
+        let block = |place: usize| self.summary.runs[self.rows[place] as usize].block;
+        places.map(|place| (block(place), values[place])).filter(|(block, _)| *block > 0).collect()
     }
 
     pub fn no_rows(&self) -> Bits {
@@ -228,10 +272,16 @@ impl<'a> Table<'a> {
     }
 
     /// Marks the rows that a selection picks and that have the number.
-    pub fn mark(&self, bits: &mut Bits, column: Option<Column>, selection: &Selection, scope: Option<&[usize]>) {
-        for row in self.picked(selection, scope) {
-            if column.is_none_or(|column| column.of(self.run(row)).is_some()) {
-                bits[row as usize / 64] |= 1 << (row % 64);
+    pub fn mark(&mut self, bits: &mut Bits, column: Option<Column>, selection: &Selection, scope: Option<&[usize]>) {
+        let values = column.map(|column| self.column(column));
+        let tests = self.tests(selection);
+        for cell in self.selected(selection, scope) {
+            for place in self.places(cell) {
+                let has = values.as_ref().is_none_or(|values| !values[place].is_nan());
+                if has && tests.iter().all(|(values, tested)| tested.holds(values[place])) {
+                    let row = self.rows[place] as usize;
+                    bits[row / 64] |= 1 << (row % 64);
+                }
             }
         }
     }
@@ -256,7 +306,9 @@ impl<'a> Table<'a> {
         let marked = (0..self.summary.runs.len()).filter(is_marked);
         let numbers: Vec<u32> = marked.map(|row| self.summary.runs[row].run).collect();
         let runs = Runs::from(numbers.as_slice());
-        self.runs.insert(bits.clone(), runs.clone());
+        if self.runs.len() < MOST_KEPT {
+            self.runs.insert(bits.clone(), runs.clone());
+        }
         runs
     }
 
