@@ -7,7 +7,10 @@ use anyhow::{Context, Result};
 
 use crate::{
     analysis::{Summary, Tally},
-    claims::{self, Claims},
+    claims::{
+        self, Claims,
+        own::{self, Own},
+    },
     compare,
     machine::Environment,
     record::RunRecord,
@@ -25,18 +28,20 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// `own` is the text of the project's `claims.yaml`.
+    ///
     /// # Errors
-    /// As [`Run::open`]; no run that ended well.
-    pub fn open(folder: &Path) -> Result<Self> {
-        Evidence::read(folder, false, |_, _, _| Ok(()))
+    /// As [`Run::open`]; no run that ended well; what is wrong with `own`.
+    pub fn open(folder: &Path, own: Option<&str>) -> Result<Self> {
+        Evidence::read(folder, false, own, |_, _, _| Ok(()))
     }
 
     /// As [`Evidence::open`], with its rows.
     ///
     /// # Errors
     /// The same.
-    pub fn with_rows(folder: &Path) -> Result<Self> {
-        Evidence::read(folder, true, |_, _, _| Ok(()))
+    pub fn with_rows(folder: &Path, own: Option<&str>) -> Result<Self> {
+        Evidence::read(folder, true, own, |_, _, _| Ok(()))
     }
 
     /// As [`Evidence::open`], and `look` sees each of the run's own rows.
@@ -46,6 +51,7 @@ impl Evidence {
     pub fn read(
         folder: &Path,
         keep: bool,
+        own: Option<&str>,
         mut look: impl FnMut(&Study, &Environment, &RunRecord) -> Result<()>,
     ) -> Result<Self> {
         // A comparison needs the rows themselves; a million rows of a run alone would not fit where what is kept of them does.
@@ -62,19 +68,28 @@ impl Evidence {
         let run = Run { records, ..run };
         let tally = tally.unwrap_or_else(|| Tally::of(&run.study));
         let summary = tally.finish().with_context(|| folder.display().to_string())?;
-        let claims = all_claims(&run, &summary)?;
+        let claims = all_claims(&run, &summary, own)?;
         Ok(Evidence { run, summary, claims })
     }
 }
 
-/// Every claim of a run's paper.
+/// Every claim of a run's paper, those of the project's `claims.yaml` included.
 ///
 /// # Errors
-/// As [`compare::compare`].
-pub fn all_claims(run: &Run, summary: &Summary) -> Result<Claims> {
+/// As [`compare::compare`]; what is wrong with `own`.
+pub fn all_claims(run: &Run, summary: &Summary, own: Option<&str>) -> Result<Claims> {
     let mut claims = claims::build(run, summary)?;
     if let Some(baseline) = &run.baseline {
         compare::baseline(&mut claims, run, baseline)?;
     }
+    add_own(&mut claims, run, summary, own)?;
     Ok(claims)
+}
+
+/// Adds the claims of a project's `claims.yaml` to those of the program.
+///
+/// # Errors
+/// What is wrong with `own`.
+pub fn add_own(claims: &mut Claims, run: &Run, summary: &Summary, own: Option<&str>) -> Result<()> {
+    own.map_or(Ok(()), |text| Own::read(own::FILE, text)?.add(claims, &run.study, summary))
 }

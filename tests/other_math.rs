@@ -13,8 +13,12 @@ use std::{
 use offprint::{
     analysis::summarise,
     bundle::{Bundle, verify},
-    claims::{Claims, Id, Value},
+    claims::{
+        Claims, Id, Own, Value,
+        agree::{Agreement, Edition},
+    },
     evidence::all_claims,
+    store::Run,
 };
 
 static CALLS: AtomicU64 = AtomicU64::new(0);
@@ -57,12 +61,30 @@ fn committed_bundles_are_accepted_with_musl_s_mathematics() {
     assert!(moved > 50, "only {moved} values differ: is this the mathematics that the bundles were made with?");
 }
 
+/// An author's own claims, made with the other mathematics, are those that are committed: texts exactly, values to the tolerance.
+#[test]
+fn own_claims_are_the_same_with_musl_s_mathematics() {
+    let before = CALLS.load(Ordering::Relaxed);
+    let run = Run::open(Path::new("tests/data/fake_run")).unwrap();
+    let summary = summarise(&run.study, &run.records).unwrap();
+    let text = include_str!("data/own_claims.yaml");
+    let mut own = all_claims(&run, &summary, Some(text)).unwrap();
+    let names: Vec<String> = Own::read("own_claims.yaml", text).unwrap().names().map(str::to_owned).collect();
+    let is_own = |id: &Id| names.iter().any(|name| **id == **name || id.starts_with(&format!("{name}.")));
+    own.claims.retain(|id, _| is_own(id));
+    own.predicates.retain(|id, _| is_own(id));
+    let given: Claims = serde_json::from_str(include_str!("data/own_claims.json")).unwrap();
+    let found = Agreement::of(&own, &given, Edition::This);
+    assert!(found.differences.is_empty(), "{:#?}", found.differences);
+    assert!(found.agreed > 20 && CALLS.load(Ordering::Relaxed) > before, "{}", found.agreed);
+}
+
 /// How many values of a bundle's claims are not, to the last bit, those that this mathematics gives.
 fn others(path: &Path) -> usize {
     let bundle = Bundle::open(path).unwrap();
     let given: Claims = serde_json::from_slice(&bundle.read("data/paper/claims.json").unwrap()).unwrap();
     let run = bundle.run().unwrap();
-    let own = all_claims(&run, &summarise(&run.study, &run.records).unwrap()).unwrap();
+    let own = all_claims(&run, &summarise(&run.study, &run.records).unwrap(), None).unwrap();
     let number = |value: &Value| if let Value::Number(value) = value { Some(value.to_bits()) } else { None };
     let differs = |id: &&Id| number(&own.claims[*id].value) != number(&given.claims[*id].value);
     own.claims.keys().filter(|id| given.claims.contains_key(*id)).filter(differs).count()

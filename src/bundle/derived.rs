@@ -60,7 +60,7 @@ pub fn check(
 ) -> Derived {
     let edition = version::edition(label);
     let mut derived = Derived::default();
-    let own = match guarded(|| version::claims(label, run, &summary)) {
+    let own = match guarded(|| version::claims(label, run, &summary, templates.claims())) {
         Ok(own) => own,
         Err(error) => {
             derived.fault(Check::Derived, PAPER, "a paper from these records", &error);

@@ -87,9 +87,9 @@ impl Made {
 }
 
 /// The run with its summary, refused where `verify` would find fault with a row.
-fn read(folder: &Path) -> Result<Evidence> {
+fn read(folder: &Path, own: Option<&str>) -> Result<Evidence> {
     let (mut ranges, mut last) = (None, None);
-    let evidence = Evidence::read(folder, false, |study, environment, row| {
+    let evidence = Evidence::read(folder, false, own, |study, environment, row| {
         let ranges = ranges.get_or_insert_with(|| Ranges::new(study, environment));
         refuse(ranges, row)?;
         if row.phase == Phase::Measured && last.replace(row.order).is_some_and(|last| last >= row.order) {
@@ -130,7 +130,7 @@ pub fn make(order: &Order<'_>) -> Result<Made> {
         order.licence
     );
     let folder = order.run;
-    let Evidence { run, summary, claims } = read(folder)?;
+    let Evidence { run, summary, claims } = read(folder, order.templates.claims())?;
     ensure!(
         summary.seen.measured as usize == Plan::of(&run.study).runs.len(),
         "{}: not every planned run has its row\nhint: offprint run --resume goes on",

@@ -77,11 +77,11 @@ pub fn tally(label: &Label, study: &Study) -> Tally {
 ///
 /// # Errors
 /// As [`evidence::all_claims`].
-pub fn claims(label: &Label, run: &Run, summary: &Summary) -> Result<Claims> {
+pub fn claims(label: &Label, run: &Run, summary: &Summary, own: Option<&str>) -> Result<Claims> {
     if is_about_first(label) {
-        evidence::all_claims(&run.alone(0), summary)
+        evidence::all_claims(&run.alone(0), summary, own)
     } else {
-        evidence::all_claims(run, summary)
+        evidence::all_claims(run, summary, own)
     }
 }
 

@@ -204,14 +204,31 @@ impl Entry for Predicate {
 /// texts: each text has to be what its own value rounds to, by the same rule.
 fn is_tie(own: &Claim, given: &Claim) -> bool {
     let (Value::Number(a), Value::Number(b)) = (&own.value, &given.value) else { return false };
-    let digits = own.text.trim_start_matches('-').trim_start_matches(['0', '.']).replace('.', "");
-    let decimals = own.text.split_once('.').map_or(0, |(_, after)| after.len() as i32);
-    let zeros = if decimals == 0 { own.text.len() - own.text.trim_end_matches('0').len() } else { 0 } as i32;
+    let (own, given) = apart(&own.text, &given.text);
+    let digits = own.trim_start_matches('-').trim_start_matches(['0', '.']).replace('.', "");
+    let decimals = own.split_once('.').map_or(0, |(_, after)| after.len() as i32);
+    let zeros = if decimals == 0 { own.len() - own.trim_end_matches('0').len() } else { 0 } as i32;
     let at = (-zeros..=decimals.min(0)).chain([decimals]).map(Decimals);
     let places = at.map(|at| [text(*a, at), text(*b, at)]);
     let counts = (digits.len() as i32 - zeros..=digits.len() as i32).filter(|digits| *digits > 0);
     let figures = counts.map(|digits| [significant(*a, digits), significant(*b, digits)]);
-    places.chain(figures).any(|[ours, theirs]| ours == own.text && theirs == given.text)
+    places.chain(figures).any(|[ours, theirs]| ours == own && theirs == given)
+}
+
+/// The numbers in which two texts differ: texts of an author's own have words around them, which must be the same.
+fn apart<'a>(own: &'a str, given: &'a str) -> (&'a str, &'a str) {
+    let is_digit = |c: &char| c.is_ascii_digit() || ".-".contains(*c);
+    // The number before what differs belongs to it, and so do the digits behind it.
+    let same = own.bytes().zip(given.bytes()).take_while(|(a, b)| a == b).count();
+    let same = (0..=same).rev().find(|at| own.is_char_boundary(*at)).unwrap_or(0);
+    let start = same - own[..same].chars().rev().take_while(is_digit).count();
+    let number = |text: &'a str| {
+        let rest = &text[start..];
+        let end = rest.find(|c: char| !is_digit(&c)).unwrap_or(rest.len());
+        (&rest[..end], &rest[end..])
+    };
+    let ((ours, after), (theirs, behind)) = (number(own), number(given));
+    if after == behind { (ours, theirs) } else { (own, given) }
 }
 
 /// Fields that differ, by name, as JSON: here and given.
@@ -302,6 +319,17 @@ mod tests {
         assert!(close(4.621020239619493e-38, 4.621020246555219e-38), "a tail under another library");
         assert!(!close(4.62e-38, 4.62e-38 * (1.0 + 1e-6)) && !close(1e-3, 1e-3 * (1.0 + 2e-9)));
         assert!(close(0.0, -0.0) && close(0.0, 1e-320) && !close(0.0, 1e-300) && !close(f64::NAN, 1.0));
+    }
+
+    #[test]
+    fn at_a_tie_words_around_a_number_do_not_matter_as_long_as_they_are_the_same() {
+        let above = f64::from_bits(0.125f64.to_bits() + 1);
+        let own = number(0.125, "0.12 times (0.10 to 0.20)");
+        assert_eq!(judged(&own, &number(above, "0.13 times (0.10 to 0.20)")), None);
+        assert_eq!(judged(&own, &number(above, "0.13 times (0.10 to 0.21)")), Some(Kind::Disputed));
+        assert_eq!(judged(&own, &number(above, "0.13 parts (0.10 to 0.20)")), Some(Kind::Disputed));
+        assert_eq!(judged(&own, &number(above, "0.14 times (0.10 to 0.20)")), Some(Kind::Disputed));
+        assert_eq!(judged(&number(0.125, "é 0.12"), &number(above, "è 0.13")), Some(Kind::Disputed));
     }
 
     /// 0.125 to two digits is a tie, which goes to even; a value an ulp above it is none.

@@ -11,6 +11,7 @@ mod groups;
 mod id;
 mod inference;
 mod judgements;
+pub mod own;
 mod people;
 mod published;
 mod ratios;
@@ -27,6 +28,7 @@ use anyhow::Result;
 pub use build::build;
 pub use excerpts::shortened;
 pub use id::{Id, Part};
+pub use own::Own;
 pub use runs::Runs;
 pub use words::list;
 

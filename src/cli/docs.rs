@@ -62,8 +62,8 @@ pub fn run(args: DocsArgs) -> Result<ExitCode> {
     let What::Claims(ClaimsArgs { study, like, json }) = args.what;
     let file = study.map_or_else(project::study, Ok)?;
     let study = Study::from_file(&file)?;
-    let _templates = prose::templates(&file, None)?;
-    let (_, _, claims) = project::rehearse(&file, &study)?;
+    let templates = prose::templates(&file, None)?;
+    let (_, _, claims) = project::rehearse(&file, &study, templates.claims())?;
     let entries = entries(&claims, &like);
     if json {
         say!("{}", serde_json::to_string_pretty(&entries)?);

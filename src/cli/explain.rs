@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::{
-    claims::{Claim, Id, Predicate, Runs},
+    claims::{Claim, Id, Predicate, Runs, Value},
     cli::{
         prose::templates,
         report,
@@ -96,7 +96,7 @@ pub fn run(args: ExplainArgs) -> Result<ExitCode> {
         None => report::choose(&here.join("paper"), &here.join("results"))?,
     };
     let templates = templates(&folder, args.templates.as_deref())?;
-    let Evidence { run, summary, claims } = Evidence::with_rows(&folder)?;
+    let Evidence { run, summary, claims } = Evidence::with_rows(&folder, templates.claims())?;
     let places = paper::places(&templates, &claims, &paper::levels(&run.study, &summary, &claims))?;
     let found = sought(&args.what, &claims);
     if found.is_empty() {
@@ -158,7 +158,7 @@ fn of(runs: &Runs, rows: &BTreeMap<u32, &RunRecord>) -> Vec<Row> {
 }
 
 fn show(Explanation { id, claim, places, rows, baseline_rows, recompute }: &Explanation<'_>) {
-    say!("{id} = {} {}", claim.text, claim.unit);
+    say!("{id} = {}", told(claim));
     say!("  value     {}", serde_json::to_string(&claim.value).unwrap_or_default());
     say!("  formula   {}", claim.formula);
     say!("  rounding  {}", claim.rounding);
@@ -176,6 +176,12 @@ fn show(Explanation { id, claim, places, rows, baseline_rows, recompute }: &Expl
         }
     }
     say!("");
+}
+
+/// The text, and its unit unless an author's own text has words with it.
+fn told(claim: &Claim) -> String {
+    let words = matches!(claim.value, Value::Number(_)) && claim.text.contains(char::is_alphabetic);
+    if words { claim.text.clone() } else { format!("{} {}", claim.text, claim.unit) }
 }
 
 fn judge(Judgement { id, predicate }: &Judgement<'_>) {

@@ -150,7 +150,7 @@ pub(super) fn keep(folder: &Path, templates: &Templates) {
 /// By path under the paper's folder. For a paper that was made before, maybe elsewhere, the values in its claims are taken where they
 /// agree with those made here: C libraries differ in the last place.
 fn files(folder: &Path, templates: &Templates, made: Option<&Path>) -> Result<BTreeMap<String, Vec<u8>>> {
-    let Evidence { run, mut summary, mut claims } = Evidence::open(folder)?;
+    let Evidence { run, mut summary, mut claims } = Evidence::open(folder, templates.claims())?;
     let text = made.and_then(|paper| fs::read(paper.join("claims.json")).ok()).unwrap_or_default();
     if let Ok(given) = serde_json::from_slice::<Claims>(&text) {
         claims = Agreement::of(&claims, &given, Edition::This).claims;

@@ -89,7 +89,12 @@ fn ids(claims: &Claims, fits: impl Fn(&Claim) -> bool) -> Vec<Id> {
 
 /// The claims that print the number: those of its unit, if a unit is named that any of them has.
 fn of(printed: &Printed, claims: &Claims) -> Vec<Id> {
-    let all = ids(claims, |claim| printed.is(&claim.text));
+    // An author's own text has words around its numbers: `1.84 times (1.71 to 1.98)`.
+    let in_words = |claim: &Claim| {
+        let words = matches!(claim.value, Value::Number(_)) && claim.text.contains(char::is_alphabetic);
+        words && printed.than.is_none() && printed.stands_in(&claim.text)
+    };
+    let all = ids(claims, |claim| printed.is(&claim.text) || in_words(claim));
     let same_unit = |id: &&Id| printed.unit.as_deref().is_some_and(|unit| claims.claims[*id].unit == unit);
     let of_unit: Vec<Id> = all.iter().filter(same_unit).cloned().collect();
     if of_unit.is_empty() { all } else { of_unit }
@@ -283,6 +288,12 @@ mod tests {
             ("parameters", "134.5 million", ""),
             ("lengths", "64, 128 and 256", ""),
         ];
+        // Of an author's own: words around the number.
+        let own = [("speedup", "1.84 times (1.71 to 1.98)", "1"), ("first", "12.3 ms", "ms")];
+        let own = own.map(|(id, text, unit)| {
+            let (id, claim) = claim((id, text, unit));
+            (id, Claim { value: Value::Number(0.0), ..claim })
+        });
         let predicate = Predicate {
             holds: Some(true),
             test: String::new(),
@@ -294,7 +305,7 @@ mod tests {
         Claims {
             schema: CLAIMS_SCHEMA.to_owned(),
             source: Source { run_id: String::new(), sha256: String::new() },
-            claims: listed.map(claim).into_iter().collect(),
+            claims: listed.map(claim).into_iter().chain(own).collect(),
             predicates: BTreeMap::from([("line".into(), predicate)]),
         }
     }
@@ -336,6 +347,12 @@ mod tests {
             ("0.0001", "p"),
             ("134.5 million", "parameters"),
             ("128", "lengths"),
+            ("1.84", "speedup"),
+            ("1.84 times (1.71 to 1.98)", "speedup"),
+            ("1.71", "speedup"),
+            ("12.3", "first"),
+            ("12.3 ms", "first"),
+            ("2.3", ""),
             ("0.010 s", "line"),
             ("p = 0.71", "line"),
             ("1.0 %", "line"),

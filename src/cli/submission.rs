@@ -65,7 +65,7 @@ pub fn run(args: SubmissionArgs) -> Result<ExitCode> {
     };
     let templates = prose::templates(&folder, args.templates.as_deref())?;
     let (skin, styles) = skin(venue, &project::templates_folder(&folder, args.templates.as_deref()))?;
-    let Evidence { run, summary, claims } = Evidence::open(&folder)?;
+    let Evidence { run, summary, claims } = Evidence::open(&folder, templates.claims())?;
     let levels = paper::levels(&run.study, &summary, &claims);
     let order = Order {
         run: &run,

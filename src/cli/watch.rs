@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     complaint::Complaint,
-    evidence::Evidence,
+    evidence::{self, Evidence},
     paper::{self, Templates},
     project, store,
 };
@@ -118,9 +118,11 @@ fn make(run: &Path, named: Option<&Path>, evidence: &mut Option<Evidence>) -> Re
     let templates = templates(run, named)?;
     let Evidence { run, summary, claims } = match evidence {
         Some(evidence) => evidence,
-        none => none.insert(Evidence::open(run)?),
+        none => none.insert(Evidence::open(run, None)?),
     };
-    let files = paper::files(run, summary, claims, &templates)?;
+    let mut claims = claims.clone();
+    evidence::add_own(&mut claims, run, summary, templates.claims())?;
+    let files = paper::files(run, summary, &claims, &templates)?;
     Ok(Made { templates, files })
 }
 

@@ -19,8 +19,8 @@ use crate::{
 /// What an execution of a study would give, as far as that is known without one: ids, units and formulas are right, values are not.
 ///
 /// # Errors
-/// A study whose numbers cannot be computed; published values that cannot be read.
-pub fn rehearse(file: &Path, study: &Study) -> Result<(Run, Summary, Claims)> {
+/// A study whose numbers cannot be computed; published values that cannot be read; what `own` (the text of `claims.yaml`) has wrong.
+pub fn rehearse(file: &Path, study: &Study, own: Option<&str>) -> Result<(Run, Summary, Claims)> {
     // What there is to say does not depend on how often a cell is run beyond a few times.
     let study = &Study {
         settings: Settings { num_runs: study.settings.num_runs.min(3), ..study.settings.clone() },
@@ -45,7 +45,7 @@ pub fn rehearse(file: &Path, study: &Study) -> Result<(Run, Summary, Claims)> {
         baseline: None,
     };
     let summary = analysis::summarise(study, &run.records)?;
-    let claims = evidence::all_claims(&run, &summary)?;
+    let claims = evidence::all_claims(&run, &summary, own)?;
     Ok((run, summary, claims))
 }
 
@@ -55,7 +55,7 @@ pub fn rehearse(file: &Path, study: &Study) -> Result<(Run, Summary, Claims)> {
 /// # Errors
 /// As [`rehearse`]; prose that does not fit.
 pub fn proofread(file: &Path, study: &Study, templates: &Templates) -> Result<()> {
-    let (run, summary, claims) = rehearse(file, study)?;
+    let (run, summary, claims) = rehearse(file, study, templates.claims())?;
     paper::files(&run, &summary, &claims, templates).map(drop)
 }
 
@@ -105,9 +105,9 @@ mod tests {
     #[test]
     fn what_is_listed_before_is_what_there_is_after() {
         let folder = Path::new("tests/data/fake_run");
-        let after = evidence::Evidence::open(folder).unwrap();
+        let after = evidence::Evidence::open(folder, None).unwrap();
         let study = Study { published: Some("published.yaml".to_owned()), ..after.run.study.clone() };
-        let (_, _, before) = rehearse(&folder.join("study.yaml"), &study).unwrap();
+        let (_, _, before) = rehearse(&folder.join("study.yaml"), &study, None).unwrap();
         let about = |claims: &Claims| -> Vec<String> {
             let line = |(id, claim): (&crate::claims::Id, &crate::claims::Claim)| format!("{id} {}", claim.unit);
             claims.claims.iter().filter(|(id, _)| !id.starts_with("software.")).map(line).collect()

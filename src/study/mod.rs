@@ -9,7 +9,7 @@ mod error;
 mod factors;
 mod file;
 mod local;
-mod locate;
+pub(crate) mod locate;
 mod orcid;
 mod person;
 mod plan;
