@@ -10,12 +10,12 @@ use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, IgnoredAny, Ma
 use super::error::Place;
 
 /// Where the value at `path` starts; where there is no such value, the nearest thing around it.
-pub(super) fn value(text: &str, path: &str) -> Option<Place> {
+pub(crate) fn value(text: &str, path: &str) -> Option<Place> {
     fail_at(text, &steps(path))
 }
 
 /// Where `key` stands for the second time in the mapping at `path`.
-pub(super) fn repeated_key(text: &str, path: &str, key: &str) -> Option<Place> {
+pub(crate) fn repeated_key(text: &str, path: &str, key: &str) -> Option<Place> {
     let mut steps = steps(path);
     steps.push(Step::Again(key));
     fail_at(text, &steps)
@@ -28,7 +28,7 @@ pub(super) fn second_document(text: &str) -> Option<Place> {
 }
 
 /// The place that a serde_yaml error carries.
-pub(super) fn of_error(error: &serde_yaml::Error) -> Option<Place> {
+pub(crate) fn of_error(error: &serde_yaml::Error) -> Option<Place> {
     error.location().map(|at| Place { line: at.line(), column: at.column() })
 }
 

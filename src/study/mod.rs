@@ -8,7 +8,7 @@ mod error;
 mod factors;
 mod file;
 mod local;
-mod locate;
+pub(crate) mod locate;
 mod orcid;
 mod plan;
 mod published;
