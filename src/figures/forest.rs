@@ -13,7 +13,7 @@ use super::{
 
 /// Height of a row, and the widest name of one, points.
 pub const ROW: f64 = 10.5;
-const NAME_MOST: f64 = 132.0;
+pub const NAME_MOST: f64 = 132.0;
 
 /// A figure's words and rows.
 #[derive(Debug, Clone, PartialEq)]

@@ -73,6 +73,6 @@ pub fn lay_out(
 /// So far apart that the last number of one panel does not touch the first of the next.
 fn gap(x: &Axis, font: &Font) -> f64 {
     let half = |tick: Option<&super::scale::Tick>| tick.map_or(0.0, |tick| font.width(&tick.text, TICK_SIZE) / 2.0);
-    let numbers = half(x.ticks.first()) + half(x.ticks.last()) + 3.0;
+    let numbers = half(x.ticks.first()) + half(x.ticks.last()) + 6.0;
     if x.levels { PANEL_GAP } else { PANEL_GAP.max(numbers) }
 }

@@ -77,8 +77,8 @@ pub fn sample(canvas: &Canvas, centre: (f64, f64), sample: Sample) -> Result<()>
         Sample::Band => canvas.rectangle((x - 4.0, y - 3.0), (x + 4.0, y + 3.0), BAND),
         Sample::Bar(level) => canvas.rectangle((x - 3.0, y - 3.0), (x + 3.0, y + 3.0), look(level).color),
         Sample::Curve(level) => {
-            line(canvas, &[(x - 5.5, y), (x + 4.5, y)], Stroke::Level(level))?;
-            dot(canvas, (x - 0.5, y), DOT_RADII[0], look(level))
+            line(canvas, &[(x - 4.5, y), (x + 4.5, y)], Stroke::Level(level))?;
+            dot(canvas, centre, DOT_RADII[0], look(level))
         }
         Sample::Interval => {
             canvas.line(&[(x, y - 4.0), (x, y + 4.0)], INTERVAL_PEN)?;

@@ -56,6 +56,9 @@ impl Board {
         legend: Legend,
     ) -> Scene {
         let count = panels.len();
+        // What the y axis is stands upright beside all panels, and must not be longer than they are high.
+        let rows = count.div_ceil(self.columns).max(1) as f64;
+        let height = self.height.max(sheet.font.width(&y.label, LABEL_SIZE) / rows);
         let labels = (x.label.clone(), y.label.clone());
         let alone = count == 1;
         let place = |(index, (heading, marks)): (usize, (String, Vec<Mark>))| {
@@ -77,7 +80,7 @@ impl Board {
             } else {
                 Arrange::Grid { columns: self.columns, x: labels.0, y: labels.1 }
             },
-            height: self.height,
+            height,
             panels,
             key_title: title,
             keys,

@@ -158,7 +158,11 @@ impl<'a> Lanes<'a> {
             Along::Y => 6,
             Along::X => ticks_across(WIDTH - 120.0),
         };
-        self.ruler.axis(places, intervals, from_zero, count)
+        if from_zero {
+            self.ruler.from_zero(places, intervals, count)
+        } else {
+            self.ruler.axis(places, intervals, count)
+        }
     }
 
     /// The scene with marks a panel.

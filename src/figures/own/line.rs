@@ -14,6 +14,10 @@ use super::{
 };
 use crate::{analysis::RunMetrics, factor::Kind};
 
+/// Lines stand a little aside of each other, so that no interval hides another: so much each, and all together, points.
+const STEP_ASIDE: f64 = 1.8;
+const MOST_ASIDE: f64 = 6.0;
+
 pub fn scene(sheet: &Sheet) -> Result<Scene> {
     let (place, metric) = match (sheet.x, sheet.y) {
         (Some(Variable::Factor(place)), Some(Variable::Metric(metric))) => (place, metric),
@@ -36,7 +40,7 @@ pub fn scene(sheet: &Sheet) -> Result<Scene> {
     let facets = sheet.facets();
     let board = Board::of(facets.len(), 0);
     let ruler = Ruler::of(sheet, metric, "y")?;
-    let width = board.width(&ruler.axis(&[1.0], &[], false, 6), sheet.font).min(WIDTH);
+    let width = board.width(&ruler.axis(&[1.0], &[], 6), sheet.font).min(WIDTH);
     let (places, x) = match kind {
         Kind::Ordered if sheet.entry.scale.x.is_none() => {
             let names = levels.names(sheet.font, 60.0);
@@ -49,6 +53,10 @@ pub fn scene(sheet: &Sheet) -> Result<Scene> {
         }
     };
     let lines = colours.as_ref().map_or(1, Levels::count);
+    let aside = |level: usize| {
+        let step = (MOST_ASIDE / lines as f64).min(STEP_ASIDE) / width * (x.range.1 - x.range.0);
+        (level as f64 - (lines - 1) as f64 / 2.0) * step
+    };
     let (mut means, mut intervals, mut drawn) = (Vec::new(), Vec::new(), Vec::new());
     for (heading, runs) in facets {
         let mut marks = Vec::new();
@@ -63,6 +71,7 @@ pub fn scene(sheet: &Sheet) -> Result<Scene> {
             for (at, runs) in groups {
                 let stats = sheet.stats(&runs, metric)?;
                 let mean = ruler.place(stats.mean);
+                let at = at + aside(level);
                 points.push((at, mean));
                 means.push(mean);
                 if let Some(interval) = stats.interval.map(|interval| ruler.places(interval)) {
@@ -80,7 +89,7 @@ pub fn scene(sheet: &Sheet) -> Result<Scene> {
         }
         drawn.push((heading, marks));
     }
-    let y = ruler.axis(&means, &intervals, false, 6);
+    let y = ruler.axis(&ruler.held(sheet, &means, &intervals), &intervals, 6);
     let mut legend = colours.as_ref().map_or_else(Legend::default, |colours| Legend {
         title: colours.key_title(),
         keys: colours.keys(sheet.font, Sample::Curve),

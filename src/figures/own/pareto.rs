@@ -41,8 +41,8 @@ pub fn scene(sheet: &Sheet) -> Result<Scene> {
     }
     let all = || clouds.iter().flat_map(|(_, points)| points);
     let [xs, ys]: [Vec<f64>; 2] = [all().map(|point| point.0).collect(), all().map(|point| point.1).collect()];
-    let mut y_axis = up.axis(&ys, &[], false, 6);
-    let mut x_axis = across.axis(&xs, &[], false, ticks_across(board.width(&y_axis, sheet.font)));
+    let mut y_axis = up.axis(&ys, &[], 6);
+    let mut x_axis = across.axis(&xs, &[], ticks_across(board.width(&y_axis, sheet.font)));
     x_axis.label += better(x);
     y_axis.label += better(y);
     let ranges = (x_axis.range, y_axis.range);

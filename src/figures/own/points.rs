@@ -87,7 +87,7 @@ fn spaced(sheet: &Sheet, place: usize, metric: Metric) -> Result<Scene> {
     let ruler = Ruler::of(sheet, metric, "y")?;
     let values: Vec<f64> =
         sheet.runs.iter().filter_map(|run| run.value(metric)).map(|value| ruler.place(value)).collect();
-    let width = board.width(&ruler.axis(&values, &[], false, 6), sheet.font);
+    let width = board.width(&ruler.axis(&values, &[], 6), sheet.font);
     let spaced = Spaced::of(sheet, &levels, "x", width)?;
     let (step, whole) = spaced.step();
     // Narrower than the smallest step, so that neighbours never mix.
@@ -113,7 +113,7 @@ fn spaced(sheet: &Sheet, place: usize, metric: Metric) -> Result<Scene> {
         }
         drawn.push((heading, marks));
     }
-    let y = ruler.axis(&values, &intervals, false, 6);
+    let y = ruler.axis(&values, &intervals, 6);
     let mut legend = legend(sheet);
     legend.keys.push(mean_key(sheet.labels.confidence));
     if thinned {
@@ -146,8 +146,8 @@ fn cloud(sheet: &Sheet, x: Metric, y: Metric) -> Result<Scene> {
     };
     let all: Vec<(f64, f64, usize)> = sheet.runs.iter().filter_map(at).collect();
     let [xs, ys]: [Vec<f64>; 2] = [all.iter().map(|dot| dot.0).collect(), all.iter().map(|dot| dot.1).collect()];
-    let y_axis = up.axis(&ys, &[], false, 6);
-    let x_axis = across.axis(&xs, &[], false, ticks_across(board.width(&y_axis, sheet.font)));
+    let y_axis = up.axis(&ys, &[], 6);
+    let x_axis = across.axis(&xs, &[], ticks_across(board.width(&y_axis, sheet.font)));
     let draw = |(heading, runs): (String, Vec<&RunMetrics>)| {
         let dots = thin(runs.iter().filter_map(at).collect(), most, |dot: &(f64, f64, usize)| dot.0);
         (heading, vec![Mark::Dots { dots }])

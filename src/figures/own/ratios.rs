@@ -7,6 +7,7 @@ use super::{
     super::{
         data::percent,
         forest::{self, Look, Row, Rows},
+        page::{LABEL_SIZE, MARGIN, TICK_SIZE, WIDTH},
         scene::{Arrange, Axis, Key, Sample, Scene},
     },
     file::Scale,
@@ -46,7 +47,7 @@ pub fn scene(sheet: &Sheet) -> Result<Scene> {
     let log = sheet.entry.scale.x == Some(Scale::Log);
     let at = |ratio: f64| if log { libm::log10(ratio) } else { ratio };
     let margin = 1.0 + sheet.labels.equivalence_margin;
-    let names = levels.names(sheet.font, 132.0);
+    let names = levels.names(sheet.font, forest::NAME_MOST);
     let mut panels = Vec::new();
     let mut by_block = false;
     for (heading, runs) in sheet.facets() {
@@ -69,13 +70,21 @@ pub fn scene(sheet: &Sheet) -> Result<Scene> {
     let ends = panels.iter().map(forest::range);
     let (low, high) = ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), (a, b)| (low.min(a), high.max(b)));
     let label = format!("{}, relative to {}", metric.about().label, levels.said(0));
-    let label = sheet.font.shorten(&label, super::super::page::LABEL_SIZE, 230.0);
+    // Below the plot, which long names make narrow.
+    let names = panels.iter().flat_map(|panel| &panel.rows).map(|row| sheet.font.width(&row.name, TICK_SIZE));
+    let room = WIDTH - 2.0 * MARGIN - names.fold(0.0, f64::max).min(forest::NAME_MOST) - 10.0;
+    let label = sheet.font.shorten(&label, LABEL_SIZE, room);
     let axis = match log {
         true => log_axis(label, (low, high), 6),
         // A ratio is above zero.
-        false => Axis::about(label, low.max(0.0), high, ticks_across(200.0)),
+        false => Axis::about(label, low.max(0.0), high, ticks_across(room)),
     };
-    let panels: Vec<_> = panels.iter().map(|rows| forest::panel(rows, axis.clone(), sheet.font)).collect();
+    let last = panels.len() - 1;
+    let draw = |(index, rows): (usize, &Rows)| {
+        let label = if index == last { axis.label.clone() } else { String::new() };
+        forest::panel(rows, Axis { label, ..axis.clone() }, sheet.font)
+    };
+    let panels: Vec<_> = panels.iter().enumerate().map(draw).collect();
     let said = [(Look::Good, "within"), (Look::Open, "undecided"), (Look::Bad, "beyond")];
     let mut keys: Vec<Key> = said.map(|(look, text)| Key::new(Sample::Level(look.level()), text)).to_vec();
     // Two one-sided tests at 1 - confidence are this interval.

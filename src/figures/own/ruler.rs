@@ -94,14 +94,28 @@ impl Ruler {
         format!("{} ({})", self.metric.about().label, self.unit.name)
     }
 
-    /// An axis for places and intervals, of about `count` ticks; from zero where bars stand on it.
-    pub fn axis(&self, places: &[f64], intervals: &[(f64, f64)], from_zero: bool, count: usize) -> Axis {
+    /// An axis for places and intervals, of about `count` ticks.
+    pub fn axis(&self, places: &[f64], intervals: &[(f64, f64)], count: usize) -> Axis {
         if self.log {
             return log_axis(self.label(), span_of(places, intervals), count);
         }
         let (low, high) = range(places.iter().copied(), intervals.iter().copied());
-        let high = if high > low { high } else { low + 1.0 };
-        Axis::about(self.label(), if from_zero { 0.0 } else { low }, high, count)
+        Axis::about(self.label(), low, if high > low { high } else { low + 1.0 }, count)
+    }
+
+    /// An axis from zero, for bars: an interval makes it no more than twice as long.
+    pub fn from_zero(&self, places: &[f64], intervals: &[(f64, f64)], count: usize) -> Axis {
+        let longest = places.iter().copied().fold(0.0, f64::max);
+        let high = intervals.iter().map(|interval| interval.1).fold(longest, f64::max).min(2.0 * longest);
+        Axis::about(self.label(), 0.0, if high > 0.0 { high } else { 1.0 }, count)
+    }
+
+    /// Means, and the ends of their intervals as far as runs go: what an axis of means has to hold.
+    pub fn held(&self, sheet: &Sheet, means: &[f64], intervals: &[(f64, f64)]) -> Vec<f64> {
+        let runs = sheet.runs.iter().filter_map(|run| run.value(self.metric)).map(|value| self.place(value));
+        let (low, high) = runs.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), at| (low.min(at), high.max(at)));
+        let ends = intervals.iter().flat_map(|(a, b)| [a.max(low).min(high), b.max(low).min(high)]);
+        means.iter().copied().chain(ends).collect()
     }
 }
 

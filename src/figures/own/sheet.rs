@@ -184,8 +184,11 @@ impl<'a> Sheet<'a> {
             let Some(place) = place else { continue };
             let (name, levels) = (&self.summary.factors[place].name, self.levels(place).count());
             if levels < 2 {
-                let held =
-                    if self.entry.condition.is_some() { "in the runs that `where` leaves" } else { "in this study" };
+                let held = match (self.entry.condition.is_some(), self.remarks.is_empty()) {
+                    (true, _) => "in the runs that `where` leaves",
+                    (false, true) => "in this study",
+                    (false, false) => "in the runs that have every metric of the figure",
+                };
                 let what = format!("`{name}` does not vary {held}");
                 return Err(self.fault(key, what, format!("remove `{key}`, or take a factor that varies")));
             }

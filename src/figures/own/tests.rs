@@ -24,7 +24,7 @@ figures:
   cloud: {mark: points, x: ttft, y: warm_latency, colour: length, scale: {x: log, y: log}}
   cloud-faceted: {mark: points, x: latency, y: throughput, colour: temperature, facet: length}
   bars: {mark: bars, x: prompt, y: latency}
-  bars-coloured: {mark: bars, x: prompt, y: latency, colour: temperature, where: "temperature < 0.8, temperature != 0.4"}
+  bars-coloured: {mark: bars, x: prompt, y: latency, colour: temperature, where: "temperature < 0.8, length >= 8"}
   bars-lying: {mark: bars, x: throughput, y: prompt}
   line: {mark: line, x: length, y: latency, colour: prompt}
   line-log: {mark: line, x: length, y: latency, colour: prompt, facet: temperature, scale: {x: log, y: log}}
