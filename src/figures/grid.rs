@@ -30,7 +30,8 @@ pub fn lay_out(
     let Some(first) = scene.panels.first() else { return (Vec::new(), Vec::new(), top) };
     let columns = columns.max(1);
     let label = |text: &str| if text.is_empty() { 0.0 } else { LABEL_SIZE + 2.0 };
-    let left = MARGIN + label(y_label) + left_room(&first.y, font);
+    let beside = if y_label.is_empty() { 0.0 } else { LABEL_SIZE + 5.0 };
+    let left = MARGIN + beside + left_room(&first.y, font);
     let right = WIDTH - MARGIN - right_room(&first.x, font);
     let gap = gap(&first.x, font);
     let width = (right - left - gap * (columns - 1) as f64) / columns as f64;

@@ -10,9 +10,14 @@ use super::{
     sheet::Sheet,
 };
 
+/// What panels and their headings may take of a page's height, and what a heading with the gap above it takes, points.
+const MOST_HEIGHT: f64 = 600.0;
+const HEADING: f64 = 17.5;
+
 /// How panels are arranged, before their axes are known.
 #[derive(Debug, Clone, Copy)]
 pub struct Board {
+    panels: usize,
     pub columns: usize,
     /// Of a panel, points.
     pub height: f64,
@@ -27,18 +32,24 @@ impl Board {
             _ => 1,
         };
         let columns = if panels == 4 { 2 } else { panels.clamp(1, 3) }.min(most);
-        let height = match panels.div_ceil(columns) {
+        let wanted = match panels.div_ceil(columns) {
             1 => 140.0,
             2 => 105.0,
             3 => 90.0,
             _ => 78.0,
         };
-        Board { columns, height }
+        Board { panels, columns, height: wanted }.bounded()
     }
 
-    /// One below the other, for lanes that lie: each so high.
-    pub fn column(height: f64) -> Self {
-        Board { columns: 1, height }
+    /// For lanes that lie, or cells, which want this height.
+    pub fn high(panels: usize, columns: usize, height: f64) -> Self {
+        Board { panels, columns, height }.bounded()
+    }
+
+    /// All panels together fit on a page.
+    fn bounded(self) -> Self {
+        let rows = self.panels.div_ceil(self.columns).max(1) as f64;
+        Board { height: self.height.min(MOST_HEIGHT / rows - HEADING), ..self }
     }
 
     /// About how wide a panel will be beside this y axis.

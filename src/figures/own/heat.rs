@@ -55,9 +55,8 @@ pub fn scene(sheet: &Sheet) -> Result<Scene> {
         return Err(sheet.fault("", what, "choose levels with `where`"));
     }
     let names = down.names(sheet.font, NAME_MOST);
-    let mut board = Board::of(facets.len(), columns + 3);
-    let lines = facets.len().div_ceil(board.columns) as f64;
-    board.height = (13.0 * rows as f64).clamp(40.0, (560.0 / lines).max(60.0));
+    let board = Board::of(facets.len(), columns + 3);
+    let board = Board::high(facets.len(), board.columns, (13.0 * rows as f64).max(40.0));
     let y = standing(down.factor().axis(), &names, NAME_MOST, board.height, sheet.font);
     let x_names = across.names(sheet.font, 60.0);
     let x = Axis::levels(across.factor().axis(), x_names.iter().map(String::as_str));

@@ -93,8 +93,7 @@ impl<'a> Lanes<'a> {
             Along::Y => Board::of(panels, lanes),
             Along::X => {
                 let each = if divided { 9.5 * parts as f64 + 3.0 } else { 14.0 };
-                let most = 560.0 / panels as f64;
-                Board::column((each * lanes as f64).clamp(36.0, most.max(60.0)))
+                Board::high(panels, if panels > 4 { 2 } else { 1 }, (each * lanes as f64).max(36.0))
             }
         };
         let ruler = Ruler::of(sheet, metric, if along == Along::Y { "y" } else { "x" })?;

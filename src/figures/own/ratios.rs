@@ -23,8 +23,9 @@ use crate::{
     metric::Metric,
 };
 
-/// Rows that a page has room for.
-const MOST_ROWS: usize = 60;
+/// What rows may take of a page's height, and what a panel takes around its own, points.
+const MOST_HEIGHT: f64 = 640.0;
+const AROUND: f64 = 32.0;
 
 pub fn scene(sheet: &Sheet) -> Result<Scene> {
     let (place, metric) = match (sheet.x, sheet.y) {
@@ -63,8 +64,8 @@ pub fn scene(sheet: &Sheet) -> Result<Scene> {
             "no two cells of different levels agree in all else, or a value is not above zero: there is no ratio";
         return Err(sheet.fault("", what, "leave conditions out, or take `points`"));
     }
-    if rows > MOST_ROWS {
-        let what = format!("expected at most {MOST_ROWS} rows, found {rows}");
+    if panels.iter().map(|panel| AROUND + forest::ROW * panel.rows.len() as f64).sum::<f64>() > MOST_HEIGHT {
+        let what = format!("the page has no room for {rows} rows in {} panels", panels.len());
         return Err(sheet.fault("y", what, "choose levels with `where`"));
     }
     let ends = panels.iter().map(forest::range);

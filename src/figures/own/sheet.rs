@@ -9,7 +9,7 @@ use super::{
     super::{
         Labels,
         font::Font,
-        page::TICK_SIZE,
+        page::{KEY_MOST, LABEL_SIZE, TICK_SIZE},
         scene::{Key, Sample},
     },
     condition,
@@ -234,7 +234,7 @@ impl<'a> Sheet<'a> {
     pub fn facets(&self) -> Vec<Facet<'a>> {
         let Some(place) = self.facet else { return vec![(String::new(), self.runs.clone())] };
         let levels = self.levels(place);
-        let mut facets: Vec<Facet> = (0..levels.count()).map(|at| (levels.said(at), Vec::new())).collect();
+        let mut facets: Vec<Facet> = levels.headings(self.font).into_iter().map(|said| (said, Vec::new())).collect();
         for run in &self.runs {
             facets[levels.at(run)].1.push(run);
         }
@@ -313,18 +313,18 @@ impl<'a> Levels<'a> {
 
     /// What axes and legends call them: such as would look alike, once drawn in `room` points, are numbered.
     pub fn names(&self, font: &Font, room: f64) -> Vec<String> {
-        let names: Vec<&str> = self.present.iter().map(|level| self.factor().levels[*level].label.as_str()).collect();
-        let mut drawn: Vec<String> =
-            names.iter().map(|name| font.drawable(&font.shorten(name, TICK_SIZE, room))).collect();
-        drawn.sort();
-        let alike = drawn.windows(2).any(|pair| pair[0] == pair[1]);
-        let named = |(at, name): (usize, &&str)| if alike { format!("{}: {name}", at + 1) } else { (*name).to_owned() };
-        names.iter().enumerate().map(named).collect()
+        let label = |level: &usize| self.factor().levels[*level].label.clone();
+        told_apart(self.present.iter().map(label).collect(), font, (TICK_SIZE, room))
+    }
+
+    /// ... and what stands above panels.
+    fn headings(&self, font: &Font) -> Vec<String> {
+        told_apart((0..self.count()).map(|at| self.said(at)).collect(), font, (LABEL_SIZE, 75.0))
     }
 
     /// Legend entries.
     pub fn keys(&self, font: &Font, sample: fn(usize) -> Sample) -> Vec<Key> {
-        let names = self.names(font, super::super::page::KEY_MOST).into_iter();
+        let names = self.names(font, KEY_MOST).into_iter();
         names.enumerate().map(|(at, name)| Key::new(sample(at), name)).collect()
     }
 
@@ -332,4 +332,14 @@ impl<'a> Levels<'a> {
     pub fn key_title(&self) -> String {
         format!("{}:", self.factor().axis())
     }
+}
+
+/// The names, with a number before each where two of them would look alike in this size and room.
+fn told_apart(names: Vec<String>, font: &Font, (size, room): (f64, f64)) -> Vec<String> {
+    let mut drawn: Vec<String> = names.iter().map(|name| font.drawable(&font.shorten(name, size, room))).collect();
+    drawn.sort();
+    if drawn.windows(2).all(|pair| pair[0] != pair[1]) {
+        return names;
+    }
+    names.into_iter().enumerate().map(|(at, name)| format!("{}: {name}", at + 1)).collect()
 }

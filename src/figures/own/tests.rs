@@ -37,6 +37,8 @@ figures:
   forest: {mark: forest, x: latency, y: prompt}
   forest-faceted: {mark: forest, x: latency, y: temperature, facet: length, scale: {x: log}}
   pareto: {mark: pareto, x: latency, y: throughput, colour: length}
+  dots-twelve: {mark: points, x: prompt, y: latency, facet: length}
+  bars-twelve: {mark: bars, x: latency, y: prompt, facet: length}
   pareto-faceted: {mark: pareto, x: ttft, y: latency, facet: prompt}
 "#;
 
@@ -93,6 +95,15 @@ fn odd() -> Vec<(&'static str, Design)> {
                 ..Design::default()
             },
         ),
+        (
+            "twelve",
+            Design {
+                lengths: (1..=12).map(|i| 16 * i).collect(),
+                prompts: (1..=40).map(|i| format!("p{i}")).collect(),
+                repeats: 1,
+                ..Design::default()
+            },
+        ),
         ("thinned", Design { repeats: 700, temperatures: vec![0.3, 0.7], ..Design::default() }),
     ]
 }
@@ -107,6 +118,7 @@ fn every_mark_stands_odd_data() {
         let least = match name {
             "two runs" => 6,
             "many" => 15,
+            "twelve" => 18,
             "same" => 16,
             _ => ALL.lines().count() - 2,
         };
@@ -119,7 +131,8 @@ fn every_mark_stands_odd_data() {
             let output::Files { svg, png, .. } = output::files(&source, &scene.title).unwrap();
             let svg = String::from_utf8(svg).unwrap();
             let tree = Tree::from_str(&svg, &Options::default()).unwrap();
-            assert!(tree.size().height() < 20.0 * 680.0, "{about}: {}", tree.size().height());
+            // A page of A4 with its margins, in points of the screen.
+            assert!(tree.size().height() * 0.75 < 700.0, "{about}: {}", tree.size().height());
             inside(tree.root(), tree.size().width(), tree.size().height(), &about);
             if let Some(folder) = &folder {
                 std::fs::write(folder.join(format!("{}-{id}.png", name.replace(' ', "-"))), png).unwrap();
@@ -374,4 +387,18 @@ fn the_program_s_figures_are_chosen_by_name() {
     );
     let of_file = "draw: [a]\nfigures: {a: {mark: ecdf, x: latency}}";
     assert!(error(of_file).contains("`a` is a figure of this file"));
+}
+
+/// The reference's examples are files that can be read, and each mark has one.
+#[test]
+fn the_examples_of_the_reference_are_read() {
+    let reference = include_str!("../../../docs/FIGURES.md");
+    let examples: Vec<&str> =
+        reference.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let marks: Vec<Mark> = examples.iter().flat_map(|text| own(text).figures).map(|(_, entry)| entry.mark).collect();
+    for mark in [Mark::Points, Mark::Bars, Mark::Line, Mark::Box, Mark::Ecdf, Mark::Heat, Mark::Forest, Mark::Pareto] {
+        assert!(marks.contains(&mark) && reference.contains(&format!("### `{}`", mark.name())), "{}", mark.name());
+    }
+    let conditions = reference.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    assert_eq!(condition::parse(conditions).unwrap().len(), 4);
 }
