@@ -115,7 +115,17 @@ pub fn level_keys(groups: &[Group]) -> Vec<Key> {
 /// The legend entry that says so where groups are too large to draw every run.
 pub fn thinning_key<'a>(groups: impl IntoIterator<Item = &'a Group>) -> Option<Key> {
     let thinned = groups.into_iter().any(|group| group.runs.len() > MOST_DOTS);
-    thinned.then(|| Key::new(Sample::Nothing, format!("{MOST_DOTS} runs a group, evenly by rank")))
+    thinned.then(|| Key::new(Sample::Nothing, thinning_note(MOST_DOTS)))
+}
+
+/// What it says.
+pub fn thinning_note(most: usize) -> String {
+    format!("{most} runs a group, evenly by rank")
+}
+
+/// The legend entry for intervals of what another mark shows: `mean with its 95 % interval`.
+pub fn interval_key(confidence: f64, of: &str) -> Key {
+    Key::new(Sample::Interval, format!("{of} {} % interval", percent(confidence)))
 }
 
 /// The legend entry for means.

@@ -42,9 +42,9 @@ pub fn scene(data: &Data, labels: &Labels) -> Result<Scene> {
     let (_, high) = range(ends.iter().map(|end| end.0), ends.iter().filter_map(|end| end.1));
     let mut keys: Vec<Key> = PARTS.iter().map(|(name, look)| Key::new(Sample::Bar(*look), *name)).collect();
     keys.push(mean_key(labels.confidence));
-    let panel = |y, marks| Panel { heading: "", x: levels(), y, weight: 1.0, marks };
+    let panel = |y, marks| Panel { heading: String::new(), x: levels(), y, weight: 1.0, marks };
     Ok(Scene {
-        title: "Where the time of a response goes, by output length",
+        title: "Where the time of a response goes, by output length".to_owned(),
         arrange: Arrange::Row,
         height: 120.0,
         panels: vec![

@@ -40,12 +40,18 @@ pub fn scene(data: &Data, labels: &Labels) -> Result<Scene> {
     keys.push(mean_key(labels.confidence));
     keys.extend(thinning_key([&data.summary.overall]));
     Ok(Scene {
-        title: "Distribution of latency over all runs",
+        title: "Distribution of latency over all runs".to_owned(),
         arrange: Arrange::Column,
         height: 150.0,
         panels: vec![
-            Panel { heading: "", x: x.clone().hidden(), y: Axis::counts("runs", tallest), weight: 3.0, marks: bars },
-            Panel { heading: "", x, y: Axis::levels("", ["mean", "runs"]), weight: 1.0, marks: strip },
+            Panel {
+                heading: String::new(),
+                x: x.clone().hidden(),
+                y: Axis::counts("runs", tallest),
+                weight: 3.0,
+                marks: bars,
+            },
+            Panel { heading: String::new(), x, y: Axis::levels("", ["mean", "runs"]), weight: 1.0, marks: strip },
         ],
         key_title: "output tokens:".into(),
         keys,

@@ -48,13 +48,13 @@ pub fn scene(data: &Data, labels: &Labels, metric: Metric, title: &'static str) 
         }
         let x = Axis::levels(factor.as_str(), groups.iter().map(|group| group.key.as_str()));
         let y = if panels.is_empty() { y.clone() } else { y.clone().hidden() };
-        panels.push(Panel { heading: "", x, y, weight: groups.len() as f64, marks });
+        panels.push(Panel { heading: String::new(), x, y, weight: groups.len() as f64, marks });
     }
     let mut keys = data.length_keys();
     keys.push(mean_key(labels.confidence));
     keys.extend(thinning_key(factors.iter().flat_map(|(_, groups)| groups.iter())));
     Ok(Scene {
-        title,
+        title: title.to_owned(),
         arrange: Arrange::Row,
         height: 140.0,
         panels,

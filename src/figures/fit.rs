@@ -67,11 +67,11 @@ pub fn scene(data: &Data, labels: &Labels) -> Result<Scene> {
     }
     marks.splice(0..0, behind);
     Ok(Scene {
-        title: "Latency against output length, with the fitted line",
+        title: "Latency against output length, with the fitted line".to_owned(),
         arrange: Arrange::Row,
         height: 150.0,
         panels: vec![Panel {
-            heading: "",
+            heading: String::new(),
             x: Axis::places("output length (tokens)", &tokens, (low, right)),
             y: Axis::numbers(format!("latency ({})", unit.name), 0.0, top),
             weight: 1.0,

@@ -12,8 +12,8 @@ use super::{
 };
 
 /// Height of a row, and the widest name of one, points.
-const ROW: f64 = 10.5;
-const NAME_MOST: f64 = 132.0;
+pub const ROW: f64 = 10.5;
+pub const NAME_MOST: f64 = 132.0;
 
 /// A figure's words and rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,7 +59,7 @@ pub enum Look {
 }
 
 impl Look {
-    fn level(self) -> usize {
+    pub fn level(self) -> usize {
         match self {
             Look::Good => 0,
             Look::Open => 1,
@@ -74,8 +74,12 @@ impl Look {
 /// There is no row, a value is not finite, or a drawing library fails.
 pub fn forest(forest: &Forest) -> Result<Figure> {
     let font = Font::open()?;
-    let panels: Vec<Panel> =
-        forest.panels.iter().filter(|panel| !panel.rows.is_empty()).map(|rows| panel(rows, &font)).collect();
+    let drawn = |of: &ForestPanel| {
+        let rows = Rows::from(of);
+        let (low, high) = range(&rows);
+        panel(&rows, Axis::numbers(of.label.clone(), low, high), &font)
+    };
+    let panels: Vec<Panel> = forest.panels.iter().filter(|panel| !panel.rows.is_empty()).map(drawn).collect();
     let rows = || forest.panels.iter().flat_map(|panel| &panel.rows);
     anyhow::ensure!(
         rows().next().is_some()
@@ -88,7 +92,7 @@ pub fn forest(forest: &Forest) -> Result<Figure> {
     keys.push(Key::new(Sample::Mean, forest.interval.clone()));
     keys.push(Key::new(Sample::Band, forest.margin.clone()));
     let scene = Scene {
-        title: forest.title,
+        title: forest.title.to_owned(),
         arrange: Arrange::Column,
         height: ROW * panels.iter().map(|panel| panel.weight).sum::<f64>(),
         panels,
@@ -98,40 +102,68 @@ pub fn forest(forest: &Forest) -> Result<Figure> {
     };
     let source = render::render(&scene, &font).with_context(|| format!("figure `{}`", forest.id))?;
     let output::Files { svg, pdf, png } =
-        output::files(&source, scene.title).with_context(|| format!("figure `{}`", forest.id))?;
+        output::files(&source, &scene.title).with_context(|| format!("figure `{}`", forest.id))?;
     Ok(Figure { id: forest.id.to_owned(), svg, pdf, png })
 }
 
-fn panel(rows: &ForestPanel, font: &Font) -> Panel {
+/// Rows as they are drawn, whatever they are about.
+#[derive(Debug, Clone)]
+pub struct Rows {
+    pub heading: String,
+    /// Where nothing changes, and where the margin around it ends; in the axis' unit, as all that follows.
+    pub none: f64,
+    pub margin: (f64, f64),
+    pub rows: Vec<Row>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub name: String,
+    pub value: f64,
+    pub interval: Option<(f64, f64)>,
+    pub look: Look,
+}
+
+impl From<&ForestPanel> for Rows {
+    fn from(panel: &ForestPanel) -> Self {
+        let row = |row: &ForestRow| {
+            let ForestRow { name, value, interval, look } = row.clone();
+            Row { name, value, interval: Some(interval), look }
+        };
+        let rows = panel.rows.iter().map(row).collect();
+        Rows { heading: panel.heading.to_owned(), none: 0.0, margin: panel.margin, rows }
+    }
+}
+
+/// A panel of rows over this axis.
+pub fn panel(rows: &Rows, x: Axis, font: &Font) -> Panel {
     // The first row stands on top; an axis of levels counts upwards.
-    let upwards: Vec<&ForestRow> = rows.rows.iter().rev().collect();
+    let upwards: Vec<&Row> = rows.rows.iter().rev().collect();
     let names: Vec<String> = upwards.iter().map(|row| font.shorten(&row.name, TICK_SIZE, NAME_MOST)).collect();
     let y = Axis::levels("", names.iter().map(String::as_str));
-    let (low, high) = range(rows);
     let (bottom, top) = y.range;
     let (from, to) = rows.margin;
     let mut marks = vec![
         Mark::Band { lower: vec![(from, bottom), (from, top)], upper: vec![(to, bottom), (to, top)] },
-        Mark::Line { points: vec![(0.0, bottom), (0.0, top)], stroke: Stroke::Thin },
+        Mark::Line { points: vec![(rows.none, bottom), (rows.none, top)], stroke: Stroke::Thin },
     ];
     for (at, row) in upwards.iter().enumerate() {
         let at = at as f64;
-        let interval = Some(row.interval);
-        marks.push(Mark::Mean { along: Along::X, at, reach: 0.36, mean: row.value, interval });
+        marks.push(Mark::Mean { along: Along::X, at, reach: 0.36, mean: row.value, interval: row.interval });
         let dots = vec![Dot { value: row.value, level: row.look.level() }];
         marks.push(Mark::Swarm { along: Along::X, lane: (at - 0.3, at + 0.3), dots });
     }
-    let x = Axis::numbers(rows.label.clone(), low, high);
-    Panel { heading: rows.heading, x, y, weight: rows.rows.len().max(2) as f64, marks }
+    Panel { heading: rows.heading.clone(), x, y, weight: rows.rows.len().max(2) as f64, marks }
 }
 
 /// All values and the margin; intervals may stretch it by the values' own span, what lies beyond is drawn as an arrow.
-fn range(panel: &ForestPanel) -> (f64, f64) {
+pub fn range(panel: &Rows) -> (f64, f64) {
     let values = || panel.rows.iter().map(|row| row.value);
-    let low = values().fold(1.5 * panel.margin.0, f64::min);
-    let high = values().fold(1.5 * panel.margin.1, f64::max);
+    let beyond = |end: f64| panel.none + 1.5 * (end - panel.none);
+    let low = values().fold(beyond(panel.margin.0), f64::min);
+    let high = values().fold(beyond(panel.margin.1), f64::max);
     let span = high - low;
-    let ends = panel.rows.iter().map(|row| row.interval);
+    let ends = panel.rows.iter().filter_map(|row| row.interval);
     let (wide_low, wide_high) = ends.fold((low, high), |(low, high), (a, b)| (low.min(a), high.max(b)));
     (wide_low.max(low - span), wide_high.min(high + span))
 }

@@ -3,9 +3,10 @@
 use anyhow::Result;
 
 use super::{
-    canvas::{Canvas, Pen},
+    boxes::{self, Across},
+    canvas::{Anchor, Canvas, Pen},
     layout::Frame,
-    palette::{AXIS, BAND, INK, Look, PAPER, Shape, look},
+    palette::{AXIS, BAND, INK, Look, PAPER, Shape, look, on_shade, shade},
     scene::{Along, Dot, Mark, Sample, Scene, Stroke},
     swarm::spread,
 };
@@ -43,6 +44,20 @@ pub fn draw(canvas: &Canvas, frame: &Frame, mark: &Mark, style: Dots) -> Result<
             let (left, right, top, bottom) = (a.0.min(b.0), a.0.max(b.0), a.1.min(b.1), a.1.max(b.1));
             canvas.rectangle((left + inset, top + inset), (right - inset, bottom - inset), look(*level).color)
         }
+        Mark::Interval { along, at, reach, interval: of, level } => {
+            interval_alone(canvas, frame, *along, (*at, *reach), *of, *level)
+        }
+        Mark::Quartiles { along, at, reach, of, whiskers, level } => {
+            let across = Across { along: *along, at: *at, reach: *reach };
+            boxes::draw(canvas, frame, across, *of, *whiskers, look(*level).color)
+        }
+        Mark::Cell { from, to, shade: dark, text } => {
+            let (a, b) = (frame.at(*from), frame.at(*to));
+            canvas.rectangle((a.0.min(b.0), a.1.min(b.1)), (a.0.max(b.0), a.1.max(b.1)), shade(*dark))?;
+            let middle = ((a.0 + b.0) / 2.0, (a.1 + b.1) / 2.0);
+            text.as_ref()
+                .map_or(Ok(()), |(text, size)| canvas.text(text, middle, Anchor::Middle, *size, on_shade(*dark), false))
+        }
     }
 }
 
@@ -61,12 +76,32 @@ pub fn sample(canvas: &Canvas, centre: (f64, f64), sample: Sample) -> Result<()>
         Sample::Line(stroke) => line(canvas, &[(x - 4.5, y), (x + 4.5, y)], stroke),
         Sample::Band => canvas.rectangle((x - 4.0, y - 3.0), (x + 4.0, y + 3.0), BAND),
         Sample::Bar(level) => canvas.rectangle((x - 3.0, y - 3.0), (x + 3.0, y + 3.0), look(level).color),
+        Sample::Curve(level) => {
+            line(canvas, &[(x - 4.5, y), (x + 4.5, y)], Stroke::Level(level))?;
+            dot(canvas, centre, DOT_RADII[0], look(level))
+        }
+        Sample::Interval => {
+            canvas.line(&[(x, y - 4.0), (x, y + 4.0)], INTERVAL_PEN)?;
+            [y - 4.0, y + 4.0]
+                .into_iter()
+                .try_for_each(|end| canvas.line(&[(x - CAP_REACH, end), (x + CAP_REACH, end)], INTERVAL_PEN))
+        }
+        Sample::Quartiles => {
+            let pen = Pen { color: AXIS, width: 0.8 };
+            canvas.line(&[(x, y - 4.5), (x, y + 4.5)], pen)?;
+            canvas.rectangle((x - 3.0, y - 2.6), (x + 3.0, y + 2.6), PAPER)?;
+            let corners = [(-3.0, -2.6), (3.0, -2.6), (3.0, 2.6), (-3.0, 2.6), (-3.0, -2.6)];
+            canvas.line(&corners.map(|(dx, dy)| (x + dx, y + dy)), pen)?;
+            canvas.line(&[(x - 3.0, y + 0.6), (x + 3.0, y + 0.6)], Pen { color: AXIS, width: 1.8 })
+        }
+        Sample::Shade(dark) => canvas.rectangle((x - 4.0, y - 3.0), (x + 4.0, y + 3.0), shade(dark)),
         Sample::Nothing => Ok(()),
     }
 }
 
 fn line(canvas: &Canvas, path: &[(f64, f64)], stroke: Stroke) -> Result<()> {
     match stroke {
+        Stroke::Level(level) => canvas.line(path, Pen { color: look(level).color, width: 0.9 }),
         Stroke::Thin => canvas.line(path, Pen { color: AXIS, width: 0.7 }),
         Stroke::Dashed => {
             path.windows(2).try_for_each(|ends| canvas.dashed(ends[0], ends[1], 2.2, Pen { color: AXIS, width: 0.8 }))
@@ -172,35 +207,53 @@ fn mean_with_interval(
     mean: f64,
     interval: Option<(f64, f64)>,
 ) -> Result<()> {
-    let page = |value: f64| match along {
-        Along::Y => frame.at((at, value)),
-        Along::X => frame.at((value, at)),
-    };
-    let aside = |(x, y): (f64, f64), reach: f64, ahead: f64| match along {
-        Along::Y => (x + reach, y + ahead),
-        Along::X => (x - ahead, y + reach),
-    };
-    let range = if along == Along::Y { frame.y } else { frame.x };
-    let middle = (range.0 + range.1) / 2.0;
-    let room = match along {
-        Along::Y => frame.at((at + reach, middle)).0 - frame.at((at, middle)).0,
-        Along::X => frame.at((middle, at)).1 - frame.at((middle, at + reach)).1,
-    };
-    let mean_reach = room.clamp(1.0, MEAN_REACH);
-    let cap_reach = CAP_REACH.min(0.6 * mean_reach);
-    if let Some((low, high)) = interval {
-        let (from, to) = (low.max(range.0), high.min(range.1));
-        canvas.line(&[page(from), page(to)], INTERVAL_PEN)?;
-        // `ahead` points to smaller values (down the page) when positive.
-        for (end, cut, ahead) in [(from, low < range.0, -4.0), (to, high > range.1, 4.0)] {
-            let tip = page(end);
-            if cut {
-                canvas.polygon(&[tip, aside(tip, 2.0, ahead), aside(tip, -2.0, ahead)], INK)?;
-            } else {
-                canvas.line(&[aside(tip, -cap_reach, 0.0), aside(tip, cap_reach, 0.0)], INTERVAL_PEN)?;
-            }
+    let across = Across { along, at, reach };
+    let mean_reach = across.room(frame).clamp(1.0, MEAN_REACH);
+    if let Some(interval) = interval {
+        ends(canvas, frame, across, CAP_REACH.min(0.6 * mean_reach), interval, INTERVAL_PEN)?;
+    }
+    let centre = across.page(frame, mean);
+    let bar = [across.aside(centre, -mean_reach, 0.0), across.aside(centre, mean_reach, 0.0)];
+    canvas.line(&bar, Pen { color: INK, width: 1.5 })
+}
+
+/// An interval without its mean: something else shows that.
+fn interval_alone(
+    canvas: &Canvas,
+    frame: &Frame,
+    along: Along,
+    (at, reach): (f64, f64),
+    interval: (f64, f64),
+    level: Option<usize>,
+) -> Result<()> {
+    let across = Across { along, at, reach };
+    let caps = CAP_REACH.min(0.6 * across.room(frame).clamp(1.0, MEAN_REACH));
+    match level {
+        Some(level) => {
+            ends(canvas, frame, across, caps, interval, Pen { color: look(level).color, width: INTERVAL_PEN.width })
+        }
+        None => {
+            let rim = Pen { color: PAPER, width: INTERVAL_PEN.width + 4.0 * HALO };
+            ends(canvas, frame, across, caps + HALO, interval, rim)?;
+            ends(canvas, frame, across, caps, interval, INTERVAL_PEN)
         }
     }
-    let centre = page(mean);
-    canvas.line(&[aside(centre, -mean_reach, 0.0), aside(centre, mean_reach, 0.0)], Pen { color: INK, width: 1.5 })
+}
+
+/// A line with caps, or with an arrow head where an end lies beyond the axis.
+fn ends(canvas: &Canvas, frame: &Frame, across: Across, caps: f64, (low, high): (f64, f64), pen: Pen) -> Result<()> {
+    let range = across.range(frame);
+    // An interval that lies beyond the axis altogether is an arrow head at its end.
+    let (from, to) = (low.clamp(range.0, range.1), high.clamp(range.0, range.1));
+    canvas.line(&[across.page(frame, from), across.page(frame, to)], pen)?;
+    // `ahead` points to smaller values (down the page) when positive.
+    for (end, cut, ahead) in [(from, low < range.0, -4.0), (to, high > range.1, 4.0)] {
+        let tip = across.page(frame, end);
+        if cut {
+            canvas.polygon(&[tip, across.aside(tip, 2.0, ahead), across.aside(tip, -2.0, ahead)], pen.color)?;
+        } else {
+            canvas.line(&[across.aside(tip, -caps, 0.0), across.aside(tip, caps, 0.0)], pen)?;
+        }
+    }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 //! Each figure is described as a `scene` in data units; one renderer draws scenes with plotters; one exit makes the three formats
 //! from the same outlines. Captions stand in the paper's templates, where their numbers are claims.
 
+mod boxes;
 mod canvas;
 mod data;
 mod decomposition;
@@ -13,13 +14,17 @@ mod fit;
 mod fixture;
 mod font;
 mod forest;
+mod grid;
 mod layout;
 mod marks;
 mod order;
 mod output;
+mod own;
+mod page;
 mod palette;
 mod relative;
 mod render;
+mod rooms;
 mod scale;
 mod scene;
 mod swarm;
@@ -29,6 +34,7 @@ mod tests;
 use anyhow::{Context, Result};
 pub use forest::{Forest, ForestPanel, ForestRow, Look, forest};
 
+pub use own::Own;
 pub use relative::factors as with_figure;
 
 use crate::{
@@ -39,8 +45,8 @@ use data::Data;
 /// One figure in three formats that show the same outlines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Figure {
-    /// `latency`, `throughput`, `fit`, `distribution`, `decomposition`, `order`, or a factor's name: the file's name, and the name in
-    /// templates.
+    /// `latency`, `throughput`, `fit`, `distribution`, `decomposition`, `order`, a factor's name, or the author's: the file's name, and
+    /// the name in templates.
     pub id: String,
     pub svg: Vec<u8>,
     /// One page, as large as the figure.
@@ -70,18 +76,25 @@ impl Labels {
     }
 }
 
-/// Draws every figure, always in the same order. The same summary and labels give the same bytes.
+/// Draws the program's figures, always in the same order, then the author's. The same input gives the same bytes.
 ///
 /// # Errors
-/// No run ended well, a value is not finite, or a drawing library fails.
-pub fn draw(summary: &Summary, labels: &Labels) -> Result<Vec<Figure>> {
+/// No run ended well, a value is not finite, the author's figures do not fit the study, or a drawing library fails.
+pub fn draw(summary: &Summary, labels: &Labels, own: Option<&Own>) -> Result<Vec<Figure>> {
     let font = font::Font::open()?;
-    scenes(summary, labels)?
+    let mut scenes = scenes(summary, labels)?;
+    if let Some(own) = own {
+        let has: Vec<&str> = scenes.iter().map(|(id, _)| id.as_str()).collect();
+        let mut chosen = own.chosen(&has)?.into_iter();
+        scenes.retain(|_| chosen.next().unwrap_or(true));
+        scenes.extend(own.scenes(summary, labels, &font)?);
+    }
+    scenes
         .into_iter()
         .map(|(id, scene)| {
             let source = render::render(&scene, &font).with_context(|| format!("figure `{id}`"))?;
             let output::Files { svg, pdf, png } =
-                output::files(&source, scene.title).with_context(|| format!("figure `{id}`"))?;
+                output::files(&source, &scene.title).with_context(|| format!("figure `{id}`"))?;
             Ok(Figure { id, svg, pdf, png })
         })
         .collect()

@@ -60,11 +60,11 @@ pub fn scene(data: &Data, labels: &Labels) -> Result<Scene> {
     let dots = thin(dots, MOST, |dot| dot.0).into_iter().map(shown).collect();
     marks.push(Mark::Dots { dots });
     Ok(Scene {
-        title: "Latency of every run relative to the mean of its cell, in order of execution",
+        title: "Latency of every run relative to the mean of its cell, in order of execution".to_owned(),
         arrange: Arrange::Row,
         height: 120.0,
         panels: vec![Panel {
-            heading: "",
+            heading: String::new(),
             x,
             y: Axis::numbers(format!("latency − mean of cell ({})", unit.name), -reach, reach),
             weight: 1.0,

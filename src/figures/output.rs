@@ -51,11 +51,28 @@ fn outlined(drawn: &Tree, title: &str) -> Result<String> {
     let points = |units: f32| f64::from(units) / UNITS;
     Ok(format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}pt\" height=\"{}pt\" viewBox=\"0 0 {width} {height}\" \
-         role=\"img\">\n<title>{title}</title>\n{}\n",
+         role=\"img\">\n<title>{}</title>\n{}\n",
         points(width),
         points(height),
+        escaped(title),
         body.replace("<path", "\n<path").trim_end(),
     ))
+}
+
+/// A title is text, whoever wrote it.
+fn escaped(title: &str) -> String {
+    let mut text = String::new();
+    for c in title.chars().filter(|c| !c.is_control()) {
+        match c {
+            '&' => text += "&amp;",
+            '<' => text += "&lt;",
+            '>' => text += "&gt;",
+            // Characters that XML has not.
+            '\u{fffe}' | '\u{ffff}' => {}
+            c => text.push(c),
+        }
+    }
+    text
 }
 
 fn png(tree: &Tree) -> Result<Vec<u8>> {

@@ -49,6 +49,22 @@ pub fn look(level: usize) -> Look {
     }
 }
 
+/// A sequence of one hue from near paper to dark, which reads the same in grey: 0 is the least.
+pub fn shade(shade: u8) -> RGBColor {
+    const ENDS: [[u8; 3]; 2] = [[0xed, 0xf3, 0xf8], [0x08, 0x3d, 0x6b]];
+    let mix = |from: u8, to: u8| {
+        let (from, to, share) = (u32::from(from), u32::from(to), u32::from(shade));
+        u8::try_from((from * (255 - share) + to * share + 127) / 255).unwrap_or(u8::MAX)
+    };
+    let [from, to] = ENDS;
+    RGBColor(mix(from[0], to[0]), mix(from[1], to[1]), mix(from[2], to[2]))
+}
+
+/// What a text on that shade is written in.
+pub fn on_shade(shade: u8) -> RGBColor {
+    if shade < 144 { INK } else { PAPER }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +85,15 @@ mod tests {
             let (here, next) = (lightness(look(level).color), lightness(look(level + 1).color));
             assert!((here - next).abs() >= 8.0, "levels {level} and {}: {here:.0}, {next:.0}", level + 1);
             assert!(here < 75.0, "level {level} is too light: {here:.0}");
+        }
+    }
+
+    #[test]
+    fn shades_darken_and_texts_on_them_are_read() {
+        for at in 0..=255 {
+            let here = lightness(shade(at));
+            assert!(at == 255 || here >= lightness(shade(at + 1)), "{at}");
+            assert!((here - lightness(on_shade(at))).abs() > 40.0, "{at}: {here:.0}");
         }
     }
 

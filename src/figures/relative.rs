@@ -76,14 +76,14 @@ pub fn scene(data: &Data, labels: &Labels, place: usize) -> Result<Scene> {
                 marks.extend(effect(data, place, group, differences, labels.confidence, at)?);
             }
         }
-        panels.push(Panel { heading: metric.about().label, x, y, weight: 1.0, marks });
+        panels.push(Panel { heading: metric.about().label.to_owned(), x, y, weight: 1.0, marks });
     }
     let mut keys = data.length_keys();
     keys.push(mean_key(labels.confidence));
     keys.extend(thinning_key(groups));
     keys.push(Key::new(Sample::Band, format!("±{} % margin", percent(labels.equivalence_margin))));
     Ok(Scene {
-        title: "Every run relative to the first level of the factor, within cells that agree in all else",
+        title: "Every run relative to the first level of the factor, within cells that agree in all else".to_owned(),
         arrange: Arrange::Row,
         height: 130.0,
         panels,

@@ -15,6 +15,8 @@ use super::{
 };
 
 const AXIS_PEN: Pen = Pen { color: AXIS, width: 0.6 };
+/// A heading may be so much wider than its panel, points: half of it to each side, where panels have a gap.
+const HEADING_MORE: f64 = 5.0;
 const GRID_PEN: Pen = Pen { color: GRID, width: 0.45 };
 
 /// Draws a scene. Texts are still texts, in a font that only this program has.
@@ -31,7 +33,10 @@ pub fn render(scene: &Scene, font: &Font) -> Result<String> {
         for mark in panel.marks.iter().filter(|mark| !matches!(mark, Mark::Band { .. })) {
             marks::draw(&canvas, frame, mark, dots)?;
         }
-        axes(&canvas, frame, panel)?;
+        axes(&canvas, frame, panel, font)?;
+    }
+    for title in &layout.titles {
+        canvas.text(&title.text, title.at, Anchor::Middle, LABEL_SIZE, INK, title.upright)?;
     }
     legend(&canvas, &layout, scene, font)?;
     if let Some(reason) = &scene.notice {
@@ -75,11 +80,12 @@ fn grid(canvas: &Canvas, frame: &Frame, panel: &Panel) -> Result<()> {
     Ok(())
 }
 
-fn axes(canvas: &Canvas, frame: &Frame, panel: &Panel) -> Result<()> {
+fn axes(canvas: &Canvas, frame: &Frame, panel: &Panel, font: &Font) -> Result<()> {
     let (left, bottom) = (frame.left, frame.bottom);
     if !panel.heading.is_empty() {
         let middle = (frame.left + frame.right) / 2.0;
-        canvas.text(panel.heading, (middle, frame.heading), Anchor::Middle, LABEL_SIZE, INK, false)?;
+        let heading = font.shorten(&panel.heading, LABEL_SIZE, frame.right - frame.left + HEADING_MORE);
+        canvas.text(&heading, (middle, frame.heading), Anchor::Middle, LABEL_SIZE, INK, false)?;
     }
     canvas.line(&[(left, bottom), (frame.right, bottom)], AXIS_PEN)?;
     if panel.x.shown {

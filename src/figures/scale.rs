@@ -24,14 +24,22 @@ pub fn rate_unit(largest: f64) -> Unit {
     power_unit(largest, "tok/s")
 }
 
+/// The unit for sizes (base: bytes) of which `largest` is the largest.
+pub fn size_unit(largest: f64) -> Unit {
+    let units = [(1_099_511_627_776.0, "TiB"), (1_073_741_824.0, "GiB"), (1_048_576.0, "MiB"), (1024.0, "KiB")];
+    match units.into_iter().find(|(size, _)| largest >= *size) {
+        Some((size, name)) => Unit { factor: 1.0 / size, name: name.into() },
+        None => Unit { factor: 1.0, name: "bytes".into() },
+    }
+}
+
 /// `name` itself where its numbers are of a length that people read, else a power of a thousand of it.
 fn power_unit(largest: f64, name: &str) -> Unit {
     if largest == 0.0 || (0.01..1e5).contains(&largest) {
         return Unit { factor: 1.0, name: name.into() };
     }
     let exponent = exponent(largest).div_euclid(3) * 3;
-    let digits = exponent.to_string().chars().map(superscript).collect::<String>();
-    Unit { factor: power_of_ten(-exponent), name: format!("10{digits} {name}") }
+    Unit { factor: power_of_ten(-exponent), name: format!("{} {name}", power_text(exponent)) }
 }
 
 /// A place on an axis, and what stands there.
@@ -88,12 +96,17 @@ pub fn number(value: f64, decimals: usize) -> String {
 }
 
 /// The decimal exponent of a positive number: 3 for 1234, -2 for 0.05.
-fn exponent(value: f64) -> i32 {
+pub fn exponent(value: f64) -> i32 {
     format!("{value:e}").split_once('e').and_then(|(_, e)| e.parse().ok()).unwrap_or(0)
 }
 
-fn power_of_ten(exponent: i32) -> f64 {
+pub fn power_of_ten(exponent: i32) -> f64 {
     format!("1e{exponent}").parse().unwrap_or(1.0)
+}
+
+/// `10⁻⁶`
+pub fn power_text(exponent: i32) -> String {
+    format!("10{}", exponent.to_string().chars().map(superscript).collect::<String>())
 }
 
 fn superscript(digit: char) -> char {

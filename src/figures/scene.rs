@@ -7,9 +7,9 @@ use super::scale::{Tick, number, ticks};
 #[derive(Debug, Clone)]
 pub struct Scene {
     /// Read out by screen readers; holds no number.
-    pub title: &'static str,
+    pub title: String,
     pub arrange: Arrange,
-    /// Height of all panels together, points.
+    /// Height of all panels together (of a row of them in a grid), points.
     pub height: f64,
     pub panels: Vec<Panel>,
     /// What the keys tell apart, e.g. `output length (tokens)`.
@@ -19,17 +19,21 @@ pub struct Scene {
     pub notice: Option<String>,
 }
 
-/// Panels side by side, or one above the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How panels stand on the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Arrange {
+    /// Side by side.
     Row,
+    /// One above the other.
     Column,
+    /// In rows of so many, all of one size, each row as high as the scene; what the axes are stands once, for all of them.
+    Grid { columns: usize, x: String, y: String },
 }
 
 #[derive(Debug, Clone)]
 pub struct Panel {
     /// Stands above the panel; may be empty.
-    pub heading: &'static str,
+    pub heading: String,
     pub x: Axis,
     pub y: Axis,
     /// Share of the room that the panels divide.
@@ -44,6 +48,8 @@ pub struct Axis {
     pub ticks: Vec<Tick>,
     /// Levels of a factor rather than numbers.
     pub levels: bool,
+    /// It ends where data do, with a tick somewhere near: the tick's text may stick out.
+    pub ragged: bool,
     /// Line, ticks and texts are drawn; the grid always is.
     pub shown: bool,
 }
@@ -51,8 +57,13 @@ pub struct Axis {
 impl Axis {
     /// Round ticks around `low..=high`; the range ends on ticks.
     pub fn numbers(label: impl Into<String>, low: f64, high: f64) -> Self {
-        let (range, ticks) = ticks(low, high, 6);
-        Axis { label: label.into(), range, ticks, levels: false, shown: true }
+        Axis::about(label, low, high, 6)
+    }
+
+    /// ... with about `count` ticks.
+    pub fn about(label: impl Into<String>, low: f64, high: f64, count: usize) -> Self {
+        let (range, ticks) = ticks(low, high, count);
+        Axis { label: label.into(), range, ticks, levels: false, ragged: false, shown: true }
     }
 
     /// A tick on each of `places` where their texts have room, else round ticks; the range is just what is given.
@@ -65,13 +76,13 @@ impl Axis {
         } else {
             return Axis::within(label, range.0, range.1);
         };
-        Axis { label: label.into(), range, ticks, levels: false, shown: true }
+        Axis { label: label.into(), range, ticks, levels: false, ragged: false, shown: true }
     }
 
     /// Just `low..=high`, with the round ticks that lie in it.
     pub fn within(label: impl Into<String>, low: f64, high: f64) -> Self {
         let ticks = ticks(low, high, 6).1.into_iter().filter(|tick| low <= tick.at && tick.at <= high).collect();
-        Axis { label: label.into(), range: (low, high), ticks, levels: false, shown: true }
+        Axis { label: label.into(), range: (low, high), ticks, levels: false, ragged: false, shown: true }
     }
 
     /// Whole numbers from zero: ticks never fall between them.
@@ -90,7 +101,7 @@ impl Axis {
             names.into_iter().enumerate().map(|(i, name)| Tick { at: i as f64, text: name.to_owned() }).collect();
         // A lonely level would be stretched over the whole panel.
         let range = if ticks.len() < 2 { (-1.0, 1.0) } else { (-0.5, ticks.len() as f64 - 0.5) };
-        Axis { label: label.into(), range, ticks, levels: true, shown: true }
+        Axis { label: label.into(), range, ticks, levels: true, ragged: false, shown: true }
     }
 
     /// The same axis without line, ticks and texts: a neighbour shows them.
@@ -121,6 +132,12 @@ pub enum Mark {
     Band { lower: Vec<(f64, f64)>, upper: Vec<(f64, f64)> },
     /// A filled rectangle from corner to corner, coloured as a level.
     Bar { from: (f64, f64), to: (f64, f64), level: usize },
+    /// An interval at `at` across the values, in a level's colour, or in ink with a rim of paper, for what stands on a bar.
+    Interval { along: Along, at: f64, reach: f64, interval: (f64, f64), level: Option<usize> },
+    /// Quartiles as a box at `at` that goes `reach` to each side, the median as a bar in it, whiskers as lines.
+    Quartiles { along: Along, at: f64, reach: f64, of: [f64; 3], whiskers: (f64, f64), level: usize },
+    /// A rectangle whose shade is a number from 0 to 255, with a text of `size` points where it has room for one.
+    Cell { from: (f64, f64), to: (f64, f64), shade: u8, text: Option<(String, f64)> },
 }
 
 /// A run: its value, and the level that colours it.
@@ -136,6 +153,8 @@ pub enum Stroke {
     Thin,
     /// A reference.
     Dashed,
+    /// A level's own.
+    Level(usize),
 }
 
 /// A line of the legend.
@@ -151,6 +170,11 @@ pub enum Sample {
     Bar(usize),
     Mean,
     Line(Stroke),
+    /// A level's line and dot.
+    Curve(usize),
+    Interval,
+    Quartiles,
+    Shade(u8),
     Band,
     /// A remark without a mark.
     Nothing,

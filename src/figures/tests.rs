@@ -169,7 +169,7 @@ fn what_is_no_measurement_says_so_inside_each_figure() {
         assert!(marked.contains("NOT A MEASUREMENT: made by the fake engine"), "{id}");
         assert!(!plain.contains("MEASUREMENT"), "{id}");
     }
-    for figure in draw(&Design::default().summary(), &fake).unwrap() {
+    for figure in draw(&Design::default().summary(), &fake, None).unwrap() {
         assert!(String::from_utf8(figure.svg).unwrap().contains("#b03a00"), "{}", figure.id);
     }
 }
@@ -180,7 +180,7 @@ fn odd_data_gives_three_whole_files_and_clips_nothing() {
     let folder = std::env::var_os("OFFPRINT_SHOW").map(std::path::PathBuf::from);
     for (name, design) in odd().into_iter().chain([("plain", Design::default())]) {
         let reason = (name == "many").then(|| "made by the fake engine".to_owned());
-        for figure in draw(&design.summary(), &Labels { not_a_measurement: reason, ..labels() }).unwrap() {
+        for figure in draw(&design.summary(), &Labels { not_a_measurement: reason, ..labels() }, None).unwrap() {
             let about = format!("{name}, {}", figure.id);
             if let Some(folder) = &folder {
                 for (end, bytes) in [("svg", &figure.svg), ("pdf", &figure.pdf), ("png", &figure.png)] {
@@ -204,7 +204,7 @@ fn odd_data_gives_three_whole_files_and_clips_nothing() {
 }
 
 /// Every outline lies within the page.
-fn inside(branch: &Branch, width: f32, height: f32, about: &str) {
+pub(super) fn inside(branch: &Branch, width: f32, height: f32, about: &str) {
     for node in branch.children() {
         if let Node::Group(branch) = node {
             inside(branch, width, height, about);
@@ -251,32 +251,40 @@ fn tick_texts_and_keys_do_not_touch_and_the_legend_stays_off_the_data() {
 fn every_mark_lies_in_its_panel() {
     for (name, design) in odd().into_iter().chain([("plain", Design::default())]) {
         for (id, scene) in scenes(&design.summary(), &labels()).unwrap() {
-            for panel in &scene.panels {
-                let x = |v: f64| v >= panel.x.range.0 - 1e-9 && v <= panel.x.range.1 + 1e-9;
-                let y = |v: f64| v >= panel.y.range.0 - 1e-9 && v <= panel.y.range.1 + 1e-9;
-                let within = |mark: &Mark| match mark {
-                    Mark::Swarm { along: scene::Along::Y, lane, dots } => {
-                        x(lane.0) && x(lane.1) && dots.iter().all(|dot| y(dot.value))
-                    }
-                    Mark::Swarm { along: scene::Along::X, lane, dots } => {
-                        y(lane.0) && y(lane.1) && dots.iter().all(|dot| x(dot.value))
-                    }
-                    Mark::Mean { along: scene::Along::Y, at, mean, .. } => x(*at) && y(*mean),
-                    Mark::Mean { along: scene::Along::X, at, mean, .. } => y(*at) && x(*mean),
-                    Mark::Dots { dots } => dots.iter().all(|dot| x(dot.0) && y(dot.1)),
-                    Mark::Line { points, .. } => points.iter().all(|(a, b)| x(*a) && y(*b)),
-                    Mark::Band { lower, upper } => lower.iter().chain(upper).all(|(a, b)| x(*a) && y(*b)),
-                    Mark::Bar { from, to, .. } => x(from.0) && x(to.0) && y(from.1) && y(to.1),
-                };
-                let outside: Vec<_> = panel.marks.iter().filter(|mark| !within(mark)).collect();
-                assert!(
-                    outside.is_empty(),
-                    "{name}, {id}: {outside:?} leave x {:?}, y {:?}",
-                    panel.x.range,
-                    panel.y.range
-                );
-            }
+            assert_lies_within(&scene, &format!("{name}, {id}"));
         }
+    }
+}
+
+/// No mark leaves its panel, but for intervals, whose ends are drawn as arrows there.
+pub(super) fn assert_lies_within(scene: &Scene, about: &str) {
+    for panel in &scene.panels {
+        let x = |v: f64| v >= panel.x.range.0 - 1e-9 && v <= panel.x.range.1 + 1e-9;
+        let y = |v: f64| v >= panel.y.range.0 - 1e-9 && v <= panel.y.range.1 + 1e-9;
+        let place = |along: &scene::Along, at: f64, value: f64| match along {
+            scene::Along::Y => x(at) && y(value),
+            scene::Along::X => y(at) && x(value),
+        };
+        let within = |mark: &Mark| match mark {
+            Mark::Swarm { along, lane, dots } => {
+                dots.iter().all(|dot| place(along, lane.0, dot.value) && place(along, lane.1, dot.value))
+            }
+            Mark::Mean { along, at, mean, .. } => place(along, *at, *mean),
+            Mark::Dots { dots } => dots.iter().all(|dot| x(dot.0) && y(dot.1)),
+            Mark::Line { points, .. } => points.iter().all(|(a, b)| x(*a) && y(*b)),
+            Mark::Band { lower, upper } => lower.iter().chain(upper).all(|(a, b)| x(*a) && y(*b)),
+            Mark::Bar { from, to, .. } | Mark::Cell { from, to, .. } => x(from.0) && x(to.0) && y(from.1) && y(to.1),
+            Mark::Interval { along, at, reach, .. } => {
+                let middle = if *along == scene::Along::Y { panel.y.range } else { panel.x.range };
+                place(along, at - reach, middle.0) && place(along, at + reach, middle.1)
+            }
+            Mark::Quartiles { along, at, reach, of, whiskers, .. } => {
+                let values = of.iter().chain([&whiskers.0, &whiskers.1]);
+                values.into_iter().all(|value| place(along, at - reach, *value) && place(along, at + reach, *value))
+            }
+        };
+        let outside: Vec<_> = panel.marks.iter().filter(|mark| !within(mark)).collect();
+        assert!(outside.is_empty(), "{about}: {outside:?} leave x {:?}, y {:?}", panel.x.range, panel.y.range);
     }
 }
 
@@ -323,13 +331,13 @@ fn a_level_with_one_run_has_a_mean_and_no_interval() {
 
 #[test]
 fn the_same_summary_gives_the_same_bytes() {
-    let first = draw(&Design::default().summary(), &labels()).unwrap();
+    let first = draw(&Design::default().summary(), &labels(), None).unwrap();
     assert_eq!(
         first.iter().map(|figure| figure.id.as_str()).collect::<Vec<_>>(),
         ["latency", "throughput", "fit", "temperature", "prompt", "distribution", "decomposition", "order"]
     );
     for _ in 0..3 {
-        assert!(draw(&Design::default().summary(), &labels()).unwrap() == first);
+        assert!(draw(&Design::default().summary(), &labels(), None).unwrap() == first);
     }
 }
 
@@ -364,9 +372,9 @@ fn many_runs_are_thinned_and_the_legend_says_so() {
 fn nothing_to_draw_and_broken_numbers_are_errors() {
     let mut summary = Design::default().summary();
     summary.runs[6].values[Metric::Latency as usize] = f64::NAN;
-    let message = draw(&summary, &labels()).unwrap_err().to_string();
+    let message = draw(&summary, &labels(), None).unwrap_err().to_string();
     assert_eq!(message, "figures: run 7: latency is NaN, expected a finite number");
     summary.runs.clear();
-    let message = draw(&summary, &labels()).unwrap_err().to_string();
+    let message = draw(&summary, &labels(), None).unwrap_err().to_string();
     assert!(message.starts_with("figures: none of the 54 planned runs ended well\nhint: "), "{message}");
 }

@@ -48,7 +48,7 @@ pub fn exhibits(run: &Run, summary: &Summary) -> Result<BTreeMap<String, Vec<u8>
     for table in tables::of(summary) {
         files.insert(format!("tables/{}", table.name), table.csv.into_bytes());
     }
-    for figure in figures::draw(summary, &Labels::of(&run.study, &run.environment))? {
+    for figure in figures::draw(summary, &Labels::of(&run.study, &run.environment), None)? {
         for (extension, bytes) in [("svg", figure.svg), ("pdf", figure.pdf), ("png", figure.png)] {
             files.insert(format!("figures/{}.{extension}", figure.id), bytes);
         }

@@ -28,7 +28,7 @@ pub(super) fn second_document(text: &str) -> Option<Place> {
 }
 
 /// The place that a serde_yaml error carries.
-pub(super) fn of_error(error: &serde_yaml::Error) -> Option<Place> {
+pub(crate) fn of_error(error: &serde_yaml::Error) -> Option<Place> {
     error.location().map(|at| Place { line: at.line(), column: at.column() })
 }
 
