@@ -80,7 +80,7 @@ pub fn paper(run: &Run, summary: &Summary, claims: &Claims, templates: &Template
 /// # Errors
 /// A drawing library fails.
 pub fn exhibits(run: &Run, summary: &Summary) -> Result<Files> {
-    Ok(in_paper(paper::exhibits(run, summary)?))
+    Ok(in_paper(paper::exhibits(run, summary, None)?))
 }
 
 fn in_paper(files: Files) -> Files {

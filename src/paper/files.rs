@@ -23,7 +23,7 @@ pub fn files(
     claims: &Claims,
     templates: &Templates,
 ) -> Result<BTreeMap<String, Vec<u8>>> {
-    let mut files = exhibits(run, summary)?;
+    let mut files = exhibits(run, summary, templates.figures())?;
     let drawn = |(path, bytes): (&String, &Vec<u8>)| {
         Some((path.strip_prefix("figures/")?.strip_suffix(".svg")?.to_owned(), bytes.clone()))
     };
@@ -39,16 +39,17 @@ pub fn files(
     Ok(files)
 }
 
-/// Its tables and figures: what needs no prose.
+/// Its tables and figures: what needs no prose. `own` is the text of the project's `figures.yaml`.
 ///
 /// # Errors
-/// A drawing library fails.
-pub fn exhibits(run: &Run, summary: &Summary) -> Result<BTreeMap<String, Vec<u8>>> {
+/// A drawing library fails; what is wrong with `own`.
+pub fn exhibits(run: &Run, summary: &Summary, own: Option<&str>) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut files = BTreeMap::new();
     for table in tables::of(summary) {
         files.insert(format!("tables/{}", table.name), table.csv.into_bytes());
     }
-    for figure in figures::draw(summary, &Labels::of(&run.study, &run.environment), None)? {
+    let own = own.map(|text| figures::Own::read("templates/figures.yaml", text)).transpose()?;
+    for figure in figures::draw(summary, &Labels::of(&run.study, &run.environment), own.as_ref())? {
         for (extension, bytes) in [("svg", figure.svg), ("pdf", figure.pdf), ("png", figure.png)] {
             files.insert(format!("figures/{}.{extension}", figure.id), bytes);
         }

@@ -9,6 +9,7 @@ mod html;
 mod latex;
 mod layout;
 mod letters;
+mod lost;
 mod nearest;
 mod numbering;
 mod people;
@@ -64,6 +65,7 @@ pub fn render(
     figures: &BTreeMap<String, Vec<u8>>,
 ) -> Result<Paper> {
     let Numbered { printed: body, symbolic } = body(templates, claims, levels)?;
+    lost::check(&body, figures).map_err(|lost| lost::placed(lost.into(), templates))?;
     let front = Front::of(claims);
     Ok(Paper {
         markdown: markdown(templates, &front, &body)?,
@@ -144,7 +146,9 @@ fn tex(name: &str, template: &str, front: &Front, symbolic: &str) -> Result<Stri
 
 /// The numbered Markdown, without front matter.
 fn body(templates: &Templates, claims: &Claims, levels: &Levels) -> Result<Numbered> {
-    numbering::number(&prose::sections(templates, claims, levels)?, &References::new(templates.get("references.bib")?)?)
+    let references = References::new(templates.get("references.bib")?)?;
+    numbering::number(&prose::sections(templates, claims, levels)?, &references)
+        .map_err(|error| lost::placed(error, templates))
 }
 
 fn markdown(templates: &Templates, front: &Front, body: &str) -> Result<String> {

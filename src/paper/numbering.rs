@@ -6,9 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::Result;
 
-use super::references::References;
+use super::{lost::Lost, references::References};
 
 /// A text in two forms, both Markdown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,10 +49,11 @@ impl Numbered {
 pub fn number(text: &str, references: &References) -> Result<Numbered> {
     let mut known = Known { numbers: labels(text)?, ..Known::default() };
     let mut sections = Sections::default();
-    let mut out = Numbered::default();
+    let (mut out, mut listed) = (Numbered::default(), false);
     for line in text.lines() {
         if line == "[references]" {
             let list = references.list(&known.cited)?;
+            listed = true;
             out.each(&list, &format!("<a id=\"references\"></a>\n\n{list}"));
         } else if let Some((depth, title)) = heading(line) {
             let title = sections.next(depth, title);
@@ -80,7 +81,16 @@ pub fn number(text: &str, references: &References) -> Result<Numbered> {
         }
     }
     for label in known.numbers.keys() {
-        ensure!(known.spoken_of.contains(label), "the text never speaks of `@{label}`");
+        if !known.spoken_of.contains(label) {
+            let (kind, id) = label.split_once(':').unwrap_or(("table", label));
+            let written = if kind == "table" { format!("[table:{id}]") } else { format!("](figure:{id})") };
+            let hint = format!("say in the text what it shows: ... (@{label})");
+            return Err(Lost::new(format!("the text never speaks of `@{label}`"), written, hint).into());
+        }
+    }
+    if let Some(key) = known.cited.first().filter(|_| !listed) {
+        let hint = "put [references] on a line of its own where the list is to be";
+        return Err(Lost::new(format!("`@{key}` is cited, and there is no list"), format!("@{key}"), hint).into());
     }
     Ok(out)
 }
@@ -108,7 +118,9 @@ fn labels(text: &str) -> Result<BTreeMap<String, u32>> {
         } else {
             continue;
         };
-        ensure!(numbers.insert(label.clone(), number).is_none(), "`{label}` is there twice");
+        if numbers.insert(label.clone(), number).is_some() {
+            return Err(Lost::new(format!("`{label}` is there twice"), label, "give each a name of its own").into());
+        }
     }
     Ok(numbers)
 }
@@ -177,7 +189,10 @@ fn inline(line: &str, known: &mut Known) -> Result<Numbered> {
             out.both(&rest[..=at]);
             rest = &rest[at + 1..];
         } else if let Some(before) = before.strip_suffix('[') {
-            let Some((inside, tail)) = after.split_once(']') else { bail!("`{line}`: a citation lacks its `]`") };
+            let Some((inside, tail)) = after.split_once(']') else {
+                let written = format!("[{after}");
+                return Err(Lost::new(format!("`{line}`: a citation lacks its `]`"), written, "[@key; @other]").into());
+            };
             let keys: Vec<&str> = inside.split(';').map(|key| key.trim().trim_start_matches('@')).collect();
             out.both(before);
             out.each(&citation(&keys, &mut known.cited), &format!("[](<cite:{}>)", keys.join(",")));
@@ -187,7 +202,11 @@ fn inline(line: &str, known: &mut Known) -> Result<Numbered> {
             let label: String = after[1..].chars().take_while(|c| word(*c)).collect();
             let label = label.trim_end_matches(':');
             let Some(number) = known.numbers.get(label) else {
-                bail!("`{line}`: there is no table or figure `@{label}`")
+                let known: Vec<String> = known.numbers.keys().map(|label| format!("@{label}")).collect();
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                let hint = format!("there are {known}; `\\@` is the sign itself");
+                let what = format!("there is no table or figure `@{label}`");
+                return Err(Lost::new(what, format!("@{label}"), hint).into());
             };
             known.spoken_of.insert(label.to_owned());
             let kind = if label.starts_with("table:") { "Table" } else { "Figure" };

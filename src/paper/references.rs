@@ -1,9 +1,9 @@
 //! `templates/references.bib` -> numbered references, in the order of their first citation, as Markdown.
 
-use anyhow::{Result, anyhow, bail, ensure};
+use anyhow::{Result, anyhow};
 use hayagriva::{Entry, Library, io::from_biblatex_str, types::Person};
 
-use super::prose::escape;
+use super::{lost::Lost, prose::escape};
 
 /// The parsed bibliography.
 pub struct References {
@@ -26,17 +26,26 @@ impl References {
     /// The list for the keys as cited, first citation first.
     ///
     /// # Errors
-    /// A key that the bibliography lacks; an entry that nothing cites.
+    /// A key that the bibliography lacks.
     pub fn list(&self, cited: &[String]) -> Result<String> {
         let mut text = String::new();
         for (index, key) in cited.iter().enumerate() {
             let Some(entry) = self.library.get(key) else {
-                bail!("`[@{key}]`: templates/references.bib has no such entry");
+                let known: Vec<&str> = self.library.keys().collect();
+                let near = known.iter().min_by_key(|known| strsim::levenshtein(known, key));
+                let hint = near.map_or_else(
+                    || "add one; there is none so far".to_owned(),
+                    |near| format!("add one; the most similar is `{near}`"),
+                );
+                return Err(Lost::new(
+                    format!("`@{key}`: templates/references.bib has no such entry"),
+                    format!("@{key}"),
+                    hint,
+                )
+                .into());
             };
             text += &format!("{}. <a id=\"ref-{key}\"></a>{}\n", index + 1, formatted(entry)?);
         }
-        let unused: Vec<&str> = self.library.keys().filter(|key| !cited.iter().any(|c| c == key)).collect();
-        ensure!(unused.is_empty(), "templates/references.bib: nothing cites {}", unused.join(", "));
         Ok(text)
     }
 }
@@ -57,11 +66,11 @@ fn formatted(entry: &Entry) -> Result<String> {
         parts.push(escape(&place.join(", ")));
     }
     let link = match (entry.doi(), entry.url_any()) {
-        (Some(doi), _) => format!("https://doi.org/{doi}"),
-        (None, Some(url)) => url.value.to_string(),
-        (None, None) => bail!("templates/references.bib: `{}` has neither DOI nor URL", entry.key()),
+        (Some(doi), _) => format!(" <https://doi.org/{doi}>"),
+        (None, Some(url)) => format!(" <{}>", url.value),
+        (None, None) => String::new(),
     };
-    Ok(format!("{}. <{link}>", parts.join(". ")))
+    Ok(format!("{}.{link}", parts.join(". ")))
 }
 
 /// At most four names, then `et al.`

@@ -33,7 +33,9 @@ const SKINS: [(&str, &str); 4] =
 const NEEDED: [&str; 5] = [PROSE, REFERENCES, "skins/paper.html", "skins/paper.md", "skins/paper.tex"];
 
 /// The short, neutral paper that a study has which has none of its own.
-const STARTER: [(&str, &str); 8] = built_in!["src/project/starter/templates/":
+const STARTER: [(&str, &str); 10] = built_in!["src/project/starter/templates/":
+    "claims.yaml",
+    "figures.yaml",
     "prose.yaml",
     "references.bib",
     "sections/00-abstract.md",
@@ -128,10 +130,13 @@ impl Templates {
         }
         let own_sections = files.keys().any(|path| path.starts_with("sections/"));
         for (path, text) in Templates::built_in().files {
-            let of_sections = path.starts_with("sections/") || path == REFERENCES;
-            files.entry(path).or_insert(if own_sections && of_sections { String::new() } else { text });
+            let of_sections = path.starts_with("sections/") || [CLAIMS, FIGURES].contains(&path.as_str());
+            // Sections may cite nothing.
+            let text = if own_sections && path == REFERENCES { String::new() } else { text };
+            if !(own_sections && of_sections) {
+                files.entry(path).or_insert(text);
+            }
         }
-        files.retain(|path, text| !(path.starts_with("sections/") && text.is_empty()));
         Ok(Found { templates: Templates::from_files(files)?, others })
     }
 
@@ -230,10 +235,7 @@ mod tests {
         );
         let starter: Vec<String> = STARTER.iter().map(|(path, _)| (*path).to_owned()).collect();
         let found = files_under("src/project/starter/templates", &["", "sections"]);
-        assert_eq!(
-            found.into_iter().filter(|path| ![CLAIMS, FIGURES].contains(&path.as_str())).collect::<Vec<_>>(),
-            starter
-        );
+        assert_eq!(found, starter);
         // The manuscript is a project's like any other.
         let found = Templates::in_folder(Path::new("templates")).unwrap();
         assert_eq!((found.templates, found.others), (manuscript, vec![]));

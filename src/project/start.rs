@@ -23,7 +23,7 @@ macro_rules! starter {
 
 /// Beside study and templates.
 const AROUND: [(&str, &str); 4] = starter!["Makefile", "README.md", "gitignore", "workflows/paper.yml"];
-const STARTER: [(&str, &str); 3] = starter!["config/study.yaml", "templates/claims.yaml", "templates/figures.yaml"];
+const STUDY: [(&str, &str); 1] = starter!["config/study.yaml"];
 
 /// The files of a new project, by path.
 pub fn files(start: Start) -> BTreeMap<String, String> {
@@ -39,7 +39,7 @@ pub fn files(start: Start) -> BTreeMap<String, String> {
     }
     let templates = match start {
         Start::Starter => {
-            STARTER.iter().for_each(|(path, text)| put(path, text));
+            STUDY.iter().for_each(|(path, text)| put(path, text));
             Templates::built_in()
         }
         Start::Manuscript => {

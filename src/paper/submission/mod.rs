@@ -74,7 +74,7 @@ pub fn make(order: &Order<'_>) -> Result<Submission> {
     let source = tex(name, order.skin, &front, &symbolic).with_context(|| format!("--venue {}", venue.name()))?;
 
     let mut files = BTreeMap::new();
-    for (path, bytes) in exhibits(run, summary)? {
+    for (path, bytes) in exhibits(run, summary, templates.figures())? {
         if path.ends_with(".pdf") && source.contains(&format!("{{{path}}}")) {
             files.insert(path, bytes);
         }
