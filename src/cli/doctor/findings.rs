@@ -13,6 +13,7 @@ use crate::{
     machine::{self, Environment, Fact},
     preflight::{self, Finding},
     study::{Study, StudyError},
+    typesetter::{self, Typesetter},
 };
 
 /// Where a model of the study is.
@@ -44,6 +45,8 @@ pub(super) struct Findings {
     pub(super) free_disk: Fact<u64>,
     /// `python3 -m pip --version`.
     pub(super) pip: Result<String, String>,
+    /// The Typst that sets the PDF.
+    pub(super) typst: Result<String, String>,
     /// First line of what a TeX engine says of itself.
     pub(super) tex: Result<String, String>,
 }
@@ -64,6 +67,11 @@ impl Findings {
             free_memory: machine::free_memory(),
             free_disk: machine::free_disk(Path::new(".")),
             pip: machine::ask(&python, &["-m", "pip", "--version"]),
+            typst: match Typesetter::here() {
+                Ok(Some(_)) => Ok(typesetter::pin().to_owned()),
+                Ok(None) => Err(format!("{} is not here yet", typesetter::pin())),
+                Err(error) => Err(error.to_string().lines().next().unwrap_or_default().to_owned()),
+            },
             tex,
         }
     }
