@@ -251,6 +251,7 @@ fn file(path: &str, bytes: u64) -> Json {
         "pdf" => "application/pdf",
         "html" => "text/html",
         "tex" => "application/x-tex",
+        "typ" => "text/plain",
         "bib" => "application/x-bibtex",
         _ => "application/octet-stream",
     };

@@ -101,6 +101,12 @@ impl Findings {
             self.memory(),
             enough("disk", &self.free_disk, DISK_LEAST, DISK_GOOD, "free some space on this file system"),
             self.pip(),
+            match &self.typst {
+                Ok(version) => Check::good("pdf", version.clone()),
+                Err(reason) => {
+                    Check::note("pdf", reason.clone(), "offprint report fetches it, or says what is in the way")
+                }
+            },
             match &self.tex {
                 Ok(version) => Check::good("tex", first_line(version)),
                 Err(_) => Check::note(
@@ -296,6 +302,7 @@ mod tests {
             free_memory: Fact::known(12 << 30),
             free_disk: Fact::known(100 << 30),
             pip: Ok("pip 25.3 from /usr/lib (python 3.13)\n".to_owned()),
+            typst: Ok("typst==0.15.2".to_owned()),
             tex: Ok("\nLatexmk, John Collins, 27 Dec. 2024. Version 4.86a\n".to_owned()),
         }
     }
@@ -322,6 +329,7 @@ mod tests {
         ill.pip = Err("python3 cannot be run: No such file or directory".to_owned());
         let fault = "templates/sections/03-results.md:2:6: there is no claim `latency.meen`";
         ill.paper = Some(Err((fault.to_owned(), "the most similar is `latency.mean`".to_owned())));
+        ill.typst = Err("typst==0.15.2 is not here yet".to_owned());
         ill.tex = Err("tectonic cannot be run: No such file or directory".to_owned());
         let refused = "hf:a/b@main: status code 404\nhint: is the name right?";
         ill.places = vec![

@@ -252,7 +252,7 @@ fn pdf_differs(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<Pdf> {
 /// Replaces the paper in `out`, and says what became of all that was there.
 pub(super) fn write(out: &Path, files: &BTreeMap<String, Vec<u8>>, tex: bool) -> Result<()> {
     let mut ready = Ready::write(out, files)?;
-    let set = Typesetter::obtain().map_err(Fault::Machine).and_then(|typesetter| typesetter.set(files));
+    let set = typesetter().map_err(Fault::Machine).and_then(|typesetter| typesetter.set(files));
     let mut kept = false;
     match &set {
         Ok(bytes) => ready.make(PDF, bytes)?,
@@ -305,6 +305,15 @@ pub(super) fn write(out: &Path, files: &BTreeMap<String, Vec<u8>>, tex: bool) ->
         Some(Err(error)) => return Err(error),
     }
     Ok(())
+}
+
+/// The one that is here, or that comes now, which is said: it takes its time.
+fn typesetter() -> Result<Typesetter> {
+    if let Some(typesetter) = Typesetter::here()? {
+        return Ok(typesetter);
+    }
+    tell!("fetching {} from PyPI, for the PDF: 34 MB, this once", pin());
+    Typesetter::obtain()
 }
 
 /// Does a PDF say that it is set from these files?

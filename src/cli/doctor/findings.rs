@@ -14,6 +14,7 @@ use crate::{
     preflight::{self, Finding},
     project,
     study::{Study, StudyError},
+    typesetter::{self, Typesetter},
 };
 
 /// Where a model of the study is.
@@ -47,6 +48,8 @@ pub(super) struct Findings {
     pub(super) pip: Result<String, String>,
     /// Can its paper be written? Message and hint where not.
     pub(super) paper: Option<Result<(), (String, String)>>,
+    /// The Typst that sets the PDF.
+    pub(super) typst: Result<String, String>,
     /// First line of what a TeX engine says of itself.
     pub(super) tex: Result<String, String>,
 }
@@ -70,6 +73,11 @@ impl Findings {
             free_memory: machine::free_memory(),
             free_disk: machine::free_disk(Path::new(".")),
             pip: machine::ask(&python, &["-m", "pip", "--version"]),
+            typst: match Typesetter::here() {
+                Ok(Some(_)) => Ok(typesetter::pin().to_owned()),
+                Ok(None) => Err(format!("{} is not here yet", typesetter::pin())),
+                Err(error) => Err(error.to_string().lines().next().unwrap_or_default().to_owned()),
+            },
             tex,
         }
     }

@@ -1,5 +1,7 @@
 //! A table whose cells are Typst already -> a call that sets it: floating, or, where it may be longer than a page, where it stands.
 
+use std::{cmp::Reverse, collections::BTreeSet};
+
 use pulldown_cmark::Alignment;
 
 use super::literal;
@@ -8,6 +10,8 @@ use super::literal;
 const LINES: usize = 28;
 /// Characters in a line of a column of prose.
 const CHARACTERS: usize = 75;
+/// Rows of a table that is measured whole.
+const MEASURED: usize = 60;
 /// Characters that a column of names needs at most.
 const NARROW: usize = 36;
 
@@ -81,6 +85,19 @@ impl Cells {
         self.rows.iter().map(wraps).sum()
     }
 
+    /// Which rows below the head make a long table as wide as it is: for each column, some with the most characters.
+    fn widest(&self) -> Option<Vec<usize>> {
+        const EACH: usize = 4;
+        let rows = self.rows.get(1..).filter(|rows| rows.len() > MEASURED)?;
+        let mut widest = BTreeSet::new();
+        for column in 0..self.columns.len() {
+            let mut by_length: Vec<usize> = (0..rows.len()).collect();
+            by_length.sort_by_key(|row| Reverse(rows[*row].get(column).map_or(0, |cell| cell.seen)));
+            widest.extend(by_length.into_iter().take(EACH));
+        }
+        Some(widest.into_iter().collect())
+    }
+
     /// The whole table.
     pub(super) fn written(&self, id: &str, caption: &str) -> String {
         let widths = self.widths();
@@ -93,14 +110,67 @@ impl Cells {
         let aligns: Vec<&str> = self.columns.iter().map(side).collect();
         let row = |row: &Vec<Cell>| row.iter().map(|cell| format!("[{}],", cell.typst)).collect::<Vec<_>>().join(" ");
         let head = self.rows.first().map(row).unwrap_or_default();
+        let widest = self.widest().map_or_else(
+            || "auto".to_owned(),
+            |rows| format!("({},)", rows.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")),
+        );
         let body: Vec<String> = self.rows.iter().skip(1).map(row).collect();
         // A comma after each, so that one alone is a list, too.
         format!(
-            "#tabular({}, [{caption}], ({},), ({},), {floats}, ({head}),\n{});\n\n",
+            "#tabular({}, [{caption}], ({},), ({},), {floats}, {widest}, ({head}),\n{});\n\n",
             literal(id),
             aligns.join(", "),
             widths.join(", "),
             body.join("\n")
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A table of these columns, each row a text's length.
+    fn table(columns: &[Alignment], rows: &[&[usize]]) -> Cells {
+        let mut cells = Cells::new(columns.to_vec());
+        for row in rows {
+            cells.row();
+            for characters in *row {
+                cells.cell();
+                cells.seen(*characters);
+                cells.push("#\"x\";");
+            }
+        }
+        cells
+    }
+
+    const NUMBERS: [Alignment; 4] = [Alignment::Left, Alignment::Right, Alignment::Right, Alignment::Right];
+    const PROSE: [Alignment; 3] = [Alignment::Left, Alignment::Right, Alignment::Left];
+
+    #[test]
+    fn columns_of_prose_wrap_and_those_of_numbers_do_not() {
+        assert_eq!(table(&PROSE, &[&[5, 5, 5]]).widths(), ["auto", "auto", "1fr"]);
+        // A name as long as prose would take all the room.
+        assert_eq!(table(&PROSE, &[&[50, 5, 500]]).widths(), ["1fr", "auto", "1fr"]);
+        assert_eq!(table(&NUMBERS, &[&[70, 5, 5, 5]]).widths(), ["auto"; 4]);
+        assert_eq!(table(&NUMBERS, &[&[5, 5, 5, 5], &[900, 5, 5, 5]]).widths(), ["1fr", "auto", "auto", "auto"]);
+    }
+
+    #[test]
+    fn short_tables_float_and_long_ones_stand_where_they_are() {
+        let row: &[usize] = &[5, 5, 5, 5];
+        assert!(table(&NUMBERS, &[row; LINES]).written("t", "").contains(", true, auto, ("));
+        assert!(table(&NUMBERS, &[row; LINES + 1]).written("t", "").contains(", false, auto, ("));
+        assert!(table(&PROSE, &[&[5, 5, 5], &[5, 5, 30_000]]).written("t", "").contains(", false, auto, ("));
+    }
+
+    #[test]
+    fn a_long_table_is_measured_by_its_longest_cells() {
+        let (short, long): (&[usize], &[usize]) = (&[1, 1, 1, 1], &[1, 1, 1, 40]);
+        let mut rows = [short; 200];
+        rows[150] = long;
+        // The head is no row of it.
+        assert!(table(&NUMBERS, &rows).widest().unwrap().contains(&149));
+        assert_eq!(table(&NUMBERS, &rows[..61]).widest(), None);
     }
 }
