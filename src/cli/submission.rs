@@ -1,7 +1,7 @@
 //! `offprint submission`: a run -> the archive that a venue takes, tried with the TeX that is installed.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -133,11 +133,11 @@ fn skin(venue: Venue, templates: &Path) -> Result<(String, BTreeMap<String, Vec<
         for name in submission::named(&text) {
             let places = [skins.join(&name), skins.join("venues").join(&name), templates.join(&name)];
             let Some(place) = places.iter().find(|place| place.is_file()) else { continue };
-            if !styles.contains_key(&name) {
+            if let Entry::Vacant(entry) = styles.entry(name) {
                 let bytes = fs::read(place).with_context(|| place.display().to_string())?;
                 // A class names packages of its own.
                 unread.extend(String::from_utf8(bytes.clone()).ok());
-                styles.insert(name, bytes);
+                entry.insert(bytes);
             }
         }
     }

@@ -12,6 +12,8 @@ use super::{
 const SPARE: f64 = 1.01;
 /// Ems of a column of prose below which its lines are tiresome.
 const COMFORTABLE: f64 = 15.0;
+/// Ems of a label, at most; a longer text is prose.
+const LABEL: f64 = 30.0;
 /// Parts of a table that may wait for a page together.
 const WAITING: usize = 8;
 
@@ -93,14 +95,21 @@ impl Tabular {
         }
         let least: f64 = needs.iter().map(|(_, least)| points(*least)).sum();
         (least <= room).then(|| {
-            // What is left goes first to those that want least, so that labels stay on one line.
+            // What is left goes first to labels, which stand in every row, then to the heads of numbers, then to prose; among each to
+            // those that want least.
             let mut left = room - least;
+            let rank = |column: usize| match self.is_right(column) {
+                true => 1,
+                false if needs[column].0 <= LABEL => 0,
+                false => 2,
+            };
+            let wanted = |column: &usize| needs[*column].0 - needs[*column].1;
             let mut order: Vec<usize> = (0..needs.len()).collect();
-            order.sort_by(|a, b| (needs[*a].0 - needs[*a].1).total_cmp(&(needs[*b].0 - needs[*b].1)));
+            order.sort_by(|a, b| rank(*a).cmp(&rank(*b)).then(wanted(a).total_cmp(&wanted(b))));
             let mut wraps = vec![None; needs.len()];
             for (done, column) in order.iter().enumerate() {
                 let (line, least) = needs[*column];
-                let share = left / (needs.len() - done) as f64;
+                let share = if rank(*column) == 0 { left } else { left / (needs.len() - done) as f64 };
                 let wanted = points(line) - points(least);
                 if wanted > share {
                     wraps[*column] = Some(points(least) + share);
@@ -120,7 +129,9 @@ impl Tabular {
         };
         let comfortable = |shape: &Shape| {
             let tiresome = |(column, width): (usize, &Option<f64>)| {
-                width.is_some_and(|width| !self.is_right(column) && width < COMFORTABLE * shape.size.points)
+                let body = self.rows.iter().skip(1).filter_map(|row| row.get(column));
+                let widest = body.fold(0.0, |widest: f64, cell| widest.max(cell.width.line)) * shape.size.points;
+                width.is_some_and(|width| widest > width && width < COMFORTABLE * shape.size.points)
             };
             !shape.wraps.iter().enumerate().any(tiresome)
         };
@@ -133,10 +144,11 @@ impl Tabular {
         let across = || {
             let room = layout.page;
             let whole = large.iter().find_map(|size| shaped(room, *size, false));
-            let broken = || large.iter().find_map(|size| shaped(room, *size, true));
-            let smaller =
-                || [false, true].iter().find_map(|breaks| small.iter().find_map(|size| shaped(room, *size, *breaks)));
-            whole.or_else(broken).or_else(smaller)
+            let broken = || large.iter().find_map(|size| shaped(room, *size, true).filter(comfortable));
+            let smaller = || small.iter().find_map(|size| shaped(room, *size, false));
+            let smaller_broken = || small.iter().find_map(|size| shaped(room, *size, true).filter(comfortable));
+            let any = || layout.sizes.iter().find_map(|size| shaped(room, *size, true));
+            whole.or_else(broken).or_else(smaller).or_else(smaller_broken).or_else(any)
         };
         in_column().or_else(across).unwrap_or_else(|| self.squeezed(layout))
     }

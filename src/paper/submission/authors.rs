@@ -55,7 +55,8 @@ pub(super) fn of(study: &Study, anonymous: bool) -> Venues {
             affiliation: found.name,
             city: found.city,
             country: found.country,
-            email: text(&author.email),
+            // Of the characters that the study allows, one has a meaning; a place to break would be printed.
+            email: author.email.clone().unwrap_or_default().replace('_', "\\_"),
             // Digits, which the study has checked.
             orcid: author.orcid.clone().unwrap_or_default(),
             place,
