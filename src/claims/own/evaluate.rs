@@ -38,7 +38,13 @@ pub(super) struct Evaluator<'a> {
     calls: BTreeMap<String, Estimate>,
     selections: BTreeMap<String, Rc<Selection>>,
     marked: BTreeMap<String, Rc<Bits>>,
+    /// Rows and cells that were looked at.
+    spent: u64,
 }
+
+/// A file may be somebody else's: what it may cost is counted, so that it is refused on every machine or on none. A hundred claims over
+/// a million runs look at some 10^8.
+const MOST_SPENT: u64 = 10_000_000_000;
 
 /// Of which cells: all, or those of one pair. What pairs give needs no spread of its own.
 type Scope<'s> = Option<&'s [usize]>;
@@ -52,6 +58,7 @@ impl<'a> Evaluator<'a> {
             calls: BTreeMap::new(),
             selections: BTreeMap::new(),
             marked: BTreeMap::new(),
+            spent: 0,
         }
     }
 
@@ -68,6 +75,7 @@ impl<'a> Evaluator<'a> {
                 let mut found = self.value(first, scope)?;
                 for (operator, at, next) in rest {
                     let other = self.value(next, scope)?;
+                    self.spend(*at, if scope.is_some() { 1 } else { self.table.cells() })?;
                     found = found
                         .with(*operator, &other)
                         .map_err(|misfit| told(&misfit, *operator, *at, [&found, &other], next))?;
@@ -76,6 +84,15 @@ impl<'a> Evaluator<'a> {
             }
             Kind::Call(call) => self.call(at, call, scope),
         }
+    }
+
+    fn spend(&mut self, at: usize, cost: usize) -> Result<(), Flaw> {
+        self.spent = self.spent.saturating_add(cost as u64);
+        if self.spent <= MOST_SPENT {
+            return Ok(());
+        }
+        let hint = "give what is used often a name of its own: it is then computed once";
+        Err(Flaw::new(at, "the file asks for more than a paper's numbers need", hint))
     }
 
     fn named(&self, at: usize, name: &str, end: Option<End>, scope: Scope<'_>) -> Result<Estimate, Flaw> {
@@ -143,8 +160,12 @@ impl<'a> Evaluator<'a> {
             return Ok(known.clone());
         }
         let found = self.compute(at, call, None)?;
-        // What has derivatives came from cells and costs little, but is large to keep.
-        if matches!(found.spread, Spread::Never(_)) {
+        // Derivatives are large to keep, and what has them came from cells and costs little.
+        let is_small = match &found.spread {
+            Spread::By(columns) => columns.is_empty(),
+            Spread::Never(_) => true,
+        };
+        if is_small {
             self.calls.insert(key, found.clone());
         }
         Ok(found)
@@ -161,10 +182,12 @@ impl<'a> Evaluator<'a> {
     }
 
     fn compute(&mut self, at: usize, call: &Call, scope: Scope<'_>) -> Result<Estimate, Flaw> {
+        self.spend(at, scope.map_or(self.table.cells(), <[usize]>::len))?;
         match call {
             Call::Statistic { statistic, of, given } => self.statistic(at, *statistic, of, given, scope),
             Call::Count { given } => {
                 let selection = self.select(given)?;
+                self.spend(at, if selection.tests.is_empty() { 0 } else { self.table.size(scope) })?;
                 Ok(Estimate::exact(self.table.count(&selection, scope) as f64, unit::BARE))
             }
             Call::Share { met, given } => {
@@ -193,6 +216,7 @@ impl<'a> Evaluator<'a> {
         scope: Scope<'_>,
     ) -> Result<(f64, f64), Flaw> {
         let (met, given) = (self.select(met)?, self.select(given)?);
+        self.spend(at, self.table.size(scope))?;
         let both = Selection {
             cells: met.cells.iter().zip(&given.cells).map(|(a, b)| *a && *b).collect(),
             tests: met.tests.iter().chain(&given.tests).cloned().collect(),
@@ -225,6 +249,7 @@ impl<'a> Evaluator<'a> {
         {
             return self.by_cell(at, statistic, of, column, &moments, &selection, scope);
         }
+        self.spend(at, self.table.size(scope))?;
         let values = self.table.values(column, &selection, scope);
         if values.is_empty() {
             return Err(lacking(of));
@@ -459,6 +484,7 @@ impl<'a> Evaluator<'a> {
     }
 
     fn mark(&mut self, bits: &mut Bits, at: usize, call: &Call, scope: Scope<'_>) -> Result<(), Flaw> {
+        self.spend(at, self.table.size(scope))?;
         match call {
             Call::Statistic { of, given, .. } | Call::Slope { of, given, .. } => {
                 let (column, selection) = (column(&self.table, of)?, self.select(given)?);
@@ -537,4 +563,29 @@ pub(super) fn kinds(at: usize, sign: &str, a: unit::Kind, b: unit::Kind, next: &
         _ => format!("both sides need one unit: {}", a.fitting()),
     };
     Flaw::new(at, format!("{sign} stands between {} and {}", name(a), name(b)), hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{analysis::summarise, claims::build, claims::own::parse, store::Run};
+
+    /// By a count of rows, not by a clock: it is the same file everywhere.
+    #[test]
+    fn what_costs_too_much_is_refused() {
+        let run = Run::open(Path::new("tests/data/fake_run")).unwrap();
+        let summary = summarise(&run.study, &run.records).unwrap();
+        let program = build(&run, &summary).unwrap();
+        let mut evaluator = Evaluator::of(Table::of(&summary), &program);
+        let asked = parse::expression("sum(latency) / sum(ttft)").unwrap();
+        assert!(evaluator.value(&asked, None).is_ok());
+        let cost = evaluator.spent;
+        assert!(cost >= 2 * 16, "{cost}");
+        evaluator.spent = MOST_SPENT - cost;
+        assert!(evaluator.value(&asked, None).is_ok());
+        let flaw = evaluator.value(&asked, None).unwrap_err();
+        assert!(flaw.what.contains("more than a paper's numbers need") && flaw.at == 0, "{flaw:?}");
+    }
 }
