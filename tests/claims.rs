@@ -306,6 +306,13 @@ fn what_does_not_go_with_the_study_is_told_at_its_place() {
         ),
         ("claims:\n  x: mean(ttft)\n  x: mean(load)\n".into(), "3:3", "in the file already", "differ"),
         ("claims:\n  x: {unit: s, value: mean(ttft), unit: s}\n".into(), "2:35", "found it twice", "keep one"),
+        (
+            "claims:\n  x: median(ttft)\npredicates:\n  p: {holds: \"x > 1 s\", says: {holds: a, else: \"{x.low}\"}}\n"
+                .into(),
+            "4:49",
+            "`x` has no interval: `median` has none",
+            "CLAIMS.md",
+        ),
         ("claims: [".into(), "2:1", "", "brackets"),
     ] {
         let error = format!("{:#}", fake(&text).unwrap_err());

@@ -6,8 +6,8 @@ use super::{
     estimate::{Estimate, Misfit, Spread},
     flaw::{self, Flaw},
     interval::{Ends, Lacking},
-    select::{column, factor, level, no_run, select},
-    table::{Bits, Column, MOST_KEPT, Moments, Selection, Table},
+    select::{column, no_run, select},
+    table::{Bits, Column, Moments, Selection, Table},
     tree::{Call, Condition, End, Expression, Kind, Operator, Statistic, Word},
     unit,
 };
@@ -37,11 +37,18 @@ pub(super) struct Evaluator<'a> {
     pub own: BTreeMap<String, Solved>,
     calls: BTreeMap<String, Estimate>,
     selections: BTreeMap<String, Rc<Selection>>,
-    marked: BTreeMap<String, Rc<Bits>>,
+    /// Rows behind functions.
+    pub marked: BTreeMap<String, Rc<Bits>>,
+    /// Rows and cells that were looked at.
+    spent: u64,
 }
 
+/// A file may be somebody else's: what it may cost is counted, so that it is refused on every machine or on none. A hundred claims over
+/// a million runs look at some 10^8.
+const MOST_SPENT: u64 = 10_000_000_000;
+
 /// Of which cells: all, or those of one pair. What pairs give needs no spread of its own.
-type Scope<'s> = Option<&'s [usize]>;
+pub(super) type Scope<'s> = Option<&'s [usize]>;
 
 impl<'a> Evaluator<'a> {
     pub fn of(table: Table<'a>, program: &'a Claims) -> Self {
@@ -52,6 +59,7 @@ impl<'a> Evaluator<'a> {
             calls: BTreeMap::new(),
             selections: BTreeMap::new(),
             marked: BTreeMap::new(),
+            spent: 0,
         }
     }
 
@@ -68,6 +76,7 @@ impl<'a> Evaluator<'a> {
                 let mut found = self.value(first, scope)?;
                 for (operator, at, next) in rest {
                     let other = self.value(next, scope)?;
+                    self.spend(*at, if scope.is_some() { 1 } else { self.table.cells() })?;
                     found = found
                         .with(*operator, &other)
                         .map_err(|misfit| told(&misfit, *operator, *at, [&found, &other], next))?;
@@ -76,6 +85,15 @@ impl<'a> Evaluator<'a> {
             }
             Kind::Call(call) => self.call(at, call, scope),
         }
+    }
+
+    pub fn spend(&mut self, at: usize, cost: usize) -> Result<(), Flaw> {
+        self.spent = self.spent.saturating_add(cost as u64);
+        if self.spent <= MOST_SPENT {
+            return Ok(());
+        }
+        let hint = "give what is used often a name of its own: it is then computed once";
+        Err(Flaw::new(at, "the file asks for more than a paper's numbers need", hint))
     }
 
     fn named(&self, at: usize, name: &str, end: Option<End>, scope: Scope<'_>) -> Result<Estimate, Flaw> {
@@ -143,14 +161,18 @@ impl<'a> Evaluator<'a> {
             return Ok(known.clone());
         }
         let found = self.compute(at, call, None)?;
-        // What has derivatives came from cells and costs little, but is large to keep.
-        if matches!(found.spread, Spread::Never(_)) {
+        // Derivatives are large to keep, and what has them came from cells and costs little.
+        let is_small = match &found.spread {
+            Spread::By(columns) => columns.is_empty(),
+            Spread::Never(_) => true,
+        };
+        if is_small {
             self.calls.insert(key, found.clone());
         }
         Ok(found)
     }
 
-    fn select(&mut self, given: &[Condition]) -> Result<Rc<Selection>, Flaw> {
+    pub fn select(&mut self, given: &[Condition]) -> Result<Rc<Selection>, Flaw> {
         let key = given.iter().map(Condition::to_string).collect::<Vec<_>>().join(", ");
         if let Some(known) = self.selections.get(&key) {
             return Ok(Rc::clone(known));
@@ -161,10 +183,12 @@ impl<'a> Evaluator<'a> {
     }
 
     fn compute(&mut self, at: usize, call: &Call, scope: Scope<'_>) -> Result<Estimate, Flaw> {
+        self.spend(at, scope.map_or(self.table.cells(), <[usize]>::len))?;
         match call {
             Call::Statistic { statistic, of, given } => self.statistic(at, *statistic, of, given, scope),
             Call::Count { given } => {
                 let selection = self.select(given)?;
+                self.spend(at, if selection.tests.is_empty() { 0 } else { self.table.size(scope) })?;
                 Ok(Estimate::exact(self.table.count(&selection, scope) as f64, unit::BARE))
             }
             Call::Share { met, given } => {
@@ -193,6 +217,7 @@ impl<'a> Evaluator<'a> {
         scope: Scope<'_>,
     ) -> Result<(f64, f64), Flaw> {
         let (met, given) = (self.select(met)?, self.select(given)?);
+        self.spend(at, self.table.size(scope))?;
         let both = Selection {
             cells: met.cells.iter().zip(&given.cells).map(|(a, b)| *a && *b).collect(),
             tests: met.tests.iter().chain(&given.tests).cloned().collect(),
@@ -225,6 +250,7 @@ impl<'a> Evaluator<'a> {
         {
             return self.by_cell(at, statistic, of, column, &moments, &selection, scope);
         }
+        self.spend(at, self.table.size(scope))?;
         let values = self.table.values(column, &selection, scope);
         if values.is_empty() {
             return Err(lacking(of));
@@ -310,188 +336,9 @@ impl<'a> Evaluator<'a> {
         self.table.selected(selection, None).for_each(|cell| by[cell] = times * moments.n[cell] / all);
         Some(by)
     }
-
-    /// Least squares over runs, within each combination of the other factors: a weighted sum of cells' means.
-    fn slope(
-        &mut self,
-        at: usize,
-        of: &Word,
-        over: &Word,
-        given: &[Condition],
-        scope: Scope<'_>,
-    ) -> Result<Estimate, Flaw> {
-        let column = column(&self.table, of)?;
-        let place = factor(&self.table, over)?;
-        let summary = self.table.summary;
-        let levels: Option<Vec<f64>> = summary.factors[place].levels.iter().map(|level| level.as_number()).collect();
-        let Some(levels) = levels else {
-            let what = format!("levels of `{}` are not numbers, so nothing rises along them", over.text);
-            return Err(Flaw::new(over.at, what, "a slope is over a factor of numbers: slope(latency, length)"));
-        };
-        let step = if summary.factors[place].unit == "tokens" { unit::TOKENS } else { unit::BARE };
-        let selection = self.select(given)?;
-        let moments = self.table.moments(column);
-        let cells: Vec<usize> = self.table.selected(&selection, scope).filter(|cell| moments.n[*cell] > 0.0).collect();
-        if cells.is_empty() {
-            return Err(no_run(at, "no run meets the conditions"));
-        }
-        if !selection.tests.is_empty() {
-            let hint = "conditions on factors may stand there";
-            return Err(Flaw::new(at, "a slope takes no condition on a metric", hint));
-        }
-        let grid = &summary.grid;
-        let x = |cell: usize| levels[grid.cells[cell][place]];
-        let mut sums: BTreeMap<Vec<usize>, [f64; 2]> = BTreeMap::new();
-        for cell in &cells {
-            let sum = sums.entry(grid.others(*cell, place)).or_default();
-            sum[0] += moments.n[*cell];
-            sum[1] += moments.n[*cell] * x(*cell);
-        }
-        let from_centre = |cell: usize| {
-            let [n, sum] = sums.get(&grid.others(cell, place)).copied().unwrap_or([1.0, x(cell)]);
-            x(cell) - sum / n
-        };
-        let squares: f64 = cells.iter().map(|cell| moments.n[*cell] * from_centre(*cell) * from_centre(*cell)).sum();
-        if squares == 0.0 {
-            let what = format!("a slope needs two levels of `{}` that agree in all else", over.text);
-            return Err(Flaw::new(over.at, what, "does a condition pick one level?"));
-        }
-        let mut by = vec![0.0; self.table.cells()];
-        let mut value = 0.0;
-        for cell in cells {
-            by[cell] = moments.n[cell] * from_centre(cell) / squares;
-            value += by[cell] * moments.mean[cell];
-        }
-        let kind = column.kind().over(step).unwrap_or(column.kind());
-        let spread = if scope.is_some() { not_paired() } else { Spread::By(BTreeMap::from([(column, by)])) };
-        Ok(Estimate { value, kind, spread })
-    }
-
-    /// Quotients of two levels of a factor: of cells that agree in all else, or where one pair alone agrees of the runs of a block.
-    pub fn ratios(&mut self, at: usize, call: &Call, scope: Scope<'_>) -> Result<Ratios, Flaw> {
-        let Call::Ratio { of, factor: over, levels, given } = call else {
-            return Err(Flaw::new(at, "expected a ratio", "ratio(decode | engine = mlx / llama-cpp)"));
-        };
-        let column = column(&self.table, of)?;
-        let place = factor(&self.table, over)?;
-        let summary = self.table.summary;
-        let [first, second] =
-            [level(&summary.factors[place], &levels[0])?, level(&summary.factors[place], &levels[1])?];
-        if first == second {
-            return Err(Flaw::new(levels[1].at, "expected two levels, found one twice", "name another one"));
-        }
-        let selection = self.select(given)?;
-        if !selection.tests.is_empty() {
-            return Err(Flaw::new(
-                at,
-                "a ratio takes no condition on a metric",
-                "conditions on factors may stand there",
-            ));
-        }
-        let moments = self.table.moments(column);
-        let grid = &summary.grid;
-        let there = |wanted: usize| {
-            let cells = self.table.selected(&selection, scope);
-            let cells = cells.filter(|cell| grid.cells[*cell][place] == wanted && moments.n[*cell] > 0.0);
-            cells.map(|cell| (grid.others(cell, place), cell)).collect::<BTreeMap<Vec<usize>, usize>>()
-        };
-        let (above, below) = (there(first), there(second));
-        let pairs: Vec<[usize; 2]> =
-            above.iter().filter_map(|(others, cell)| Some([*cell, *below.get(others)?])).collect();
-        if pairs.is_empty() {
-            return Err(no_run(at, "no two cells with runs at these levels agree in all else"));
-        }
-        let cells: Vec<usize> = pairs.iter().flatten().copied().collect();
-        let mut found = Ratios { quotients: Vec::new(), cells, of_runs: false };
-        if let [[a, b]] = pairs[..] {
-            let below = self.table.by_block(column, b);
-            let above = self.table.by_block(column, a);
-            found.quotients = above.iter().filter_map(|(block, value)| Some(value / below.get(block)?)).collect();
-            found.of_runs = !found.quotients.is_empty();
-        }
-        if found.quotients.is_empty() {
-            found.quotients = pairs.iter().map(|[a, b]| moments.mean[*a] / moments.mean[*b]).collect();
-        }
-        if found.quotients.iter().any(|quotient| !quotient.is_finite() || *quotient <= 0.0) {
-            let what = format!("a value of `{}` is zero or negative there, and has no ratio", of.text);
-            return Err(Flaw::new(of.at, what, "take the difference of two means"));
-        }
-        Ok(found)
-    }
-
-    /// The rows behind an expression.
-    pub fn rows(&mut self, expression: &Expression, scope: Scope<'_>) -> Result<(Bits, Runs), Flaw> {
-        let mut parts = Vec::new();
-        expression.visit(&mut |part| parts.push(part));
-        let (mut bits, mut baseline) = (self.table.no_rows(), Runs::default());
-        let join = |bits: &mut Bits, more: &Bits| bits.iter_mut().zip(more).for_each(|(bits, more)| *bits |= more);
-        for part in parts {
-            match &part.kind {
-                Kind::Call(call) => {
-                    let key = call.to_string();
-                    if let Some(known) = self.marked.get(&key).filter(|_| scope.is_none()) {
-                        join(&mut bits, known);
-                        continue;
-                    }
-                    let mut of_call = self.table.no_rows();
-                    self.mark(&mut of_call, part.at, call, scope)?;
-                    join(&mut bits, &of_call);
-                    if scope.is_none() && self.marked.len() < MOST_KEPT {
-                        self.marked.insert(key, Rc::new(of_call));
-                    }
-                }
-                Kind::Own(name, _) => {
-                    if let Some(solved) = self.own.get(name) {
-                        join(&mut bits, &solved.rows);
-                        baseline = both(&baseline, &solved.baseline_runs);
-                    }
-                }
-                Kind::Program(id) => {
-                    if let Some(claim) = self.program.claims.get(id.as_str()) {
-                        self.table.mark_runs(&mut bits, &claim.runs);
-                        baseline = both(&baseline, &claim.baseline_runs);
-                    }
-                }
-                Kind::Number { .. } | Kind::Negated(_) | Kind::Chain(..) | Kind::Bracketed(_) => {}
-            }
-        }
-        Ok((bits, baseline))
-    }
-
-    fn mark(&mut self, bits: &mut Bits, at: usize, call: &Call, scope: Scope<'_>) -> Result<(), Flaw> {
-        match call {
-            Call::Statistic { of, given, .. } | Call::Slope { of, given, .. } => {
-                let (column, selection) = (column(&self.table, of)?, self.select(given)?);
-                self.table.mark(bits, Some(column), &selection, scope);
-            }
-            Call::Count { given } | Call::Share { given, .. } => {
-                let selection = self.select(given)?;
-                self.table.mark(bits, None, &selection, scope);
-            }
-            Call::Ratio { of, given, .. } => {
-                let (column, selection) = (column(&self.table, of)?, self.select(given)?);
-                let cells = self.ratios(at, call, scope)?.cells;
-                self.table.mark(bits, Some(column), &selection, Some(&cells));
-            }
-        }
-        Ok(())
-    }
 }
 
-/// What `ratio` is the geometric mean of.
-#[derive(Debug)]
-pub(super) struct Ratios {
-    pub quotients: Vec<f64>,
-    /// Cells of the pairs.
-    pub cells: Vec<usize>,
-    pub of_runs: bool,
-}
-
-fn both(one: &Runs, other: &Runs) -> Runs {
-    if other.is_empty() || one == other { one.clone() } else { one.and(other) }
-}
-
-fn not_paired() -> Spread {
+pub(super) fn not_paired() -> Spread {
     Spread::Never("it is one half of a pair".to_owned())
 }
 
@@ -537,4 +384,29 @@ pub(super) fn kinds(at: usize, sign: &str, a: unit::Kind, b: unit::Kind, next: &
         _ => format!("both sides need one unit: {}", a.fitting()),
     };
     Flaw::new(at, format!("{sign} stands between {} and {}", name(a), name(b)), hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{analysis::summarise, claims::build, claims::own::parse, store::Run};
+
+    /// By a count of rows, not by a clock: it is the same file everywhere.
+    #[test]
+    fn what_costs_too_much_is_refused() {
+        let run = Run::open(Path::new("tests/data/fake_run")).unwrap();
+        let summary = summarise(&run.study, &run.records).unwrap();
+        let program = build(&run, &summary).unwrap();
+        let mut evaluator = Evaluator::of(Table::of(&summary), &program);
+        let asked = parse::expression("sum(latency) / sum(ttft)").unwrap();
+        assert!(evaluator.value(&asked, None).is_ok());
+        let cost = evaluator.spent;
+        assert!(cost >= 2 * 16, "{cost}");
+        evaluator.spent = MOST_SPENT - cost;
+        assert!(evaluator.value(&asked, None).is_ok());
+        let flaw = evaluator.value(&asked, None).unwrap_err();
+        assert!(flaw.what.contains("more than a paper's numbers need") && flaw.at == 0, "{flaw:?}");
+    }
 }

@@ -49,6 +49,12 @@ pub(super) fn judge(
                 let known = numbers.keys().map(String::as_str);
                 let flaw = Flaw::new(at, format!("there is no claim `{slot}`"), did_you_mean(slot, known));
                 faults.push(flaw.of(path("says") + "." + key));
+            } else if let (name, Some(_)) = split(slot)
+                && let Some(why) = numbers.get(name).and_then(|number| number.never.as_ref())
+            {
+                let what = format!("`{name}` has no interval: {why}");
+                let flaw = Flaw::new(at, what, "docs/CLAIMS.md says what has an interval");
+                faults.push(flaw.of(path("says") + "." + key));
             }
         }
     }

@@ -1,6 +1,8 @@
 //! Numbers of one's own: `templates/claims.yaml`, a small language over the table of runs -> claims and predicates beside the program's,
 //! each with its formula, its interval, its rounding and the runs behind it. docs/CLAIMS.md is its reference.
 
+mod behind;
+mod contrast;
 mod document;
 mod estimate;
 mod evaluate;

@@ -141,8 +141,7 @@ fn tested(column: Column, condition: &Condition) -> Result<Tested, Flaw> {
 
 /// That no run is there for a function.
 pub(super) fn no_run(at: usize, what: &str) -> Flaw {
-    let hint =
-        "is the combination of levels in the study, and did its runs end well? `offprint report` lists failed runs";
+    let hint = "is the combination of levels in the study, and did its runs end well? the `error` of a row says why one failed";
     Flaw::new(at, what, hint).is(flaw::Kind::NoRuns)
 }
 

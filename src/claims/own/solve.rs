@@ -146,7 +146,7 @@ fn pairs(evaluator: &mut Evaluator<'_>, own: &Own, confidence: f64) -> Result<(S
     }
     let factors = own.paired.join(", ");
     if values.is_empty() {
-        let flaw = missing.unwrap_or_else(|| Flaw::new(inner.at, "no run is there", "were there any?"));
+        let flaw = missing.unwrap_or_else(|| Flaw::new(inner.at, "no run is there", "did runs end well?"));
         let hint = format!(
             "runs of a pair agree in {factors}: has a condition in the expression another level of one of them?"
         );

@@ -156,6 +156,14 @@ impl<'a> Table<'a> {
         self.starts.len() - 1
     }
 
+    /// Cells and rows that a function may look at.
+    pub fn size(&self, scope: Option<&[usize]>) -> usize {
+        match scope {
+            Some(cells) => cells.iter().map(|cell| 1 + self.places(*cell).len()).sum(),
+            None => self.cells() + self.rows.len(),
+        }
+    }
+
     /// The places of a cell's rows.
     fn places(&self, cell: usize) -> Range<usize> {
         self.starts[cell]..self.starts[cell + 1]

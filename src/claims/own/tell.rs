@@ -24,6 +24,8 @@ pub(super) struct Number {
     pub ends: Option<[f64; 2]>,
     pub unit: Unit,
     rounding: Rounding,
+    /// Why there can be no interval, in this study or in any.
+    pub never: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +39,13 @@ enum Rounding {
 impl Number {
     /// Somebody else's.
     pub fn theirs(found: &Elsewhere) -> Number {
-        Number { value: found.value, ends: None, unit: found.unit.clone(), rounding: Rounding::Three }
+        Number {
+            value: found.value,
+            ends: None,
+            unit: found.unit.clone(),
+            rounding: Rounding::Three,
+            never: Some("somebody else printed it without".into()),
+        }
     }
 
     /// # Errors
@@ -57,7 +65,8 @@ impl Number {
             Some(decimals) => Rounding::Half(decimals),
             None => Rounding::Three,
         };
-        Ok(Number { value, ends, unit, rounding })
+        let never = solved.ends.as_ref().err().filter(|lacking| lacking.always).map(|lacking| lacking.why.clone());
+        Ok(Number { value, ends, unit, rounding, never })
     }
 
     /// The number itself, or an end of its interval; `None` where there is none.
