@@ -52,6 +52,11 @@ impl Board {
         Board { height: self.height.min(MOST_HEIGHT / rows - HEADING), ..self }
     }
 
+    /// Numbers that fit beside an axis that stands.
+    pub fn ticks_up(&self) -> usize {
+        ((self.height / 16.0) as usize).clamp(2, 6)
+    }
+
     /// About how wide a panel will be beside this y axis.
     pub fn width(&self, y: &Axis, font: &Font) -> f64 {
         let left = widest(y, font) + LABEL_SIZE + 12.0;

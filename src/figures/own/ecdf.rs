@@ -26,7 +26,7 @@ pub fn scene(sheet: &Sheet) -> Result<Scene> {
     let ruler = Ruler::of(sheet, metric, "x")?;
     let place = |run: &&RunMetrics| run.value(metric).map(|value| ruler.place(value));
     let all: Vec<f64> = sheet.runs.iter().filter_map(place).collect();
-    let y = Axis::numbers("share of runs (%)", 0.0, 100.0);
+    let y = Axis::about("share of runs (%)", 0.0, 100.0, board.ticks_up());
     let x = ruler.axis(&all, &[], ticks_across(board.width(&y, sheet.font)));
     let curves = colours.as_ref().map_or(1, Levels::count);
     let mut thinned = false;

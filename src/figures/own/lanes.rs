@@ -154,11 +154,11 @@ impl<'a> Lanes<'a> {
     /// The values' axis.
     pub fn values(&self, places: &[f64], intervals: &[(f64, f64)], from_zero: bool) -> Axis {
         let count = match self.along {
-            Along::Y => 6,
+            Along::Y => self.board.ticks_up(),
             Along::X => ticks_across(WIDTH - 120.0),
         };
         if from_zero {
-            self.ruler.from_zero(places, intervals, count)
+            self.ruler.bar_axis(places, intervals, count)
         } else {
             self.ruler.axis(places, intervals, count)
         }

@@ -89,7 +89,7 @@ pub fn scene(sheet: &Sheet) -> Result<Scene> {
         }
         drawn.push((heading, marks));
     }
-    let y = ruler.axis(&ruler.held(sheet, &means, &intervals), &intervals, 6);
+    let y = ruler.axis(&ruler.held(sheet, &means, &intervals), &intervals, board.ticks_up());
     let mut legend = colours.as_ref().map_or_else(Legend::default, |colours| Legend {
         title: colours.key_title(),
         keys: colours.keys(sheet.font, Sample::Curve),

@@ -41,7 +41,7 @@ pub fn scene(sheet: &Sheet) -> Result<Scene> {
     }
     let all = || clouds.iter().flat_map(|(_, points)| points);
     let [xs, ys]: [Vec<f64>; 2] = [all().map(|point| point.0).collect(), all().map(|point| point.1).collect()];
-    let mut y_axis = up.axis(&ys, &[], 6);
+    let mut y_axis = up.axis(&ys, &[], board.ticks_up());
     let mut x_axis = across.axis(&xs, &[], ticks_across(board.width(&y_axis, sheet.font)));
     x_axis.label += better(x);
     y_axis.label += better(y);
@@ -62,8 +62,7 @@ pub fn scene(sheet: &Sheet) -> Result<Scene> {
     }
     legend.keys.push(Key::new(Sample::Line(Stroke::Thin), "front"));
     if thinned {
-        let text = format!("{MOST_CELLS} cells, evenly by {}", x.about().label);
-        legend.keys.push(Key::new(Sample::Nothing, text));
+        legend.keys.push(Key::new(Sample::Nothing, format!("{MOST_CELLS} cells, evenly along x")));
     }
     Ok(board.scene(sheet, (x_axis, y_axis), panels, legend))
 }

@@ -113,7 +113,7 @@ fn spaced(sheet: &Sheet, place: usize, metric: Metric) -> Result<Scene> {
         }
         drawn.push((heading, marks));
     }
-    let y = ruler.axis(&values, &intervals, 6);
+    let y = ruler.axis(&values, &intervals, board.ticks_up());
     let mut legend = legend(sheet);
     legend.keys.push(mean_key(sheet.labels.confidence));
     if thinned {
@@ -146,7 +146,7 @@ fn cloud(sheet: &Sheet, x: Metric, y: Metric) -> Result<Scene> {
     };
     let all: Vec<(f64, f64, usize)> = sheet.runs.iter().filter_map(at).collect();
     let [xs, ys]: [Vec<f64>; 2] = [all.iter().map(|dot| dot.0).collect(), all.iter().map(|dot| dot.1).collect()];
-    let y_axis = up.axis(&ys, &[], 6);
+    let y_axis = up.axis(&ys, &[], board.ticks_up());
     let x_axis = across.axis(&xs, &[], ticks_across(board.width(&y_axis, sheet.font)));
     let draw = |(heading, runs): (String, Vec<&RunMetrics>)| {
         let dots = thin(runs.iter().filter_map(at).collect(), most, |dot: &(f64, f64, usize)| dot.0);
@@ -155,7 +155,7 @@ fn cloud(sheet: &Sheet, x: Metric, y: Metric) -> Result<Scene> {
     let panels = facets.into_iter().map(draw).collect();
     let mut legend = legend(sheet);
     if thinned {
-        legend.keys.push(Key::new(Sample::Nothing, format!("{most} runs a panel, evenly by {}", x.about().label)));
+        legend.keys.push(Key::new(Sample::Nothing, format!("{most} runs a panel, evenly along x")));
     }
     Ok(board.scene(sheet, (x_axis, y_axis), panels, legend))
 }

@@ -104,7 +104,7 @@ impl Ruler {
     }
 
     /// An axis from zero, for bars: an interval makes it no more than twice as long.
-    pub fn from_zero(&self, places: &[f64], intervals: &[(f64, f64)], count: usize) -> Axis {
+    pub fn bar_axis(&self, places: &[f64], intervals: &[(f64, f64)], count: usize) -> Axis {
         let longest = places.iter().copied().fold(0.0, f64::max);
         let high = intervals.iter().map(|interval| interval.1).fold(longest, f64::max).min(2.0 * longest);
         Axis::about(self.label(), 0.0, if high > 0.0 { high } else { 1.0 }, count)

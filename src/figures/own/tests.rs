@@ -5,6 +5,7 @@ use resvg::usvg::{Options, Tree};
 use super::{
     super::{
         fixture::{Design, labels},
+        page::TICK_SIZE,
         scene::{Arrange, Key, Mark as Drawn},
         tests::{assert_lies_within, inside},
         *,
@@ -126,6 +127,22 @@ fn every_mark_stands_odd_data() {
         for (id, scene) in scenes {
             let about = format!("{name}, {id}");
             assert_lies_within(&scene, &about);
+            let layout = layout::lay_out(&scene, &font);
+            for (panel, frame) in scene.panels.iter().zip(&layout.frames) {
+                let ups: Vec<f64> = panel.y.ticks.iter().map(|tick| frame.at((0.0, tick.at)).1).collect();
+                let apart = ups.windows(2).all(|pair| (pair[0] - pair[1]).abs() >= TICK_SIZE - 0.5);
+                assert!(apart, "{about}: texts beside the axis touch: {ups:?}");
+                let texts = panel.x.ticks.iter().zip(&frame.x_texts.ticks).filter(|(_, text)| !text.is_empty());
+                let ends: Vec<(f64, f64)> = texts
+                    .map(|(tick, text)| {
+                        let upright = frame.x_texts.upright;
+                        let width = if upright { TICK_SIZE } else { font.width(text, TICK_SIZE) };
+                        (frame.at((tick.at, 0.0)).0 - width / 2.0, frame.at((tick.at, 0.0)).0 + width / 2.0)
+                    })
+                    .collect();
+                let apart = ends.windows(2).all(|pair| pair[0].1 <= pair[1].0 + 0.5);
+                assert!(apart, "{about}: texts below the axis touch: {ends:?}");
+            }
             let source = render::render(&scene, &font).unwrap();
             assert!(!source.contains("NaN") && !source.contains("inf"), "{about}");
             let output::Files { svg, png, .. } = output::files(&source, &scene.title).unwrap();
