@@ -97,7 +97,7 @@ pub fn run(args: ExplainArgs) -> Result<ExitCode> {
     };
     let templates = templates(&folder, args.templates.as_deref())?;
     let Evidence { run, summary, claims } = Evidence::with_rows(&folder, templates.claims())?;
-    let places = paper::places(&templates, &claims, &paper::levels(&run.study, &summary, &claims))?;
+    let places = paper::places(&templates, &claims, &paper::levels(&run.study, &summary, &claims, &templates)?)?;
     let found = sought(&args.what, &claims);
     if found.is_empty() {
         tell!("no claim of {} is `{}` or prints so", folder.display(), args.what);

@@ -66,7 +66,7 @@ pub fn run(args: SubmissionArgs) -> Result<ExitCode> {
     let templates = prose::templates(&folder, args.templates.as_deref())?;
     let (skin, styles) = skin(venue, &project::templates_folder(&folder, args.templates.as_deref()))?;
     let Evidence { run, summary, claims } = Evidence::open(&folder, templates.claims())?;
-    let levels = paper::levels(&run.study, &summary, &claims);
+    let levels = paper::levels(&run.study, &summary, &claims, &templates)?;
     let order = Order {
         run: &run,
         summary: &summary,

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use anyhow::Result;
 use serde::Serialize;
 
+use super::Templates;
 use crate::{
     analysis::Summary,
     claims::{Claims, Id, Part, shortened},
@@ -137,10 +139,17 @@ pub struct CellLevel {
 }
 
 /// The context of a design, from its claims' own source.
-pub fn levels(study: &Study, summary: &Summary, claims: &Claims) -> Context {
+///
+/// # Errors
+/// The templates' `figures.yaml` is none.
+pub fn levels(study: &Study, summary: &Summary, claims: &Claims, templates: &Templates) -> Result<Context> {
+    let chosen = figures_of(templates)?;
+    let draws = |name: &str| chosen.as_ref().is_none_or(|own| own.draws(name));
+    let factors = summary.varying().into_iter().map(|place| factor(summary, claims, place));
+    let factors = factors.map(|text| FactorText { figure: text.figure && draws(&text.name), ..text });
     let keys = |name: &str| summary.by(name).iter().map(|group| group.key.clone()).collect();
-    Context {
-        factors: summary.varying().into_iter().map(|place| factor(summary, claims, place)).collect(),
+    Ok(Context {
+        factors: factors.collect(),
         several_models: summary.by(MODEL).len() > 1,
         several_systems: !summary.compared().is_empty(),
         further: !further(summary).is_empty(),
@@ -163,7 +172,15 @@ pub fn levels(study: &Study, summary: &Summary, claims: &Claims) -> Context {
         beside: beside(claims),
         baseline: compared(claims, "baseline."),
         findings: claims.claims.keys().filter(|id| id.starts_with("published.finding.")).map(Id::to_string).collect(),
-    }
+    })
+}
+
+/// The figures that templates describe, where they do.
+///
+/// # Errors
+/// As [`figures::Own::read`].
+pub(super) fn figures_of(templates: &Templates) -> Result<Option<figures::Own>> {
+    templates.figures().map(|text| figures::Own::read("templates/figures.yaml", text)).transpose()
 }
 
 fn factor(summary: &Summary, claims: &Claims, place: usize) -> FactorText {

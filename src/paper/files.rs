@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::{Templates, levels, render};
+use super::{Templates, context::figures_of, levels, render};
 use crate::{
     analysis::{Summary, tables},
     claims::Claims,
@@ -23,12 +23,12 @@ pub fn files(
     claims: &Claims,
     templates: &Templates,
 ) -> Result<BTreeMap<String, Vec<u8>>> {
-    let mut files = exhibits(run, summary, templates.figures())?;
+    let mut files = exhibits(run, summary, figures_of(templates)?.as_ref())?;
     let drawn = |(path, bytes): (&String, &Vec<u8>)| {
         Some((path.strip_prefix("figures/")?.strip_suffix(".svg")?.to_owned(), bytes.clone()))
     };
     let figures = files.iter().filter_map(drawn).collect();
-    let paper = render(templates, claims, &levels(&run.study, summary, claims), &figures)?;
+    let paper = render(templates, claims, &levels(&run.study, summary, claims, templates)?, &figures)?;
     files.extend([
         ("paper.md".to_owned(), paper.markdown.into_bytes()),
         ("paper.tex".to_owned(), paper.latex.into_bytes()),
@@ -39,17 +39,16 @@ pub fn files(
     Ok(files)
 }
 
-/// Its tables and figures: what needs no prose. `own` is the text of the project's `figures.yaml`.
+/// Its tables and figures: what needs no prose. `own` are the paper's figures of its own.
 ///
 /// # Errors
 /// A drawing library fails; what is wrong with `own`.
-pub fn exhibits(run: &Run, summary: &Summary, own: Option<&str>) -> Result<BTreeMap<String, Vec<u8>>> {
+pub fn exhibits(run: &Run, summary: &Summary, own: Option<&figures::Own>) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut files = BTreeMap::new();
     for table in tables::of(summary) {
         files.insert(format!("tables/{}", table.name), table.csv.into_bytes());
     }
-    let own = own.map(|text| figures::Own::read("templates/figures.yaml", text)).transpose()?;
-    for figure in figures::draw(summary, &Labels::of(&run.study, &run.environment), own.as_ref())? {
+    for figure in figures::draw(summary, &Labels::of(&run.study, &run.environment), own)? {
         for (extension, bytes) in [("svg", figure.svg), ("pdf", figure.pdf), ("png", figure.png)] {
             files.insert(format!("figures/{}.{extension}", figure.id), bytes);
         }

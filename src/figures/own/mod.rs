@@ -70,6 +70,11 @@ impl Own {
         self.figures.iter().map(|(id, _)| id.as_str())
     }
 
+    /// Is this one of the program's figures drawn, if the study has it?
+    pub fn draws(&self, id: &str) -> bool {
+        self.draw.as_ref().is_none_or(|draw| draw.iter().any(|name| name == id))
+    }
+
     /// Which of the program's figures, of those that the study has, are drawn.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-use super::{Front, Levels, Templates, body, exhibits, tex};
+use super::{Front, Levels, Templates, body, context::figures_of, exhibits, tex};
 use crate::{analysis::Summary, claims::Claims, store::Run};
 pub use anonymous::Secrets;
 pub use venue::Venue;
@@ -74,7 +74,7 @@ pub fn make(order: &Order<'_>) -> Result<Submission> {
     let source = tex(name, order.skin, &front, &symbolic).with_context(|| format!("--venue {}", venue.name()))?;
 
     let mut files = BTreeMap::new();
-    for (path, bytes) in exhibits(run, summary, templates.figures())? {
+    for (path, bytes) in exhibits(run, summary, figures_of(templates)?.as_ref())? {
         if path.ends_with(".pdf") && source.contains(&format!("{{{path}}}")) {
             files.insert(path, bytes);
         }
