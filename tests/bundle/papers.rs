@@ -44,13 +44,16 @@ fn pdf_of(records: &str, source: &str) -> Vec<u8> {
     format!("%PDF-1.7\n<</Subject(OffprintRecords {records} OffprintSource {source})>>\n%%EOF\n").into_bytes()
 }
 
+/// A PDF that is not that of the paper in a folder.
+type Stale<'a> = &'a dyn Fn(&Path) -> Vec<u8>;
+
 #[test]
 fn another_paper_s_pdf_is_taken_by_no_bundle_and_accepted_in_none() {
     let (folder, run) = run();
     let records = sha256(&run.join("runs.jsonl"));
     let source = |paper: &Path| sha256(&paper.join("paper.typ"));
     let other = "ab".repeat(32);
-    let stale: [&dyn Fn(&Path) -> Vec<u8>; 4] = [
+    let stale: [Stale; 4] = [
         &|paper| pdf_of(&other, &source(paper)),
         &|_| pdf_of(&records, &other),
         &|_| b"%PDF-1.5 of 0.1".to_vec(),

@@ -201,9 +201,8 @@ impl<'a> Writer<'a> {
             TagEnd::Heading(_) => self.push("]);\n\n"),
             TagEnd::Emphasis | TagEnd::Strong => self.push("];"),
             TagEnd::Link => {
-                if self.links.pop() == Some(true) {
-                    self.push("]);");
-                }
+                let leads = self.links.pop() == Some(true);
+                self.push(if leads { "]);" } else { "" });
             }
             TagEnd::List(_) => self.push(");\n\n"),
             TagEnd::Item => self.push("],\n"),
