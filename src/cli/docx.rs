@@ -4,8 +4,7 @@ use std::{fs, io::ErrorKind, path::Path, process::Command};
 
 use anyhow::{Context, Result, ensure};
 
-/// The file's name.
-pub(super) const DOCX: &str = "paper.docx";
+use super::folder::DOCX;
 
 /// The dialect that `paper.md` is written in, and a way to name places.
 const DIALECT: &str = "commonmark+pipe_tables+bracketed_spans+attributes";

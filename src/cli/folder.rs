@@ -14,8 +14,10 @@ use anyhow::{Context, Result, bail, ensure};
 pub const PDF: &str = "paper.pdf";
 /// ... and as the TeX engine does that is installed: the one file that nobody can make again to the byte.
 pub const TEX_PDF: &str = "paper-tex.pdf";
+/// A word processor's, by pandoc: made from paper.md on demand, and gone with it.
+pub const DOCX: &str = "paper.docx";
 /// What a paper is made of outside its folders.
-const FILES: [&str; 7] = ["paper.md", "paper.tex", "paper.html", "paper.typ", PDF, TEX_PDF, "claims.json"];
+const FILES: [&str; 8] = ["paper.md", "paper.tex", "paper.html", "paper.typ", PDF, TEX_PDF, DOCX, "claims.json"];
 /// A figure of ours is there in all of these.
 const FIGURE: [&str; 3] = ["svg", "pdf", "png"];
 /// Where a paper is made before it is put in place.

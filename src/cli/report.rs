@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use super::{
     docx,
-    folder::{Others, PDF, Ready, TEX_PDF},
+    folder::{DOCX, Others, PDF, Ready, TEX_PDF},
     prose::{or_of_project, templates},
     typeset::{NoEngine, typeset},
 };
@@ -116,10 +116,10 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
     }
     write_paper(&folder, &out, named, args.tex)?;
     if args.docx {
-        let file = out.join(docx::DOCX);
+        let file = out.join(DOCX);
         match docx::make(&out)? {
             Some(()) => tell!("{} (by pandoc)", file.display()),
-            None => tell!("no {}: pandoc is not installed; everything else is made", docx::DOCX),
+            None => tell!("no {}: pandoc is not installed; everything else is made", DOCX),
         }
     }
     say!("{}", out.join("paper.md").display());
@@ -210,7 +210,8 @@ fn differences(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Stri
             Ok(_) => {}
         }
     }
-    for name in Others::of(out, &files.keys().cloned().chain([PDF, TEX_PDF].map(str::to_owned)).collect())?.stale {
+    for name in Others::of(out, &files.keys().cloned().chain([PDF, TEX_PDF, DOCX].map(str::to_owned)).collect())?.stale
+    {
         found.push(format!("{}: it is of another paper; this one has no such file", out.join(name).display()));
     }
     if let Ok(bytes) = fs::read(out.join(TEX_PDF))

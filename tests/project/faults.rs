@@ -34,8 +34,8 @@ fn a_fault_in_a_section_has_file_line_and_column_and_the_old_paper_stays() {
         ("as\n[@nobody] says", &["04-discussion.md:2:2: `@nobody`: templates/references.bib has no such entry"]),
         ("a <b>word</b>", &["04-discussion.md:1:3: `<b>`: HTML would be in the page alone"]),
         ("![x](photo.png)", &["04-discussion.md:1:6: `photo.png`: a picture"]),
-        ("@figure:nine\n\n![x](figure:nine)\n", &["04-discussion.md:3:5: there is no figure `nine`", "first_token"]),
-        ("![x](figure:fit)\n", &["04-discussion.md:1:5: the text never speaks of `@figure:fit`"]),
+        ("@figure:nine\n\n![x](figure:nine)\n", &["04-discussion.md:3:4: there is no figure `nine`", "first_token"]),
+        ("![x](figure:fit)\n", &["04-discussion.md:1:4: the text never speaks of `@figure:fit`"]),
     ] {
         project.write(section, text);
         let told = refused(&project);

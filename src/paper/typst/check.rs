@@ -232,11 +232,13 @@ mod tests {
             people: crate::paper::People::default(),
             keywords: String::new(),
             date: String::new(),
+            doi: String::new(),
             source: String::new(),
             records: String::new(),
             command: String::new(),
             real: true,
             warning: String::new(),
+            venues: None,
         };
         let said = crate::paper::typst(&templates(hidden).unwrap(), &front, ["", ""], &Default::default());
         assert!(format!("{:#}", said.unwrap_err()).contains("`read`"));
