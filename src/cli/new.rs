@@ -32,10 +32,8 @@ pub fn run(args: NewArgs) -> Result<ExitCode> {
             .with_context(|| format!("{}\nhint: is the folder writable?", file.display()))?;
     }
     say!("{}", folder.display());
-    tell!(
-        "hint: cd {} && offprint paper, which measures and writes paper/; README.md there says the rest",
-        folder.display()
-    );
+    let go = if folder == Path::new(".") { String::new() } else { format!("cd {} && ", folder.display()) };
+    tell!("hint: {go}offprint paper measures and writes paper/; README.md there says the rest");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -49,7 +49,7 @@ pub fn here() -> Result<Option<PathBuf>> {
     let inside = given.join(format!("{}.dist-info", name()));
     ensure!(
         inside.is_dir() && given.join("typst").is_dir(),
-        "OFFPRINT_TYPST: {}: expected the package {} in it, found none\nhint: python3 -m pip install --target FOLDER {0}",
+        "OFFPRINT_TYPST: {}: expected the package {} in it, found none\nhint: python3 -m pip install --target {0} {1}",
         given.display(),
         pin()
     );

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs,
     path::Path,
     process::Command,
 };
@@ -83,8 +84,11 @@ fn files_that_they_name_exist() {
     for document in documents().iter().filter(|path| *path != Path::new("CHANGELOG.md")) {
         for (line, code) in code_and_text(&read(document)).0 {
             for name in path.captures_iter(&code).map(|one| one[1].to_owned()).filter(|name| !name.contains("NAME")) {
-                // `src/claims` is a module, in a file or a folder.
-                let exists = Path::new(&name).exists() || Path::new(&format!("{name}.rs")).exists();
+                // `src/claims` is a module, in a file or a folder; a project's files are those of the document's own or of a new one.
+                let own = document.parent().unwrap_or(Path::new(""));
+                let there = |root: &Path| root.join(&name).exists();
+                let in_project = [Path::new(""), own, Path::new("src/project/starter")].into_iter().any(there);
+                let exists = in_project || Path::new(&format!("{name}.rs")).exists();
                 // A pattern such as `config/*.yaml` ends where its star is.
                 found.extend((!exists).then(|| format!("{}:{line}: there is no {name}", document.display())));
             }
@@ -127,7 +131,7 @@ fn wrong(code: &str) -> Option<String> {
     if verb == ["model"] && cfg!(not(feature = "mlx")) {
         return None; // a build without MLX has no such verb
     }
-    verb.extend(rest.split_whitespace().next().filter(|_| verb == ["model"]));
+    verb.extend(rest.split_whitespace().next().filter(|_| verb == ["model"] || verb == ["docs"]));
     let Some(said) = help(&verb) else { return Some(format!("there is no `offprint {}`", verb.join(" "))) };
     let switch = Regex::new(r"(?:^|[\s\[|])(--[a-z][a-z-]*)").unwrap();
     let unknown =
@@ -166,7 +170,12 @@ fn claims_that_they_explain_exist() {
         for (line, code) in code_and_text(&read(&document)).0 {
             for id in call.captures_iter(&code).map(|one| one[1].to_owned()) {
                 asked += 1;
-                let known = claims["claims"].get(&id).is_some() || claims["predicates"].get(&id).is_some();
+                // A number of one's own is defined where it is asked for.
+                let beside = document.with_file_name("templates").join("claims.yaml");
+                let own = fs::read_to_string(beside).unwrap_or_default() + &read(&document);
+                let known = claims["claims"].get(&id).is_some()
+                    || claims["predicates"].get(&id).is_some()
+                    || own.contains(&format!("\n  {id}:"));
                 found.extend((!known).then(|| format!("{}:{line}: no claim is named {id}", document.display())));
             }
         }

@@ -1,6 +1,7 @@
 //! A project of one's own, through the real binary: from an empty folder to a bundle that verifies, and every way to get it wrong.
 #![allow(clippy::unwrap_used)] // a test may: it fails where it should
 
+mod example;
 mod faults;
 #[cfg(feature = "mlx")]
 mod tutorial;
