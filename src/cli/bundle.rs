@@ -10,10 +10,13 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{
-    prose::{or_of_project, templates},
+    prose::{or_of_project, tell_of},
     report,
 };
-use crate::bundle::{self, Bundle, Made, Order, index, signature};
+use crate::{
+    bundle::{self, Bundle, Made, Order, index, signature},
+    project,
+};
 
 #[derive(Debug, clap::Args)]
 pub struct BundleArgs {
@@ -48,13 +51,15 @@ pub fn run(args: BundleArgs) -> Result<ExitCode> {
         Some(run) => run,
         None => report::choose(&paper, &or_of_project(None, "results"))?,
     };
-    let templates = &templates(&run, args.templates.as_deref())?;
+    let chosen = project::templates(&run, args.templates.as_deref())?;
+    let templates = &chosen.templates;
     let (version, licence) = (&args.version, &args.license);
     let order = Order { run: &run, templates, version, licence, paper: &paper, key: key.as_ref() };
     if let Some(out) = &args.out {
         refuse(out)?;
     }
     let made = bundle::make(&order)?;
+    tell_of(&chosen);
     let out =
         args.out.unwrap_or_else(|| or_of_project(None, "results/bundles").join(format!("{}.zip", made.label.name())));
     refuse(&out)?;

@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use crate::{
     claims::{Claim, Claims, Id, Predicate},
-    cli::prose,
     project,
     study::Study,
 };
@@ -62,7 +61,7 @@ pub fn run(args: DocsArgs) -> Result<ExitCode> {
     let What::Claims(ClaimsArgs { study, like, json }) = args.what;
     let file = study.map_or_else(project::study, Ok)?;
     let study = Study::from_file(&file)?;
-    let templates = prose::templates(&file, None)?;
+    let templates = project::templates(&file, None)?.templates;
     let (_, _, claims) = project::rehearse(&file, &study, templates.claims())?;
     let entries = entries(&claims, &like);
     if json {

@@ -9,7 +9,6 @@ use serde::Serialize;
 use crate::{
     claims::{Claim, Id, Predicate, Runs, Value},
     cli::{
-        prose::templates,
         report,
         sought::{near, sought},
     },
@@ -95,7 +94,7 @@ pub fn run(args: ExplainArgs) -> Result<ExitCode> {
         Some(folder) => folder,
         None => report::choose(&here.join("paper"), &here.join("results"))?,
     };
-    let templates = templates(&folder, args.templates.as_deref())?;
+    let templates = project::templates(&folder, args.templates.as_deref())?.templates;
     let Evidence { run, summary, claims } = Evidence::with_rows(&folder, templates.claims())?;
     let places = paper::places(&templates, &claims, &paper::levels(&run.study, &summary, &claims, &templates)?)?;
     let found = sought(&args.what, &claims);

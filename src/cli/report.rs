@@ -12,7 +12,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use super::{
     docx,
     folder::{DOCX, Others, PDF, Ready, TEX_PDF},
-    prose::{or_of_project, templates},
+    prose::{or_of_project, tell_of},
     typeset::{NoEngine, typeset},
 };
 use crate::{
@@ -26,6 +26,7 @@ use crate::{
     digest,
     evidence::Evidence,
     paper::{self, Templates},
+    project,
     store::{self, Run},
     typesetter::{Fault, SOURCE, Typesetter, pin},
 };
@@ -97,7 +98,9 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
         store::attach(&folder, baseline)?;
     }
     if args.check {
-        let files = files(&folder, &templates(&folder, named)?, Some(&out))?;
+        let chosen = project::templates(&folder, named)?;
+        let files = files(&folder, &chosen.templates, Some(&out))?;
+        tell_of(&chosen);
         let mut differences = differences(&out, &files)?;
         match pdf_differs(&out, &files)? {
             Pdf::Fine => {}
@@ -131,9 +134,11 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
 /// # Errors
 /// A run folder that is none, prose that does not fit the claims, a folder that cannot be written.
 pub fn write_paper(folder: &Path, out: &Path, named: Option<&Path>, tex: bool) -> Result<()> {
-    let templates = templates(folder, named)?;
-    write(out, &files(folder, &templates, None)?, tex)?;
-    keep(folder, &templates);
+    let chosen = project::templates(folder, named)?;
+    let files = files(folder, &chosen.templates, None)?;
+    tell_of(&chosen);
+    write(out, &files, tex)?;
+    keep(folder, &chosen.templates);
     Ok(())
 }
 

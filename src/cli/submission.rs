@@ -63,22 +63,24 @@ pub fn run(args: SubmissionArgs) -> Result<ExitCode> {
         Some(folder) => folder,
         None => report::choose(&or_of_project(None, "paper"), &or_of_project(args.results, "results"))?,
     };
-    let templates = prose::templates(&folder, args.templates.as_deref())?;
+    let chosen = project::templates(&folder, args.templates.as_deref())?;
+    let templates = &chosen.templates;
     let (skin, styles) = skin(venue, &project::templates_folder(&folder, args.templates.as_deref()))?;
     let Evidence { run, summary, claims } = Evidence::open(&folder, templates.claims())?;
-    let levels = paper::levels(&run.study, &summary, &claims, &templates)?;
+    let levels = paper::levels(&run.study, &summary, &claims, templates)?;
     let order = Order {
         run: &run,
         summary: &summary,
         claims: &claims,
         levels: &levels,
-        templates: &templates,
+        templates,
         venue,
         skin: &skin,
         styles: &styles,
         anonymous,
     };
     let made = submission::make(&order)?;
+    prose::tell_of(&chosen);
     if anonymous {
         for removed in &made.removed {
             tell!("taken out: {removed}");

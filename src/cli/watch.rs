@@ -18,7 +18,7 @@ use anyhow::{Context, Result};
 
 use super::{
     preview::Preview,
-    prose::templates,
+    prose::tell_of,
     report::{Places, ReportArgs, keep, write},
 };
 use crate::{
@@ -103,7 +103,9 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode> {
 
 /// The folder whose files are edited.
 fn folder_of(run: &Path, named: Option<&Path>) -> Result<PathBuf> {
-    match project::templates(run, named)?.from {
+    let chosen = project::templates(run, named)?;
+    tell_of(&chosen);
+    match chosen.from {
         project::From::Named(folder) | project::From::Project(folder) => Ok(folder),
         project::From::Copy(_) | project::From::BuiltIn => {
             anyhow::bail!(
@@ -115,7 +117,7 @@ fn folder_of(run: &Path, named: Option<&Path>) -> Result<PathBuf> {
 
 /// The paper's files; the records are read again only where they have changed.
 fn make(run: &Path, named: Option<&Path>, evidence: &mut Option<Evidence>) -> Result<Made> {
-    let templates = templates(run, named)?;
+    let templates = project::templates(run, named)?.templates;
     let Evidence { run, summary, claims } = match evidence {
         Some(evidence) => evidence,
         none => none.insert(Evidence::open(run, None)?),

@@ -56,8 +56,9 @@ pub struct FactorText {
     pub compared: bool,
     /// An amount of work: rates may rise with it.
     pub amount: bool,
-    /// The output length, which has the fitted line.
+    /// The output length, which has the fitted line; is there a figure of that?
     pub length: bool,
+    pub fit: bool,
     pub prompt: bool,
     /// Has it a figure of its own name?
     pub figure: bool,
@@ -146,7 +147,11 @@ pub fn levels(study: &Study, summary: &Summary, claims: &Claims, templates: &Tem
     let chosen = figures_of(templates)?;
     let draws = |name: &str| chosen.as_ref().is_none_or(|own| own.draws(name));
     let factors = summary.varying().into_iter().map(|place| factor(summary, claims, place));
-    let factors = factors.map(|text| FactorText { figure: text.figure && draws(&text.name), ..text });
+    let factors = factors.map(|text| FactorText {
+        figure: text.figure && draws(&text.name),
+        fit: text.fit && draws("fit"),
+        ..text
+    });
     let keys = |name: &str| summary.by(name).iter().map(|group| group.key.clone()).collect();
     Ok(Context {
         factors: factors.collect(),
@@ -216,6 +221,7 @@ fn factor(summary: &Summary, claims: &Claims, place: usize) -> FactorText {
         compared: *role == Role::Compared,
         amount: factor.is_amount(),
         length: name == LENGTH,
+        fit: name == LENGTH && groups.len() > 1,
         prompt: name == PROMPT,
         figure: figures::with_figure(summary).contains(&place),
         decode: groups.iter().all(|group| group.metrics.contains_key(&Metric::Decode)),

@@ -1,9 +1,9 @@
 //! How much room a skin of LaTeX's gives: the first comment of the skin says it, since no more than the class knows it.
-//!
-//!     <# layout: column=241 page=506 height=626 small=8 footnotesize=7 scriptsize=6 description=yes #>
+//! `<# layout: column=241 page=506 height=626 small=8 footnotesize=7 scriptsize=6 description=yes #>`
 //!
 //! Numbers are points. `column` is the width of a line, `page` that of what spans all columns, `height` that of a page's text; then the
-//! sizes of letters that tables may have, and `face=1.1` where they are that much wider than most. `description=yes` puts a `\Description` beside each figure, as ACM's class wants.
+//! sizes of letters that tables may have, and `face=1.1` where they are that much wider than most. `description=yes` puts a
+//! `\Description` beside each figure, as ACM's class wants.
 
 use anyhow::{Context, Result, bail, ensure};
 

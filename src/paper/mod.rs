@@ -289,9 +289,9 @@ fn skin(name: &str, template: &str, front: &Front, escape: fn(&str) -> String, b
     tera.render(name, &context).map_err(failed)
 }
 
-/// The abstract, and what follows it.
+/// The abstract, empty where the text does not begin with one, and what follows it.
 fn split_abstract(body: &str) -> (&str, &str) {
-    let text = body.strip_prefix("## Abstract\n").unwrap_or(body);
+    let Some(text) = body.trim_start().strip_prefix("## Abstract\n") else { return ("", body) };
     text.split_once("\n## ").map_or((text, ""), |(first, _)| (first, &text[first.len() + 1..]))
 }
 

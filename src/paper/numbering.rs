@@ -140,7 +140,8 @@ struct Sections {
 impl Sections {
     fn next(&mut self, depth: usize, title: &str) -> Numbered {
         let hashes = "#".repeat(depth);
-        if let Some(title) = title.strip_suffix("{-}") {
+        // An abstract has no number in any paper, whether its author thought of that or not.
+        if let Some(title) = title.strip_suffix("{-}").or_else(|| Some(title).filter(|title| *title == "Abstract")) {
             let line = format!("{hashes} {}\n", title.trim_end());
             return Numbered { printed: line.clone(), symbolic: line };
         }
@@ -270,6 +271,7 @@ mod tests {
             assert_eq!(title(line), Numbered { printed: format!("{printed}\n"), symbolic: format!("{symbolic}\n") });
         };
         is("## Abstract {-}", "## Abstract", "## Abstract");
+        is("## Abstract", "## Abstract", "## Abstract");
         is("## Method", "## 1 Method", "## <a id=\"section-method\"></a>Method");
         is("### Runs, too", "### 1.1 Runs, too", "### <a id=\"section-runs-too\"></a>Runs, too");
         is("## Results", "## 2 Results", "## <a id=\"section-results\"></a>Results");

@@ -44,7 +44,7 @@ fn fill(claims: &Claims, levels: &Levels, sections: &[(&str, &str)]) -> Result<S
         let mut section = Capped(Vec::new());
         let filled = tera.render_to(name, &context, &mut section).map_err(|error| anyhow!("{error}"));
         filled.with_context(|| format!("templates/sections/{name}"))?;
-        text += String::from_utf8(section.0).with_context(|| format!("templates/sections/{name}"))?.trim_end();
+        text += String::from_utf8(section.0).with_context(|| format!("templates/sections/{name}"))?.trim();
         text += "\n\n";
     }
     Ok(text)

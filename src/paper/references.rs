@@ -18,7 +18,8 @@ impl References {
     pub fn new(bibliography: &str) -> Result<Self> {
         let library = from_biblatex_str(bibliography).map_err(|errors| {
             let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            anyhow!("templates/references.bib: {}", all.join("; "))
+            let hint = "hint: the numbers are characters of the file; is a brace or a comma missing there?";
+            anyhow!("templates/references.bib: {}\n{hint}", all.join("; "))
         })?;
         Ok(References { library })
     }

@@ -56,7 +56,7 @@ fn an_earlier_bundle_is_accepted_and_what_is_equal_is_counted() {
     assert!(report.claims == own.claims && report.claims > 100, "{} {}", report.claims, own.claims);
     // The README says who made the bundle.
     assert!(
-        report.derived >= own.derived - 2 && own.derived > 30,
+        report.derived >= own.derived - 2 && own.derived > 20,
         "{} of {}: {:#?}",
         report.derived,
         own.derived,
@@ -135,7 +135,7 @@ fn what_both_versions_know_is_held_to_account() {
 fn files_that_an_earlier_version_made_otherwise_are_counted_by_kind() {
     let mut all = made_by("0.0.9");
     all.get_mut("data/paper/paper.md").unwrap().extend(b"\nWords of another time.\n");
-    all.get_mut("data/paper/figures/latency.svg").unwrap().extend(b"<!-- -->");
+    all.get_mut("data/paper/figures/order.svg").unwrap().extend(b"<!-- -->");
     all.insert("data/paper/tables/old.csv".into(), b"a,b\n".to_vec());
     relist(&mut all);
     let report = check(&packed(&all).1);

@@ -192,6 +192,7 @@ fn a_skin_of_one_s_own_takes_its_styles_along() {
     let run = full(folder.path(), "short");
     let (templates, out) = (folder.path().join("templates"), folder.path().join("own.tar.gz"));
     let more = ["--templates", templates.to_str().unwrap()];
+    fs::create_dir(&templates).unwrap();
     let none = submit(&run, "own", &out, &more);
     assert!(
         none.status.code() == Some(2) && said(&none).contains("venue.tex: there is no such file\nhint: "),

@@ -9,6 +9,12 @@ fn a_new_project_makes_its_own_paper_from_any_folder_and_its_bundle_verifies() {
     good(offprint(&sections, &["paper"]));
     let paper = project.read("paper/paper.md");
     assert!(paper.contains("A Study on the Fake Engine") && paper.contains("NOT A MEASUREMENT"), "{paper}");
+    // The abstract is one in every format, and a remark before it changes nothing.
+    for (format, begin, end) in [("tex", "\\begin{abstract}", "\\end{abstract}"), ("typ", "[Abstract]", "Keywords")] {
+        let text = project.read(&format!("paper/paper.{format}"));
+        let (_, rest) = text.split_once(begin).unwrap();
+        assert!(rest.split(end).next().unwrap().contains("This report gives response times"), "{format}");
+    }
     // Not a sentence of the manuscript's.
     for sentence in ["small measurement and a larger point", "The contributions are", "Our own rules"] {
         assert!(!paper.contains(sentence), "{sentence}");
@@ -36,6 +42,16 @@ fn a_new_project_makes_its_own_paper_from_any_folder_and_its_bundle_verifies() {
         "{}",
         data(&verified)
     );
+}
+
+#[test]
+fn a_paper_needs_no_abstract() {
+    let project = Project::new(&[]);
+    fs::remove_file(project.root().join("templates/sections/00-abstract.md")).unwrap();
+    good(project.offprint(&["paper"]));
+    let (tex, typ) = (project.read("paper/paper.tex"), project.read("paper/paper.typ"));
+    assert!(!tex.contains("\\begin{abstract}") && tex.contains("\\section{Introduction}"), "{tex}");
+    assert!(!typ.contains("[Abstract]") && typ.contains("Introduction"), "{typ}");
 }
 
 /// The run folder has what its paper was made from last, for when the project is gone.
