@@ -75,12 +75,13 @@ pub fn paper(run: &Run, summary: &Summary, claims: &Claims, templates: &Template
     Ok(in_paper(paper::files(run, summary, claims, templates)?))
 }
 
-/// Tables and figures alone, which need no template.
+/// Tables and figures alone, which need no prose.
 ///
 /// # Errors
 /// A drawing library fails.
-pub fn exhibits(run: &Run, summary: &Summary) -> Result<Files> {
-    Ok(in_paper(paper::exhibits(run, summary, None)?))
+pub fn exhibits(run: &Run, summary: &Summary, templates: &Templates) -> Result<Files> {
+    let own = paper::figures_of(templates)?;
+    Ok(in_paper(paper::exhibits(run, summary, own.as_ref())?))
 }
 
 fn in_paper(files: Files) -> Files {

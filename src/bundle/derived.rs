@@ -92,7 +92,7 @@ pub fn check(
                         "the paper's text: its templates cannot be filled here ({cause}); offprint {} makes it again",
                         label.offprint_version
                     ));
-                    files.extend(guarded(|| content::exhibits(run, &summary)).unwrap_or_default());
+                    files.extend(guarded(|| content::exhibits(run, &summary, templates)).unwrap_or_default());
                 }
             }
             // Descriptions list files with their sizes: those that there are.

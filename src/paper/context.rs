@@ -184,7 +184,7 @@ pub fn levels(study: &Study, summary: &Summary, claims: &Claims, templates: &Tem
 ///
 /// # Errors
 /// As [`figures::Own::read`].
-pub(super) fn figures_of(templates: &Templates) -> Result<Option<figures::Own>> {
+pub fn figures_of(templates: &Templates) -> Result<Option<figures::Own>> {
     templates.figures().map(|text| figures::Own::read("templates/figures.yaml", text)).transpose()
 }
 

@@ -25,7 +25,7 @@ mod typst;
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, anyhow};
-pub use context::{Context as Levels, levels};
+pub use context::{Context as Levels, figures_of, levels};
 pub use files::{exhibits, files};
 use pulldown_cmark::{Event, Options, Parser};
 use serde::Serialize;
