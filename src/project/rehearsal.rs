@@ -31,7 +31,7 @@ pub fn rehearse(file: &Path, study: &Study, own: Option<&str>) -> Result<(Run, S
         let file = file.with_file_name(name);
         let text = std::fs::read_to_string(&file)
             .map_err(|error| anyhow::anyhow!("{}: {error}\nhint: `study.published` names it", file.display()))?;
-        Ok(Published::from_str(&file.display().to_string(), &text)?)
+        Published::from_str(&file.display().to_string(), &text)
     });
     let run = Run {
         folder: PathBuf::new(),
