@@ -4,13 +4,15 @@ use std::{
     collections::BTreeMap,
     fs,
     io::ErrorKind,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
+
+use crate::typesetter::Scratch;
 
 /// A run of TeX takes seconds.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -39,20 +41,14 @@ pub(super) enum Tried {
 /// # Errors
 /// A folder for it cannot be made.
 pub(super) fn files(files: &BTreeMap<String, Vec<u8>>) -> Result<Tried> {
-    let folder = Folder::new()?;
-    for (path, bytes) in files {
-        let file = folder.0.join(path);
-        let parent = file.parent().unwrap_or(&folder.0);
-        fs::create_dir_all(parent)
-            .and_then(|()| fs::write(&file, bytes))
-            .with_context(|| file.display().to_string())?;
-    }
+    let folder = Scratch::new()?;
+    files.iter().try_for_each(|(path, bytes)| folder.write(path, bytes))?;
     let mut log = String::new();
     for _ in 0..RUNS {
-        if let Some(tried) = pdflatex(&folder.0)? {
+        if let Some(tried) = pdflatex(folder.path())? {
             return Ok(tried);
         }
-        log = String::from_utf8_lossy(&fs::read(folder.0.join("paper.log")).context("paper.log")?).into_owned();
+        log = String::from_utf8_lossy(&fs::read(folder.path().join("paper.log")).context("paper.log")?).into_owned();
         if !log.contains("Rerun ") {
             break;
         }
@@ -122,32 +118,6 @@ fn read(log: &str) -> Tried {
         pages: pages.map_or("?", |(pages, _)| pages).to_owned(),
         wide: told(&is_wide),
         undefined: told(&is_undefined),
-    }
-}
-
-/// A folder of its own, which goes with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Result<Self> {
-        let among = std::env::temp_dir();
-        for number in 0..1000 {
-            let folder = among.join(format!("offprint-tex-{}-{number}", std::process::id()));
-            match fs::create_dir(&folder) {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                made => {
-                    made.with_context(|| folder.display().to_string())?;
-                    return Ok(Folder(folder));
-                }
-            }
-        }
-        anyhow::bail!("{}: no folder can be made there\nhint: empty it, or set TMPDIR", among.display())
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

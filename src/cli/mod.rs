@@ -40,6 +40,7 @@ mod publish;
 pub mod report;
 pub mod rerun;
 pub mod run;
+mod signal;
 mod sought;
 pub mod submission;
 mod typeset;

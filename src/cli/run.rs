@@ -5,10 +5,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::AtomicBool,
     time::{Duration, Instant},
 };
 
@@ -24,7 +21,7 @@ use crate::{
         models::{self, Located},
         progress::{RunProgress, cell},
         prose::or_of_project,
-        publish,
+        publish, signal,
     },
     machine::{self, CheckpointFacts, Environment},
     preflight::{self, Finding, Weight},
@@ -119,7 +116,7 @@ pub(super) fn execute_with(
     environment.libraries.extend(words);
     environment.notes = notes;
     // Before the first word: who reads it may answer with a signal.
-    let stop = stop_on_signal()?;
+    let stop = signal::stop()?;
     let program = std::env::current_exe().context("where is this program?")?;
     let mut command = vec![program.display().to_string(), "worker".to_owned()];
     if stock_kernels {
@@ -280,19 +277,6 @@ fn same_conditions(run: &Run, now: &Environment) -> Result<()> {
         changed.join(", ")
     );
     Ok(())
-}
-
-/// The first Ctrl-C or SIGTERM stops after giving up the run in flight; the second aborts.
-fn stop_on_signal() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let seen = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if seen.swap(true, Ordering::SeqCst) {
-            std::process::abort();
-        }
-    })
-    .context("signals cannot be handled")?;
-    Ok(stop)
 }
 
 fn print_plan(study: &Study) {

@@ -6,20 +6,18 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::Ordering,
     thread,
     time::{Duration, Instant, SystemTime},
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::{
     preview::Preview,
     prose::tell_of,
     report::{Places, ReportArgs, keep, write},
+    signal,
 };
 use crate::{
     complaint::Complaint,
@@ -48,7 +46,7 @@ struct Made {
 pub(super) fn run(args: &ReportArgs) -> Result<ExitCode> {
     let Places { folder: run, out, named } = args.places()?;
     let (run, out, named) = (run.as_path(), out.as_path(), named.as_deref());
-    let stop = stop_on_signal()?;
+    let stop = signal::stop()?;
     // Who names no run folder's project has none: there must be something to edit.
     let folder = folder_of(run, named)?;
     let preview = Preview::serve(args.port)?;
@@ -147,17 +145,4 @@ fn look(run: &Path, folder: &Path) -> Seen {
         }
     }
     seen
-}
-
-/// The first Ctrl-C ends the watch, the second the program.
-fn stop_on_signal() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let seen = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if seen.swap(true, Ordering::SeqCst) {
-            std::process::abort();
-        }
-    })
-    .context("signals cannot be handled")?;
-    Ok(stop)
 }

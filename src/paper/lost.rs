@@ -1,9 +1,9 @@
-//! What a text has that the paper has no place for: a reference to nothing, a picture that is not drawn, HTML. Found in the text as it is
-//! made; told by the place in the section that it was written in.
+//! What a text has that the paper has no place for: a reference to nothing, a picture that is not drawn, HTML, a heading too deep, a table
+//! without a caption. Found in the text as it is made; told by the place in the section that it was written in.
 
 use std::collections::BTreeMap;
 
-use pulldown_cmark::{Event, Tag};
+use pulldown_cmark::{Event, HeadingLevel, Tag};
 
 use super::Templates;
 
@@ -34,13 +34,45 @@ pub(super) fn placed(error: anyhow::Error, templates: &Templates) -> anyhow::Err
     anyhow::anyhow!("{}{what}\nhint: {hint}", place.unwrap_or_default())
 }
 
-/// Refuses what only some formats would show. `figures` are those that are drawn.
+/// Refuses what only some formats would show, or each in a way of its own. `figures` are those that are drawn.
 ///
 /// # Errors
-/// HTML, or a picture that is none of the figures.
+/// HTML, a picture that is none of the figures, a heading of another depth than sections and subsections have, a table without its
+/// caption, a caption without its table.
 pub(super) fn check(markdown: &str, figures: &BTreeMap<String, Vec<u8>>) -> Result<(), Lost> {
-    for event in super::parse(markdown) {
+    let of_caption = "a table has `[table:ID] Caption` on the line before it";
+    // The table whose caption was read, until it comes.
+    let mut caption: Option<String> = None;
+    let mut events = super::parse(markdown).peekable();
+    while let Some(event) = events.next() {
+        let begins_other = matches!(&event, Event::Start(tag) if !matches!(tag, Tag::Table(_)) && is_block(tag));
+        if let Some(id) = caption.take_if(|_| begins_other) {
+            let what = format!("the caption of `table:{id}` has no table after it");
+            return Err(Lost::new(what, format!("[table:{id}]"), of_caption));
+        }
         match event {
+            Event::InlineHtml(html) if is_anchor(&html) => {
+                caption = html
+                    .strip_prefix("<a id=\"table-")
+                    .and_then(|rest| rest.strip_suffix("\">"))
+                    .map(str::to_owned)
+                    .or(caption);
+            }
+            Event::Start(Tag::Table(_)) => {
+                if caption.take().is_some() {
+                    continue;
+                }
+                let text = |event| if let Event::Text(text) = event { Some(text.to_string()) } else { None };
+                let head = events.by_ref().find_map(text).unwrap_or_default();
+                let what = format!("the table that begins with `{head}` has no caption");
+                return Err(Lost::new(what, format!("| {head}"), of_caption));
+            }
+            Event::Start(Tag::Heading { level, .. }) if !matches!(level, HeadingLevel::H2 | HeadingLevel::H3) => {
+                let title = events.next_if(|event| matches!(event, Event::Text(_)));
+                let title = if let Some(Event::Text(title)) = title { title.to_string() } else { String::new() };
+                let what = format!("`{title}`: a heading of depth {}", level as usize);
+                return Err(Lost::new(what, title, "a section is `## Title`, a part of one `### Title`"));
+            }
             Event::Html(html) | Event::InlineHtml(html) if !is_anchor(&html) => {
                 let html = html.trim();
                 let hint = "write it in Markdown, which every format has; a remark is {# ... #}";
@@ -67,7 +99,18 @@ pub(super) fn check(markdown: &str, figures: &BTreeMap<String, Vec<u8>>) -> Resu
             _ => {}
         }
     }
-    Ok(())
+    match caption {
+        None => Ok(()),
+        Some(id) => {
+            let what = format!("the caption of `table:{id}` has no table after it");
+            Err(Lost::new(what, format!("[table:{id}]"), of_caption))
+        }
+    }
+}
+
+/// Does something of its own begin, other than words in a line?
+fn is_block(tag: &Tag<'_>) -> bool {
+    matches!(tag, Tag::Paragraph | Tag::Heading { .. } | Tag::List(_) | Tag::CodeBlock(_) | Tag::BlockQuote(_))
 }
 
 /// What numbering writes.
@@ -87,12 +130,18 @@ mod tests {
         let good =
             "![Figure 1](figures/fit.svg)\n\n<a id=\"figure-fit\"></a>**Figure 1.** a <https://x.y> &lt;b&gt; `<i>`\n";
         check(good, &figures).unwrap();
+        check("<a id=\"table-x\"></a>**Table 1.** One.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n### Next\n", &figures)
+            .unwrap();
         for (text, written) in [
             ("a <b>bold</b>", "<b>"),
             ("<script>alert(1)</script>", "<script>alert(1)</script>"),
             ("<!-- a remark -->", "<!-- a remark -->"),
             ("<a id=\"table-x\" onclick=\"y()\">", "<a id=\"table-x\" onclick=\"y()\">"),
             ("![](photo.png)", "photo.png"),
+            ("# Big\n\ntext", "Big"),
+            ("#### Small", "Small"),
+            ("| a | b |\n|---|---|\n| 1 | 2 |\n", "| a"),
+            ("<a id=\"table-x\"></a>**Table 1.** One.\n\nwords\n\n| a |\n|---|\n| 1 |\n", "[table:x]"),
             ("![](figures/none.svg)", "](figure:none)"),
             ("![](https://evil.example/x.svg)", "https://evil.example/x.svg"),
         ] {

@@ -43,7 +43,11 @@ fn fill(claims: &Claims, levels: &Levels, sections: &[(&str, &str)]) -> Result<S
     for (name, _) in sections {
         let mut section = Capped(Vec::new());
         let filled = tera.render_to(name, &context, &mut section).map_err(|error| anyhow!("{error}"));
-        filled.with_context(|| format!("templates/sections/{name}"))?;
+        filled.with_context(|| {
+            format!(
+                "templates/sections/{name}\nhint: offprint docs claims lists every id, docs/PAPERS.md every function"
+            )
+        })?;
         text += String::from_utf8(section.0).with_context(|| format!("templates/sections/{name}"))?.trim();
         text += "\n\n";
     }

@@ -19,7 +19,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use scratch::Scratch;
+pub use scratch::Scratch;
 pub use wheel::pin;
 
 use crate::digest;
