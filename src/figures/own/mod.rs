@@ -65,11 +65,6 @@ impl Own {
         Ok(Own { source, draw, figures })
     }
 
-    /// The ids of the author's figures, in the order of the file.
-    pub fn ids(&self) -> impl Iterator<Item = &str> {
-        self.figures.iter().map(|(id, _)| id.as_str())
-    }
-
     /// Is this one of the program's figures drawn, if the study has it?
     pub fn draws(&self, id: &str) -> bool {
         self.draw.as_ref().is_none_or(|draw| draw.iter().any(|name| name == id))
