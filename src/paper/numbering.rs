@@ -50,8 +50,11 @@ pub fn number(text: &str, references: &References) -> Result<Numbered> {
     let mut known = Known { numbers: labels(text)?, ..Known::default() };
     let mut sections = Sections::default();
     let (mut out, mut listed) = (Numbered::default(), false);
-    for line in text.lines() {
-        if line == "[references]" {
+    for (line, is_code) in lines(text) {
+        if is_code {
+            out.both(line);
+            out.both("\n");
+        } else if line == "[references]" {
             let list = references.list(&known.cited)?;
             listed = true;
             out.each(&list, &format!("<a id=\"references\"></a>\n\n{list}"));
@@ -108,7 +111,7 @@ struct Known {
 /// Table and figure labels with their numbers, in order of appearance.
 fn labels(text: &str) -> Result<BTreeMap<String, u32>> {
     let (mut tables, mut figures, mut numbers) = (0, 0, BTreeMap::new());
-    for line in text.lines() {
+    for line in lines(text).filter_map(|(line, is_code)| (!is_code).then_some(line)) {
         let (label, number) = if let Some((id, _)) = table(line) {
             tables += 1;
             (format!("table:{id}"), tables)
@@ -123,6 +126,37 @@ fn labels(text: &str) -> Result<BTreeMap<String, u32>> {
         }
     }
     Ok(numbers)
+}
+
+/// The lines of a text, and whether each is code: in a block between fences nothing is a heading, a label or a reference.
+fn lines(text: &str) -> impl Iterator<Item = (&str, bool)> {
+    let mut fence: Option<&str> = None;
+    text.lines().map(move |line| {
+        let begins = line.trim_start();
+        let length = |sign: char| begins.chars().take_while(|c| *c == sign).count();
+        let mark = ['`', '~'].into_iter().map(length).find(|length| *length >= 3).map(|length| &begins[..length]);
+        match (fence, mark) {
+            (None, Some(mark)) => fence = Some(mark),
+            (Some(open), Some(mark)) if mark.starts_with(open) && begins.trim_end() == mark => fence = None,
+            (Some(_), _) => {}
+            (None, None) => return (line, false),
+        }
+        (line, true)
+    })
+}
+
+/// Where a span of code ends that begins at the start of the text, if it ends.
+fn code_span(text: &str) -> Option<usize> {
+    let marks = &text[..text.bytes().take_while(|byte| *byte == b'`').count()];
+    let mut rest = marks.len();
+    loop {
+        rest += text[rest..].find(marks)?;
+        let run = text[rest..].bytes().take_while(|byte| *byte == b'`').count();
+        rest += run;
+        if run == marks.len() {
+            return Some(rest);
+        }
+    }
 }
 
 fn heading(line: &str) -> Option<(usize, &str)> {
@@ -184,6 +218,14 @@ fn figure(line: &str) -> Option<(&str, &str)> {
 fn inline(line: &str, known: &mut Known) -> Result<Numbered> {
     let (mut out, mut rest) = (Numbered::default(), line);
     while let Some(at) = rest.find('@') {
+        if let Some(code) = rest[..at].find('`') {
+            // A span of code stands as it is; a sign that is escaped, or that opens nothing, is a sign.
+            let is_span = !rest[..code].ends_with('\\');
+            let end = code_span(&rest[code..]).filter(|_| is_span).map_or(code + 1, |end| code + end);
+            out.both(&rest[..end]);
+            rest = &rest[end..];
+            continue;
+        }
         let (before, after) = rest.split_at(at);
         // An escaped @ is somebody's text.
         if before.ends_with('\\') {
@@ -261,6 +303,19 @@ mod tests {
         let refused = resolve("see @table:none").unwrap_err().to_string();
         assert!(refused.contains("no table or figure `@table:none`"));
         assert_eq!(resolve("a\\@b").unwrap(), Numbered { printed: "a\\@b".into(), symbolic: "a\\@b".into() });
+    }
+
+    #[test]
+    fn code_is_left_alone() {
+        let same = |text: &str| {
+            let found = resolve(text).unwrap();
+            assert_eq!((found.printed.as_str(), found.symbolic.as_str()), (text, text));
+        };
+        same("`ssh ada@host` and ``a`@b`` and `x`, a \\` sign` \\@");
+        assert!(resolve("`never closed @host").is_err() && resolve("\\`a@b\\`").is_err());
+        let text = "```sh\n## no heading\nssh ada@host # [@key]\n[table:x] no table\n```\n## A\n~~~~\n~~~\n@b\n~~~~\n";
+        let found = number(text, &References::new("").unwrap()).unwrap();
+        assert_eq!(found.printed, text.replace("## A", "## 1 A"));
     }
 
     #[test]
