@@ -279,7 +279,8 @@ pub(super) fn write(out: &Path, files: &BTreeMap<String, Vec<u8>>, tex: bool) ->
     }
     let others = ready.put()?;
     for name in &others.stale {
-        tell!("{}: removed; it was of another paper", out.join(name).display());
+        let why = if name == DOCX { "of an earlier paper; --docx makes it again" } else { "of another paper" };
+        tell!("{}: removed; it was {why}", out.join(name).display());
     }
     if let [_, ..] = others.foreign.as_slice() {
         tell!("{}: no part of the paper, left as it is: {}", out.display(), some(&others.foreign));
