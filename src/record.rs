@@ -18,6 +18,8 @@ pub const RUN_SCHEMAS: [&str; 2] = ["offprint.run/1", RUN_SCHEMA];
 pub enum Phase {
     Warmup,
     Measured,
+    /// What a server can do was found out, before the first run.
+    Probe,
 }
 
 /// A failed run keeps its row.
@@ -34,6 +36,31 @@ pub enum Outcome {
 pub enum FinishReason {
     Length,
     Stop,
+    /// The stream carried an error.
+    Error,
+    /// The stream ended without a reason.
+    Cut,
+}
+
+/// Whose clock the times of a row are of. Absent from a row: the engine's, in a process of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Clock {
+    /// A foreign program's, held against what we saw on its pipe.
+    Worker,
+    /// Ours, when bytes of an answer had been read.
+    Client,
+}
+
+/// Who counted the tokens of a row. Absent from a row: the engine. Never chunks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CountedBy {
+    Worker,
+    /// Token ids that a server sent.
+    Ids,
+    /// A server's `usage`.
+    Usage,
 }
 
 /// One execution of one planned run. `docs/FORMAT.md` describes each field.
@@ -51,7 +78,7 @@ pub struct RunRecord {
     pub phase: Phase,
     /// The model's id in the study.
     pub model: String,
-    /// `mlx`, `llama-cpp`, `fake`.
+    /// `mlx`, `llama-cpp`, `fake`, or the name that the study gave to another.
     pub engine: String,
     /// `mlx-cpu+offprint`, `mlx-cpu`, `mlx-metal`, `mlx-cuda`, `none`, ...
     pub backend: String,
@@ -95,6 +122,46 @@ pub struct RunRecord {
     /// What the machine said of its thermal state; `null` where it cannot be read.
     pub thermal: Option<String>,
     pub energy_j: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<Clock>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted_by: Option<CountedBy>,
+    /// A server's: spawned -> it says that it is ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub startup_ns: Option<u64>,
+    /// Request sent -> the read that completed each event with text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunk_times_ns: Option<Vec<u64>>,
+    /// Tokens of each, where the server says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunk_tokens: Option<Vec<u32>>,
+    /// Begun to connect -> connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect_ns: Option<u64>,
+    /// Request sent -> status and headers read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers_ns: Option<u64>,
+    /// Request sent -> the event that says why the text ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finish_ns: Option<u64>,
+    /// Request sent -> the answer's body ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done_ns: Option<u64>,
+    /// Prompt tokens that the server says it had already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_tokens: Option<u32>,
+    /// What the server says of its own times and counts, by its names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub server: BTreeMap<String, f64>,
+    /// The longest that a thread of ours overslept a millisecond meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_stall_ns: Option<u64>,
+    /// What the hypervisor kept from this machine meanwhile, of all processors together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stolen_ns: Option<u64>,
+    /// The largest resident memory of the server's processes since just before the request, added up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_rss_bytes: Option<u64>,
 }
 
 impl RunRecord {
@@ -132,6 +199,20 @@ impl RunRecord {
             output_text: None,
             thermal: None,
             energy_j: None,
+            clock: None,
+            counted_by: None,
+            startup_ns: None,
+            chunk_times_ns: None,
+            chunk_tokens: None,
+            connect_ns: None,
+            headers_ns: None,
+            finish_ns: None,
+            done_ns: None,
+            cached_tokens: None,
+            server: BTreeMap::new(),
+            client_stall_ns: None,
+            stolen_ns: None,
+            peak_rss_bytes: None,
         }
     }
 

@@ -2,6 +2,8 @@
 //! Knows nothing of statistics, of the disk and of the screen: rows go to a sink, news to an observer.
 
 mod cooling;
+pub mod guard;
+pub mod process;
 pub mod worker;
 
 use std::{
@@ -19,7 +21,7 @@ use crate::{
     factor::{BATCH, CONTEXT, THREADS},
     machine::{self, Fact},
     record::{Outcome, Phase, RunRecord},
-    study::{Isolation, Plan, PlannedRun, Study},
+    study::{Engine, EngineKind, Isolation, Plan, PlannedRun, Study},
 };
 use cooling::World;
 use worker::{Lost, Program, Spec, Worker};
@@ -90,7 +92,7 @@ impl Bench<'_> {
             let place = (run.model, self.threads(run));
             let worker = kept.remove(&place);
             let Some((rows, worker)) = self.one(run, worker) else { return Ok(Ended::Stopped) };
-            if self.study.execution.isolation == Isolation::Session {
+            if self.study.execution.isolation != Isolation::Process {
                 kept.extend(worker.map(|worker| (place, worker)));
             }
             sink(&rows)?;
@@ -134,14 +136,15 @@ impl Bench<'_> {
         rows: &mut Vec<RunRecord>,
         measured: &mut RunRecord,
     ) -> Result<Worker, Lost> {
-        let session = self.study.execution.isolation == Isolation::Session;
+        let session = self.study.execution.isolation != Isolation::Process;
         let fresh = worker.is_none();
         let mut worker = match worker {
             Some(worker) => worker,
             None => {
                 let model = &self.study.models[run.model];
                 let place = self.places[run.model].clone();
-                let spec = Spec { engine: model.engine, place, threads: self.threads(run) };
+                let engine = of_this_program(&model.engine)?;
+                let spec = Spec { engine, place, threads: self.threads(run) };
                 Worker::start(&self.worker, &spec)?
             }
         };
@@ -235,6 +238,11 @@ fn fill(row: &mut RunRecord, generation: Generation) {
     row.e2e_ns = Some(generation.e2e_ns);
     row.peak_memory_bytes = generation.peak_memory_bytes;
     row.output_text = Some(generation.text);
+}
+
+/// Engines of others are not started yet.
+pub fn of_this_program(engine: &Engine) -> Result<EngineKind, Lost> {
+    engine.built_in().ok_or_else(|| Lost::Failed(format!("{engine}: engines of others are not started yet")))
 }
 
 /// RFC 3339, UTC, to the millisecond.

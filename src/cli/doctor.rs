@@ -136,7 +136,7 @@ impl Findings {
             return None;
         }
         let fake =
-            self.readable().is_some_and(|study| study.models.iter().all(|model| model.engine == EngineKind::Fake));
+            self.readable().is_some_and(|study| study.models.iter().all(|model| model.engine.is(EngineKind::Fake)));
         let version = self.environment.libraries.get("mlx").map_or("of unknown version", String::as_str);
         Some(match &self.mlx {
             Some(Ok(device)) => Check::good("mlx", format!("MLX {version} computes on the {device}")),
@@ -157,7 +157,7 @@ impl Findings {
         self.readable()?
             .models
             .iter()
-            .find(|model| model.engine == EngineKind::LlamaCpp)
+            .find(|model| model.engine.is(EngineKind::LlamaCpp))
             .filter(|_| !self.refused("llama-cpp"))?;
         Some(match &self.llama_cpp {
             Ok(Some(build)) => Check::good("llama", format!("compiled for {build}")),

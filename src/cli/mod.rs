@@ -27,6 +27,7 @@ mod docx;
 pub mod explain;
 mod folder;
 mod forecast;
+pub mod guard;
 pub mod lint;
 #[cfg(feature = "mlx")]
 pub mod model;
@@ -97,6 +98,9 @@ enum Verb {
     /// One engine behind a pipe; `run` starts it
     #[command(hide = true)]
     Worker(worker::WorkerArgs),
+    /// Ends what `run` has started, when that is gone
+    #[command(hide = true)]
+    Guard,
 }
 
 impl Cli {
@@ -120,6 +124,7 @@ impl Cli {
             Verb::Bundle(args) => bundle::run(args),
             Verb::Verify(args) => verify::run(args),
             Verb::Worker(args) => worker::run(args),
+            Verb::Guard => guard::run(),
         }
     }
 }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::{
     machine::CheckpointFacts,
     preflight::Finding,
-    study::{EngineKind, ModelSpec, Study},
+    study::{ModelSpec, Study},
 };
 
 /// A study's models on this machine; each list is in the study's order.
@@ -28,7 +28,7 @@ pub(super) fn locate(study: &Study, sources: &BTreeMap<String, String>) -> Locat
     let mut located = Located { places: Vec::new(), folders: Vec::new(), resolved: Vec::new(), refused: Vec::new() };
     for model in &study.models {
         let source = sources.get(&model.id).unwrap_or(&model.source);
-        let (place, folder, resolved) = if model.engine == EngineKind::Fake {
+        let (place, folder, resolved) = if !model.engine.opens_files() {
             (model.source.clone(), None, String::new())
         } else {
             match fetch(model, source) {
@@ -76,7 +76,7 @@ fn of_checkpoint(id: &str, _: &std::path::Path, _: &str) -> Result<CheckpointFac
 fn fetch(model: &ModelSpec, source: &str) -> Result<(String, PathBuf, String)> {
     use crate::model;
     let (checkpoint, resolved) = model::fetch(&source.parse()?, &model::cache_dir(), &mut tell_fetch())?;
-    let place = if model.engine == EngineKind::LlamaCpp {
+    let place = if model.engine.opens_gguf() {
         // The file that the checkpoint was imported from.
         model::gguf_file(&source.parse()?, &model::cache_dir(), &mut tell_fetch())?
     } else {

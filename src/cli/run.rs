@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::{
     bench::{
-        Bench, Ended,
+        Bench, Ended, of_this_program,
         worker::{Lost, Program, Spec, Worker},
     },
     cli::{
@@ -195,9 +195,10 @@ fn each_loads(study_file: &Path, study: &Study, places: &[String], program: &Pro
     let patience = Duration::from_secs_f64(study.execution.timeout_s.max(60.0));
     let mut refused = Vec::new();
     for (model, place) in study.models.iter().zip(places) {
-        let spec = Spec { engine: model.engine, place: place.clone(), threads: None };
-        let loaded =
-            Worker::start(program, &spec).and_then(|mut worker| worker.loaded(Instant::now() + patience, stop));
+        let loaded = of_this_program(&model.engine).and_then(|engine| {
+            let spec = Spec { engine, place: place.clone(), threads: None };
+            Worker::start(program, &spec)?.loaded(Instant::now() + patience, stop)
+        });
         match loaded {
             Ok(_) => {}
             Err(Lost::Stopped) => bail!("stopped before the first run\nhint: nothing was made; run again"),

@@ -73,14 +73,15 @@ pub fn engines(study: &Study, stock_kernels: bool) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut tried = Vec::new();
     for model in &study.models {
+        let Some(kind) = model.engine.built_in() else { continue };
         // The fake engine's options are in the source.
-        let place = if model.engine == EngineKind::Fake { &model.source } else { "" };
-        if tried.contains(&(model.engine, place)) {
+        let place = if kind == EngineKind::Fake { &model.source } else { "" };
+        if tried.contains(&(kind, place)) {
             continue;
         }
-        tried.push((model.engine, place));
-        let opened = engine::open(model.engine, place, stock_kernels).map(drop);
-        let started = opened.and_then(|()| engine::start(model.engine, stock_kernels));
+        tried.push((kind, place));
+        let opened = engine::open(kind, place, stock_kernels).map(drop);
+        let started = opened.and_then(|()| engine::start(kind, stock_kernels));
         match started {
             Ok(None) => {}
             Ok(Some(threads)) => found.extend(crowded(threads)),
@@ -128,7 +129,7 @@ pub fn models(study: &Study, folders: &[Option<PathBuf>], stock_kernels: bool) -
         // On several engines it is one model.
         if let Some(folder) = folder.as_ref().filter(|_| !seen.contains(&model.id.as_str())) {
             seen.push(&model.id);
-            let on_mlx = study.models.iter().any(|other| other.id == model.id && other.engine == EngineKind::Mlx);
+            let on_mlx = study.models.iter().any(|other| other.id == model.id && other.engine.is(EngineKind::Mlx));
             let kernels = if on_mlx { &chosen } else { &Kernels::Stock };
             found.extend(checkpoint::findings(study, &model.id, folder, kernels));
         }

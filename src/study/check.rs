@@ -2,10 +2,10 @@
 //! finds the line.
 
 use super::{
-    Author, Day, EngineKind, Execution, FILLER, ModelSpec, Problem, Prompt, Settings, Statistics, Study, Told,
+    Author, Day, Engine, EngineKind, Execution, FILLER, Http, Isolation, ModelSpec, Problem, Prompt, Settings, Statistics, Study, Told,
     demand::{Checked, above_zero, distinct, distinct_by, ensure, in_range, not_empty, one_line},
-    factors,
-    file::{About, AuthorEntry, BenchmarkSettings, Engines, ExecutionEntry, File, Model, PromptEntry, StatisticsEntry},
+    engines, factors,
+    file::{About, AuthorEntry, BenchmarkSettings, ExecutionEntry, File, Model, PromptEntry, StatisticsEntry},
 };
 use crate::factor::Factor;
 
@@ -24,6 +24,7 @@ pub(super) fn study(file: File) -> Checked<Study> {
     let models = models(file.models)?;
     let prompts = prompts(file.prompts)?;
     let settings = settings(file.benchmark_settings)?;
+    let isolation = served(&models, &prompts, &settings, file.execution.isolation)?;
     let factors = factors::check(file.factors, &models)?;
     grid(&models, &prompts, &settings, &factors)?;
     let About { name, title, authors, keywords, doi, published } = file.study;
@@ -48,9 +49,46 @@ pub(super) fn study(file: File) -> Checked<Study> {
         prompts,
         settings,
         factors,
-        execution: execution(file.execution)?,
+        execution: execution(file.execution, isolation)?,
         statistics: statistics(file.statistics)?,
     })
+}
+
+/// What servers cannot do of what the study asks; the isolation that there is.
+fn served(
+    models: &[ModelSpec],
+    prompts: &[Prompt],
+    settings: &Settings,
+    isolation: Option<Isolation>,
+) -> Checked<Isolation> {
+    let servers: Vec<&Http> = models.iter().filter_map(|model| model.engine.http()).collect();
+    for (i, model) in models.iter().enumerate() {
+        engines::fit(&format!("models[{i}].engine"), &model.engine, settings)?;
+    }
+    let Some(first) = servers.first() else {
+        let hint = "it is for servers that run already; leave `isolation` out";
+        let external = isolation == Some(Isolation::External);
+        ensure(!external, "execution.isolation", "process or session", "external, and no engine is a server", hint)?;
+        return Ok(isolation.unwrap_or(Isolation::Process));
+    };
+    if let Some(i) = prompts.iter().position(|prompt| prompt.tokens.is_some()) {
+        let hint = "a server is sent text and counts for itself: give prompts as texts";
+        ensure(false, &format!("prompts[{i}].tokens"), "a text", "a number of tokens, with an engine that is a server", hint)?;
+    }
+    let external = servers.iter().find(|server| server.is_external());
+    let fits = |isolation| if external.is_some() { Isolation::External } else { Isolation::Session } == isolation;
+    let expected = match external {
+        Some(server) => format!("external, since nobody here starts {}", server.name),
+        None => format!("session, since {} keeps its model between requests", first.name),
+    };
+    let isolation = isolation.unwrap_or(if external.is_some() { Isolation::External } else { Isolation::Session });
+    let found = match isolation {
+        Isolation::Process => "process",
+        Isolation::Session => "session",
+        Isolation::External => "external",
+    };
+    ensure(fits(isolation), "execution.isolation", &expected, found, "leave `isolation` out")?;
+    Ok(isolation)
 }
 
 /// A path that stays in the study file's own folder.
@@ -116,30 +154,18 @@ fn model(i: usize, Model { id, name, source, engine }: Model) -> Checked<Vec<Mod
     let id = one_line(&key("id"), &id)?;
     ensure(!id.contains(char::is_whitespace), &key("id"), "no spaces", &format!("{id:?}"), "write `-` for a space")?;
     let name = one_line(&key("name"), &name)?;
-    let Engines { names: mut engines, listed } = engine;
-    if listed {
-        not_empty(&key("engine"), &engines, "list engines, e.g. [mlx, llama-cpp], or leave `engine` out for mlx")?;
-        distinct(&key("engine"), &engines, String::clone, "")?;
-    } else if engines.is_empty() {
+    let mut engines = engines::check(&key("engine"), engine)?;
+    if engines.is_empty() {
         let fake = source.as_ref().is_some_and(|source| source.starts_with("fake"));
-        engines.push(if fake { EngineKind::Fake } else { EngineKind::Mlx }.name().to_owned());
+        engines.push(Engine::BuiltIn(if fake { EngineKind::Fake } else { EngineKind::Mlx }));
     }
-    let mut kinds = Vec::new();
-    for (j, engine) in engines.iter().enumerate() {
-        let kind = EngineKind::named(engine);
-        ensure(
-            kind.is_some(),
-            &if listed { key(&format!("engine[{j}]")) } else { key("engine") },
-            "mlx, llama-cpp or fake",
-            &format!("{engine:?}"),
-            "leave `engine` out for mlx",
-        )?;
-        kinds.extend(kind);
-    }
-    let fake = kinds.contains(&EngineKind::Fake);
+    let is_fake = |engine: &Engine| engine.is(EngineKind::Fake);
+    let fake = engines.iter().any(is_fake);
+    let opens_files = engines.iter().any(Engine::opens_files);
     let source = match source {
         Some(source) => source,
         None if fake => "fake".to_owned(),
+        None if !opens_files => SERVER.to_owned(),
         None => format!("hf:{id}"),
     };
     let fits = match source.split_once(':') {
@@ -151,6 +177,7 @@ fn model(i: usize, Model { id, name, source, engine }: Model) -> Checked<Vec<Mod
             package.split_once("==").is_some_and(|(name, version)| plain(name) && plain(version))
         }
         Some(("path", folder)) => !folder.is_empty() && !folder.contains(char::is_control),
+        _ if source == SERVER => true,
         _ => (source == "fake" || source.starts_with("fake:")) && !source.contains(char::is_control),
     };
     ensure(
@@ -160,17 +187,27 @@ fn model(i: usize, Model { id, name, source, engine }: Model) -> Checked<Vec<Mod
         &format!("{source:?}"),
         "without `source`, the id is read as a repository org/name of the hub",
     )?;
-    let all_fake = kinds.iter().all(|kind| *kind == EngineKind::Fake);
+    let names: Vec<&str> = engines.iter().map(Engine::name).collect();
     ensure(
-        fake == source.starts_with("fake") && fake == all_fake,
+        source != SERVER || !opens_files,
+        &key("source"),
+        "where the model's files are",
+        "`server`, which says that nothing here opens them",
+        &format!("{} opens files; name a source, e.g. hf:org/name", names.join(", ")),
+    )?;
+    ensure(
+        fake == source.starts_with("fake") && fake == engines.iter().all(is_fake),
         &key("engine"),
         "the engine fake together with the source fake, or neither",
-        &format!("engine {} with source {source}", engines.join(", ")),
+        &format!("engine {} with source {source}", names.join(", ")),
         "leave one of the two out",
     )?;
     let on = |engine| ModelSpec { id: id.clone(), name: name.clone(), source: source.clone(), engine };
-    Ok(kinds.into_iter().map(on).collect())
+    Ok(engines.into_iter().map(on).collect())
 }
+
+/// The source of a model whose files are a server's affair.
+const SERVER: &str = "server";
 
 /// A part of a repository's or package's name; a leading dot would lead out of the cache.
 fn plain(part: &str) -> bool {
@@ -298,8 +335,8 @@ fn grid(models: &[ModelSpec], prompts: &[Prompt], settings: &Settings, others: &
     ensure(runs <= MAX_RUNS, "benchmark_settings", &limit, &found, "take levels from a factor, or split the study")
 }
 
-fn execution(entry: ExecutionEntry) -> Checked<Execution> {
-    let ExecutionEntry { seed, isolation, order, cooldown_s, thermal_gate_s, timeout_s } = entry;
+fn execution(entry: ExecutionEntry, isolation: Isolation) -> Checked<Execution> {
+    let ExecutionEntry { seed, isolation: _, order, cooldown_s, thermal_gate_s, timeout_s } = entry;
     in_range("execution.seed", &seed, &0, &MAX_SEED, "any whole number will do; a date is easy to remember")?;
     in_range("execution.cooldown_s", &cooldown_s, &0.0, &MAX_SECONDS, "seconds to wait before each run")?;
     if let Some(gate) = &thermal_gate_s {

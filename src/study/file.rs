@@ -1,13 +1,13 @@
 //! The study file as YAML has it: keys, types, what may be left out. Values are judged in `check`.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{Effort, Isolation, Order};
+use super::{Api, Cache, Effort, Isolation, Length, Order, Seed, Server, Signal, Tokens};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -76,7 +76,7 @@ fn one() -> u32 {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ExecutionEntry {
     pub(super) seed: u64,
-    pub(super) isolation: Isolation,
+    pub(super) isolation: Option<Isolation>,
     pub(super) order: Order,
     pub(super) cooldown_s: f64,
     pub(super) thermal_gate_s: Option<f64>,
@@ -87,7 +87,7 @@ impl Default for ExecutionEntry {
     fn default() -> Self {
         ExecutionEntry {
             seed: 0,
-            isolation: Isolation::Process,
+            isolation: None,
             order: Order::Blocks,
             cooldown_s: 0.0,
             thermal_gate_s: None,
@@ -113,9 +113,76 @@ impl Default for StatisticsEntry {
 /// `engine`: one, or a list of them. Empty where the file says none.
 #[derive(Debug, Default)]
 pub(super) struct Engines {
-    pub(super) names: Vec<String>,
+    pub(super) entries: Vec<EngineEntry>,
     /// Written as a list, so that a problem can name the entry.
     pub(super) listed: bool,
+}
+
+/// An engine: one of the program's own by its name, or what a study says of another.
+#[derive(Debug)]
+pub(super) enum EngineEntry {
+    Named(String),
+    Foreign(Box<ForeignEntry>),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ForeignEntry {
+    pub(super) name: String,
+    pub(super) command: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) env: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) pass: Vec<String>,
+    pub(super) opens: Option<Opens>,
+    pub(super) http: Option<HttpEntry>,
+}
+
+/// What a program's place is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Opens {
+    Checkpoint,
+    Gguf,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HttpEntry {
+    pub(super) server: Option<Server>,
+    pub(super) api: Option<Api>,
+    pub(super) url: Option<String>,
+    pub(super) model: Option<String>,
+    #[serde(default)]
+    pub(super) start: Vec<String>,
+    pub(super) ready: Option<ReadyEntry>,
+    pub(super) stop: Option<StopEntry>,
+    pub(super) send: Option<serde_json::Map<String, serde_json::Value>>,
+    pub(super) length: Option<Length>,
+    pub(super) seed: Option<Seed>,
+    pub(super) cache: Option<Cache>,
+    pub(super) tokens: Option<Tokens>,
+    pub(super) key_from: Option<String>,
+    #[serde(default)]
+    pub(super) headers: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) version: Vec<String>,
+    #[serde(default)]
+    pub(super) remote: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReadyEntry {
+    pub(super) path: Option<String>,
+    pub(super) within_s: Option<f64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StopEntry {
+    pub(super) signal: Option<Signal>,
+    pub(super) within_s: Option<f64>,
 }
 
 /// `factors`: names with their levels, in the file's order.
@@ -227,7 +294,12 @@ impl<'de> Deserialize<'de> for Engines {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Engines, E> {
-                Ok(Engines { names: vec![text.to_owned()], listed: false })
+                Ok(Engines { entries: vec![EngineEntry::Named(text.to_owned())], listed: false })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Engines, A::Error> {
+                let entry = ForeignEntry::deserialize(MapAccessDeserializer::new(entries))?;
+                Ok(Engines { entries: vec![EngineEntry::Foreign(Box::new(entry))], listed: false })
             }
 
             /// `engine:` and nothing behind it.
@@ -236,14 +308,24 @@ impl<'de> Deserialize<'de> for Engines {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Engines, A::Error> {
-                let mut names = Vec::new();
-                while let Some(name) = entries.next_element()? {
-                    names.push(name);
+                let mut listed = Vec::new();
+                while let Some(entry) = entries.next_element()? {
+                    listed.push(entry);
                 }
-                Ok(Engines { names, listed: true })
+                Ok(Engines { entries: listed, listed: true })
             }
         }
         deserializer.deserialize_any(OneOrList)
+    }
+}
+
+impl<'de> Deserialize<'de> for EngineEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextOr {
+            expected: "an engine's name or a mapping with the keys name, and command or http",
+            short: EngineEntry::Named,
+            full: |entry: ForeignEntry| EngineEntry::Foreign(Box::new(entry)),
+        })
     }
 }
 

