@@ -1,10 +1,10 @@
 //! The metrics, in one table: name, label, unit, formula, and how each comes from a row. Analysis, claims, tables, figures, `explain`
 //! and comparisons take them from here. Knows nothing of statistics.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
-    record::RunRecord,
+    record::{Clock, RunRecord},
     units::{Bytes, Seconds, TokensPerSecond},
 };
 
@@ -16,9 +16,13 @@ pub enum Metric {
     Latency,
     Load,
     PeakMemory,
+    /// Of a server's processes.
+    PeakRss,
     Prefill,
     Throughput,
     Ttft,
+    /// What a server's client and an engine of ours both have; only in studies with a server.
+    TtftFromText,
     WarmLatency,
 }
 
@@ -58,7 +62,7 @@ static TABLE: [About; Metric::ALL.len()] = {
     }
     [
         About {
-            of: |raw| per(raw.n_gen.saturating_sub(1), raw.decoding()),
+            of: |raw| per(raw.n_gen.saturating_sub(raw.n_first), raw.decoding()),
             ..rate(
                 "decode",
                 "decode rate",
@@ -91,15 +95,32 @@ static TABLE: [About; Metric::ALL.len()] = {
             ..time("peak_memory", "peak memory", "peak_memory_bytes / 2^20", "(.peak_memory_bytes / 1048576)")
         },
         About {
+            unit: "bytes",
+            told: "MiB",
+            size: MIB,
             tested: false,
-            of: |raw| per(raw.n_prompt, raw.ttft),
+            of: |raw| raw.peak_rss.map(|bytes| bytes.0 as f64),
+            ..time("peak_rss", "peak resident memory", "peak_rss_bytes / 2^20", "(.peak_rss_bytes / 1048576)")
+        },
+        About {
+            tested: false,
+            of: |raw| per(raw.n_prompt, raw.ttft?),
             ..rate("prefill", "prefill rate", "n_prompt / ttft", "(.n_prompt / .ttft_ns * 1e9)")
         },
         About {
             of: |raw| per(raw.n_gen, raw.latency()),
             ..rate("throughput", "throughput", "n_gen / (load + e2e)", "(.n_gen / (.load_ns + .e2e_ns) * 1e9)")
         },
-        About { of: |raw| Some(raw.ttft.0), ..time("ttft", "time to first token", "ttft", "(.ttft_ns / 1e9)") },
+        About { of: |raw| Some(raw.ttft?.0), ..time("ttft", "time to first token", "ttft", "(.ttft_ns / 1e9)") },
+        About {
+            of: |raw| raw.from_text.map(|time| time.0),
+            ..time(
+                "ttft_from_text",
+                "time from text to first token",
+                "(tokenize + ttft, or the first chunk's)",
+                "((if .chunk_times_ns then .chunk_times_ns[0] else .tokenize_ns + .ttft_ns end) / 1e9)",
+            )
+        },
         About {
             fitted: true,
             of: |raw| Some(raw.warm_latency.0),
@@ -109,15 +130,17 @@ static TABLE: [About; Metric::ALL.len()] = {
 };
 
 impl Metric {
-    pub const ALL: [Metric; 9] = [
+    pub const ALL: [Metric; 11] = [
         Metric::Decode,
         Metric::DecodeMlxlm,
         Metric::Latency,
         Metric::Load,
         Metric::PeakMemory,
+        Metric::PeakRss,
         Metric::Prefill,
         Metric::Throughput,
         Metric::Ttft,
+        Metric::TtftFromText,
         Metric::WarmLatency,
     ];
 
@@ -132,6 +155,11 @@ impl Metric {
     /// By its name in tables and claim ids.
     pub fn named(name: &str) -> Option<Metric> {
         Metric::ALL.into_iter().find(|metric| metric.name() == name)
+    }
+
+    /// One that only studies with a server have: elsewhere it leaves no trace, not even an empty column.
+    pub fn is_of_servers(self) -> bool {
+        matches!(self, Metric::PeakRss | Metric::TtftFromText)
     }
 
     /// A rate: more of it is better.
@@ -149,16 +177,21 @@ impl Metric {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Raw {
     pub load: Seconds,
-    pub tokenize: Seconds,
-    pub ttft: Seconds,
+    /// A server does not say.
+    pub ttft: Option<Seconds>,
+    /// Text in, or request sent -> first token, or first text read.
+    pub from_text: Option<Seconds>,
     /// `e2e`: what a chat user feels.
     pub warm_latency: Seconds,
     /// When the first and the last token were read, ns.
     pub first: u64,
     pub last: u64,
+    /// Tokens that had been read by `first`.
+    pub n_first: u32,
     pub n_prompt: u32,
     pub n_gen: u32,
     pub peak_memory: Option<Bytes>,
+    pub peak_rss: Option<Bytes>,
 }
 
 impl Raw {
@@ -168,19 +201,34 @@ impl Raw {
         let missing = |name: &str| format!("run {}: the row says ok and has no `{name}`", record.run);
         let need = |value: Option<u64>, name: &str| value.map(Seconds::from_ns).with_context(|| missing(name));
         let times = record.token_times_ns.as_deref().unwrap_or_default();
-        let (first, last) = times.first().zip(times.last()).with_context(|| missing("token_times_ns"))?;
+        let chunks = record.chunk_times_ns.as_deref().unwrap_or_default();
+        let of_client = record.clock == Some(Clock::Client);
+        let (first, last) = match (times, chunks) {
+            ([first, ..], _) => (*first, times.last().copied().unwrap_or(*first)),
+            // Tokens were merged in chunks, and the last may have no text: all are there when the server says why it ended.
+            (_, [first, ..]) if of_client => (*first, record.finish_ns.with_context(|| missing("finish_ns"))?),
+            _ => bail!(missing(if of_client { "chunk_times_ns" } else { "token_times_ns" })),
+        };
+        let (ttft, from_text) = if of_client {
+            (None, Seconds::from_ns(first))
+        } else {
+            let ttft = need(record.ttft_ns, "ttft_ns")?;
+            ensure!(ttft.0 > 0.0, missing("ttft_ns"));
+            (Some(ttft), Seconds(need(record.tokenize_ns, "tokenize_ns")?.0 + ttft.0))
+        };
         let raw = Raw {
             load: need(record.load_ns, "load_ns")?,
-            tokenize: need(record.tokenize_ns, "tokenize_ns")?,
-            ttft: need(record.ttft_ns, "ttft_ns")?,
+            ttft,
+            from_text: Some(from_text),
             warm_latency: need(record.e2e_ns, "e2e_ns")?,
-            first: *first,
-            last: *last,
+            first,
+            last,
+            n_first: record.chunk_tokens.as_ref().and_then(|tokens| tokens.first().copied()).unwrap_or(1),
             n_prompt: record.n_prompt.with_context(|| missing("n_prompt"))?,
             n_gen: record.n_gen.with_context(|| missing("n_gen"))?,
             peak_memory: record.peak_memory_bytes.map(Bytes),
+            peak_rss: record.peak_rss_bytes.map(Bytes),
         };
-        ensure!(raw.ttft.0 > 0.0, missing("ttft_ns"));
         ensure!(raw.latency().0 > 0.0, missing("e2e_ns"));
         Ok(raw)
     }

@@ -138,7 +138,9 @@ pub struct Group {
 /// Where the time of some runs goes.
 #[derive(Debug, Clone)]
 pub struct Times {
-    pub parts: Parts,
+    /// `None` where not every run says how long each part took: a server's do not.
+    pub parts: Option<Parts>,
+    /// `None` where some run does not say when each token came, or where there are no two.
     pub gaps: Option<Gaps>,
 }
 

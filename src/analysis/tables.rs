@@ -58,12 +58,15 @@ fn runs(summary: &Summary) -> String {
     let others = varying.iter().copied().filter(|place| !always.contains(&Some(*place)));
     let places: Vec<usize> = always.into_iter().flatten().chain(others).collect();
     let names: Vec<&str> = places.iter().map(|place| column(&summary.factors[*place])).collect();
-    let metrics = Metric::ALL.map(|metric| format!("{} ({})", metric.name(), metric.about().unit));
+    let has = |metric: &Metric| !metric.is_of_servers() || summary.runs.iter().any(|run| run.value(*metric).is_some());
+    let shown: Vec<Metric> = Metric::ALL.into_iter().filter(has).collect();
+    let metrics: Vec<String> =
+        shown.iter().map(|metric| format!("{} ({})", metric.name(), metric.about().unit)).collect();
     let mut csv = format!("run,order,block,{},repeat,n_prompt,n_gen,{}\n", names.join(","), metrics.join(","));
     for run in &summary.runs {
         let RunMetrics { run: id, order, block, repeat, n_prompt, n_gen, .. } = run;
         let levels: Vec<String> = places.iter().map(|place| quoted(&summary.level(run, *place).key())).collect();
-        let values = Metric::ALL.map(|metric| number(run.value(metric)));
+        let values: Vec<String> = shown.iter().map(|metric| number(run.value(*metric))).collect();
         csv += &format!("{id},{order},{block},{},{repeat},{n_prompt},{n_gen},{}\n", levels.join(","), values.join(","));
     }
     csv

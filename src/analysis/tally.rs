@@ -34,6 +34,8 @@ pub struct Seen {
     /// says `unknown`, which is told only where nothing else is known.
     pub engines: Vec<String>,
     pub backends: Vec<(String, String)>,
+    /// Of servers that we have started: spawned -> ready, ns, at the first start, by engine.
+    pub startups: BTreeMap<String, u64>,
     /// First and last UTC date of all rows.
     pub from: String,
     pub to: String,
@@ -50,8 +52,29 @@ pub struct Seen {
 /// Token times of some runs.
 #[derive(Debug, Clone, Default)]
 struct Sums {
+    runs: usize,
     parts: Parts,
     gaps: Distribution,
+    /// Runs of which it is known when each token came.
+    timed: usize,
+}
+
+impl Sums {
+    fn add(&mut self, record: &RunRecord) {
+        self.runs += 1;
+        self.parts.add(record);
+        if let Some(times) = &record.token_times_ns {
+            self.timed += 1;
+            self.gaps.add(times);
+        }
+    }
+
+    fn merge(&mut self, other: &Sums) {
+        self.runs += other.runs;
+        self.parts.merge(&other.parts);
+        self.gaps.merge(&other.gaps);
+        self.timed += other.timed;
+    }
 }
 
 impl Tally {
@@ -82,10 +105,12 @@ impl Tally {
             self.failed += 1;
             return Ok(());
         }
-        let raw = Raw::of(record)?;
+        let mut raw = Raw::of(record)?;
+        if !self.study.has_server() {
+            raw.from_text = None;
+        }
         let cell = self.cell(record)?;
-        self.cells[cell].parts.add(record);
-        self.cells[cell].gaps.add(record.token_times_ns.as_deref().unwrap_or_default());
+        self.cells[cell].add(record);
         self.runs.push(RunMetrics {
             run: record.run,
             order: record.order,
@@ -171,10 +196,14 @@ impl Tally {
 fn times<'a>(cells: impl Iterator<Item = &'a Sums>) -> Times {
     let mut sums = Sums::default();
     for cell in cells {
-        sums.parts.merge(&cell.parts);
-        sums.gaps.merge(&cell.gaps);
+        sums.merge(cell);
     }
-    Times { parts: sums.parts, gaps: sums.gaps.summary() }
+    // What only some of the runs say is not said of all.
+    let Sums { runs, parts, gaps, timed } = sums;
+    Times {
+        parts: Some(parts).filter(|parts| parts.runs == runs),
+        gaps: if timed == runs { gaps.summary() } else { None },
+    }
 }
 
 impl Seen {
@@ -204,6 +233,9 @@ impl Seen {
         let date = record.started_at.split('T').next().unwrap_or_default();
         if own {
             self.made_by(record);
+            if let Some(startup) = record.startup_ns {
+                self.startups.entry(record.engine.clone()).or_insert(startup);
+            }
         }
         if self.from.is_empty() {
             (self.from, self.to) = (date.to_owned(), date.to_owned());

@@ -377,5 +377,7 @@ impl Place {
 
 /// Each planned run has a measured row, each may have its warm-ups, and those of an execution that was stopped stay.
 pub(super) fn most_rows(study: &Study) -> usize {
-    Plan::of(study).runs.len() * (2 + study.settings.warmup_runs as usize)
+    // A server is probed before its first run, and again where an execution was gone on with.
+    let servers = study.models.iter().filter(|model| model.engine.http().is_some()).count();
+    Plan::of(study).runs.len() * (2 + study.settings.warmup_runs as usize + 5 * servers.min(1))
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::dates::instant;
 use crate::{
     machine::{CheckpointFacts, Environment},
-    record::{FinishReason, Outcome, Phase, RunRecord},
+    record::{Clock, CountedBy, FinishReason, Outcome, Phase, RunRecord},
     study::Study,
 };
 
@@ -51,12 +51,14 @@ impl Ranges {
             Outcome::Ok => {
                 expect(row.error.is_none(), "no `error` in a run that ended well", "one".to_owned());
                 let prompt = [row.model.clone(), row.engine.clone(), row.prompt_id.clone()];
-                if let Some(n) = row.n_prompt {
+                if let Some(n) = row.n_prompt.filter(|_| row.phase != Phase::Probe) {
                     let first = *self.prompts.entry(prompt).or_insert(n);
                     expect(n > 0 && n == first, &format!("{first} tokens in every run of this prompt"), n.to_string());
                 }
-                found.extend(times(row));
-                found.extend(lengths(row, &self.study));
+                found.extend(if row.clock == Some(Clock::Client) { client_times(row) } else { times(row) });
+                if row.phase != Phase::Probe {
+                    found.extend(lengths(row, &self.study));
+                }
                 found.extend(self.memory(row));
                 found.extend(self.roof(row));
             }
@@ -116,25 +118,58 @@ fn times(row: &RunRecord) -> Vec<Misfit> {
     {
         found.push(("`e2e_ns` to cover tokenising and every token".to_owned(), format!("{whole}, less than {parts}")));
     }
-    // A century is no run, and its sum with another is no number any more.
-    let longest = 100 * 366 * 86_400 * 1_000_000_000_u64;
-    let all = [row.load_ns, row.tokenize_ns, row.ttft_ns, row.e2e_ns, times.last().copied()];
-    if let Some(long) = all.into_iter().flatten().find(|time| *time > longest) {
-        found.push(("times below a century".to_owned(), long.to_string()));
-    }
+    found.extend(century([row.load_ns, row.tokenize_ns, row.ttft_ns, row.e2e_ns, times.last().copied()]));
     if row.phase == Phase::Measured && (row.e2e_ns.is_none() || row.load_ns.is_none()) {
         found.push(("`load_ns` and `e2e_ns` in a measured run".to_owned(), "null".to_owned()));
     }
     found
 }
 
+/// What a client of a server timed: chunks come in order, tokens are not timed unless each has its chunk, and the text ends before the answer does.
+fn client_times(row: &RunRecord) -> Vec<Misfit> {
+    let mut found = Vec::new();
+    let Some(chunks) = row.chunk_times_ns.as_deref().filter(|chunks| !chunks.is_empty()) else {
+        return vec![("`chunk_times_ns` in a run that a client timed".to_owned(), as_written(&row.chunk_times_ns))];
+    };
+    // Chunks of one read share its time.
+    if let Some(at) = chunks.windows(2).position(|pair| pair[0] > pair[1]) {
+        found.push(("chunk times in order".to_owned(), format!("{} and then {}", chunks[at], chunks[at + 1])));
+    }
+    if row.token_times_ns.as_deref().is_some_and(|times| times != chunks) {
+        found.push(("`token_times_ns` only where each token has its chunk".to_owned(), "other times".to_owned()));
+    }
+    if row.chunk_tokens.as_ref().is_some_and(|tokens| tokens.len() != chunks.len()) {
+        found.push(("`chunk_tokens` of each chunk".to_owned(), as_written(&row.chunk_tokens)));
+    }
+    if row.ttft_ns.is_some() || row.tokenize_ns.is_some() {
+        found.push(("no `ttft_ns` and no `tokenize_ns` of a server".to_owned(), "a time".to_owned()));
+    }
+    let ends = [chunks.last().copied(), row.finish_ns, row.done_ns];
+    if ends.iter().any(Option::is_none) || !ends.is_sorted() || row.e2e_ns != row.finish_ns {
+        let expected = "chunks, then `finish_ns`, which is `e2e_ns`, then `done_ns`".to_owned();
+        found.push((expected, as_written(&(ends, row.e2e_ns))));
+    }
+    found.extend(century([row.load_ns, row.e2e_ns, row.done_ns, row.startup_ns]));
+    if row.phase == Phase::Measured && row.load_ns.is_none() {
+        found.push(("`load_ns` in a measured run".to_owned(), "null".to_owned()));
+    }
+    found
+}
+
+/// A century is no run, and its sum with another is no number any more.
+fn century<const N: usize>(times: [Option<u64>; N]) -> Option<Misfit> {
+    let longest = 100 * 366 * 86_400 * 1_000_000_000_u64;
+    let long = times.into_iter().flatten().find(|time| *time > longest)?;
+    Some(("times below a century".to_owned(), long.to_string()))
+}
+
 /// Tokens were counted, none beyond the cap, and the reason for the end fits.
 fn lengths(row: &RunRecord, study: &Study) -> Vec<Misfit> {
     let mut found = Vec::new();
-    let (Some(n), Some(times)) = (row.n_gen, row.token_times_ns.as_deref()) else {
-        return vec![("`n_gen` and `token_times_ns` in a run that ended well".to_owned(), "null".to_owned())];
+    let Some(n) = row.n_gen else {
+        return vec![("`n_gen` in a run that ended well".to_owned(), "null".to_owned())];
     };
-    if times.len() != n as usize {
+    if let Some(times) = row.token_times_ns.as_deref().filter(|times| times.len() != n as usize) {
         found.push((format!("a time for each of {n} tokens"), times.len().to_string()));
     }
     if n > row.max_tokens || n == 0 {
@@ -148,7 +183,9 @@ fn lengths(row: &RunRecord, study: &Study) -> Vec<Misfit> {
         Some(FinishReason::Stop) if study.settings.stop_on_eos => {}
         other => found.push(("a reason for the end that fits the length".to_owned(), as_written(&other))),
     }
-    if row.phase == Phase::Measured && !row.output_sha256.as_deref().is_some_and(is_sha256) {
+    // Who gives no ids has no digest of them.
+    let without_ids = matches!(row.counted_by, Some(CountedBy::Worker | CountedBy::Usage)) && row.output_sha256.is_none();
+    if row.phase == Phase::Measured && !without_ids && !row.output_sha256.as_deref().is_some_and(is_sha256) {
         found.push(("`output_sha256` to be a digest".to_owned(), as_written(&row.output_sha256)));
     }
     found

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::{CLAIMS_SCHEMA, Claims, Id, Runs, Source, consistency, judgements, registry::Registry, setting};
+use super::{CLAIMS_SCHEMA, Claims, Id, Runs, Source, consistency, engines, judgements, registry::Registry, setting};
 use crate::{
     analysis::{self, Summary},
     factor::{ENGINE, MODEL},
@@ -26,8 +26,10 @@ pub fn build(run: &Run, summary: &Summary) -> Result<Claims> {
     registry.machine(run, summary);
     registry.excerpts(summary);
     registry.models(run, summary);
+    registry.engines(run, summary);
     registry.paper_title(&run.study, summary);
     let mut predicates = setting::of(run, summary);
+    predicates.extend(engines::predicates(run));
     if let Some(published) = &run.published {
         let backend = summary.seen.backends(None);
         let judged = consistency::of(published, &run.study, &run.environment, &backend);
@@ -75,8 +77,9 @@ impl Registry {
             self.fact(id("backend"), &backends, "backends of the engine's rows");
             let libraries = &run.environment.libraries;
             let library = libraries.get(if group.key == "mlx" { "kernels" } else { group.key.as_str() });
-            let computed_by = library.map_or("not known", String::as_str);
-            self.fact(id("computed_by"), computed_by, "the engine's kernels and threads, in environment.json");
+            let foreign = Registry::computed_by(run, &group.key);
+            let computed_by = library.cloned().or(foreign).unwrap_or_else(|| "not known".to_owned());
+            self.fact(id("computed_by"), &computed_by, "the engine's kernels and threads, in environment.json");
         }
     }
 }

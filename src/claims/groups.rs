@@ -81,16 +81,17 @@ impl Registry {
 
     /// Where the time of a group goes.
     fn times(&mut self, id: &Id, times: &Times, runs: &Runs) {
-        for (index, part) in PARTS.iter().enumerate() {
+        let parts = times.parts.as_ref().into_iter().flat_map(|parts| PARTS.iter().enumerate().map(move |part| (parts, part)));
+        for (parts, (index, part)) in parts {
             let what = match *part {
                 "decode" => "t_last - t_first",
                 "rest" => "e2e - tokenize - t_last",
                 name => name,
             };
             let id = id.word("decomposition").word(part);
-            let mean = Number::rounded(times.parts.mean(index), "s", 3);
+            let mean = Number::rounded(parts.mean(index), "s", 3);
             self.number_of(id.word("mean"), mean, format!("mean of ({what}) over the runs"), runs);
-            if let Some(share) = times.parts.share(index) {
+            if let Some(share) = parts.share(index) {
                 let formula = format!("total of ({what}) / total of (load + e2e) over the runs");
                 self.number_of(id.word("share"), Number::share(share), formula, runs);
             }

@@ -6,6 +6,7 @@ pub mod agree;
 mod build;
 mod consistency;
 mod excerpts;
+mod engines;
 mod facts;
 mod groups;
 mod id;

@@ -26,7 +26,11 @@ pub(super) fn of(run: &Run, summary: &Summary) -> BTreeMap<Id, Predicate> {
             designed(
                 execution.isolation == Isolation::Process,
                 "Every run takes place in a fresh process, which loads the checkpoint, warms up and then measures once. Replicates are thus independent of each other in everything that a process keeps.",
-                "All runs take place in one process, which loads the checkpoint and warms up once. Replicates share what a process keeps and are not independent of each other in that respect; latency contains no loading.",
+                if run.study.has_server() {
+                    "Each engine is started once, loads and warms up once, and then serves all of its runs; only one of them is asked at a time, while the others hold their memory. Replicates share what a process keeps and are not independent of each other in that respect; latency contains no loading."
+                } else {
+                    "All runs take place in one process, which loads the checkpoint and warms up once. Replicates share what a process keeps and are not independent of each other in that respect; latency contains no loading."
+                },
             ),
         ),
         (

@@ -94,6 +94,8 @@ pub(super) fn of(environment: &Environment) -> Conditions {
     }
     conditions.extend(environment.libraries.clone());
     conditions.extend(environment.checkpoints.iter().map(checkpoint));
+    let engines = environment.engines.iter();
+    conditions.extend(engines.map(|facts| (format!("engine {}", facts.name), facts.identity())));
     conditions
 }
 

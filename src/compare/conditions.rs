@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Told, quantities::Design};
 use crate::{
     factor::Factor,
-    machine::{Environment, Fact, Processor},
+    machine::{EngineFacts, Environment, Fact, Processor},
     record::RunRecord,
     study::{Prompt, Settings, Study},
 };
@@ -155,6 +155,14 @@ fn software(found: &mut Found, a: &Environment, b: &Environment) {
     let names: BTreeSet<&String> = a.libraries.keys().chain(b.libraries.keys()).collect();
     for name in names {
         put(name, &version(&a.libraries, name), &version(&b.libraries, name));
+    }
+    let identity = |environment: &Environment, name: &str| {
+        let found = environment.engines.iter().find(|facts| facts.name == name);
+        found.map_or_else(|| "none".to_owned(), EngineFacts::identity)
+    };
+    let names: BTreeSet<&str> = a.engines.iter().chain(&b.engines).map(|facts| facts.name.as_str()).collect();
+    for name in names {
+        put(&format!("engine {name}"), &identity(a, name), &identity(b, name));
     }
 }
 

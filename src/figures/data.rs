@@ -73,6 +73,11 @@ impl<'a> Data<'a> {
         Ok(data)
     }
 
+    /// Has every run this metric?
+    pub fn has(&self, metric: Metric) -> bool {
+        self.runs.values().all(|run| run.value(metric).is_some())
+    }
+
     /// A dot for each run of a group that has a value, coloured by output length; a large group is thinned.
     pub fn dots(&self, group: &Group, value: impl Fn(&RunMetrics) -> Option<f64>) -> Vec<Dot> {
         self.dots_by(group, value, &self.length)

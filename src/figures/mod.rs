@@ -115,7 +115,9 @@ fn scenes(summary: &Summary, labels: &Labels) -> Result<Vec<(String, scene::Scen
         put(&summary.factors[place].name, relative::scene(&data, labels, place)?);
     }
     put("distribution", distribution::scene(&data, labels)?);
-    put("decomposition", decomposition::scene(&data, labels)?);
+    if data.has(Metric::Ttft) {
+        put("decomposition", decomposition::scene(&data, labels)?);
+    }
     put("order", order::scene(&data, labels)?);
     Ok(scenes)
 }

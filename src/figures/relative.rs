@@ -29,11 +29,12 @@ pub fn factors(summary: &Summary) -> Vec<usize> {
 /// What is shown of a factor: the whole response where it is averaged over, its two phases where it is compared.
 fn metrics(role: Role, data: &Data) -> Vec<Metric> {
     let wanted = match role {
-        Role::Crossed => [Metric::Latency, Metric::Throughput],
-        Role::Compared => [Metric::Decode, Metric::Ttft],
+        Role::Crossed => &[Metric::Latency, Metric::Throughput][..],
+        // At most one of the times to a first token is every run's and a server's.
+        Role::Compared if data.has(Metric::TtftFromText) => &[Metric::Decode, Metric::TtftFromText],
+        Role::Compared => &[Metric::Decode, Metric::Ttft],
     };
-    let known = |metric: &Metric| data.runs.values().all(|run| run.value(*metric).is_some());
-    let found: Vec<Metric> = wanted.into_iter().filter(known).collect();
+    let found: Vec<Metric> = wanted.iter().copied().filter(|metric| data.has(*metric)).collect();
     if found.is_empty() { vec![Metric::Latency] } else { found }
 }
 

@@ -2,6 +2,7 @@
 //! Knows nothing of the plan.
 
 mod command;
+mod engines;
 mod linux;
 mod macos;
 mod processor;
@@ -13,6 +14,7 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow, ensure};
 pub use command::ask;
+pub use engines::{EngineFacts, EngineSort, ProgramFacts, identify, program, published_argv};
 pub use processor::Processor;
 pub use resources::{free_disk, free_memory};
 use serde::{Deserialize, Serialize};
@@ -88,6 +90,9 @@ pub struct Environment {
     pub libraries: std::collections::BTreeMap<String, String>,
     /// One entry a model of the study.
     pub checkpoints: Vec<CheckpointFacts>,
+    /// Engines that are not compiled in, in the study's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub engines: Vec<EngineFacts>,
     /// What was known before the first run to be odd, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -172,6 +177,7 @@ pub fn capture(checkpoints: Vec<CheckpointFacts>) -> Environment {
         cargo_lock_sha256: software.cargo_lock_sha256,
         libraries: software.libraries,
         checkpoints,
+        engines: Vec::new(),
         notes: Vec::new(),
     }
 }

@@ -23,6 +23,10 @@ pub struct Context {
     /// Is a model compared with others? Is anything?
     pub several_models: bool,
     pub several_systems: bool,
+    /// The time to a first token that all runs have: `ttft`, or `ttft_from_text` where a server is among the engines.
+    pub first: String,
+    /// Engines of others, in the study's order.
+    pub foreign: Vec<String>,
     /// Does anything vary beside prompt, length and temperature?
     pub further: bool,
     /// Keys of the levels that have runs.
@@ -157,6 +161,8 @@ pub fn levels(study: &Study, summary: &Summary, claims: &Claims, templates: &Tem
         factors: factors.collect(),
         several_models: summary.by(MODEL).len() > 1,
         several_systems: !summary.compared().is_empty(),
+        first: if study.has_server() { Metric::TtftFromText } else { Metric::Ttft }.name().to_owned(),
+        foreign: foreign(study),
         further: !further(summary).is_empty(),
         lengths: keys(LENGTH),
         temperatures: keys(TEMPERATURE),
@@ -178,6 +184,16 @@ pub fn levels(study: &Study, summary: &Summary, claims: &Claims, templates: &Tem
         baseline: compared(claims, "baseline."),
         findings: claims.claims.keys().filter(|id| id.starts_with("published.finding.")).map(Id::to_string).collect(),
     })
+}
+
+fn foreign(study: &Study) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for engine in study.models.iter().map(|model| &model.engine).filter(|engine| engine.built_in().is_none()) {
+        if !names.iter().any(|name| name == engine.name()) {
+            names.push(engine.name().to_owned());
+        }
+    }
+    names
 }
 
 /// The figures that templates describe, where they do.
@@ -236,14 +252,16 @@ fn factor(summary: &Summary, claims: &Claims, place: usize) -> FactorText {
 }
 
 /// What is shown of a comparison, the most wanted first.
-const SHOWN: [Metric; 7] = [
+const SHOWN: [Metric; 9] = [
     Metric::Decode,
     Metric::Ttft,
+    Metric::TtftFromText,
     Metric::Prefill,
     Metric::WarmLatency,
     Metric::Latency,
     Metric::Throughput,
     Metric::PeakMemory,
+    Metric::PeakRss,
 ];
 
 fn cells(summary: &Summary) -> Vec<CellLevel> {

@@ -180,6 +180,11 @@ impl<'a> Check<'a> {
         let Some((index, planned)) = index.and_then(|index| Some((index, plan.runs.get(index)?))) else {
             return vec![format!("run {}: the plan has {} runs", record.run, plan.runs.len())];
         };
+        if record.phase == Phase::Probe {
+            let system = &study.models[planned.model];
+            let fits = system.made(record) && system.engine.http().is_some() && record.factors.is_empty();
+            return if fits { Vec::new() } else { vec![format!("run {}: a probe of no server of the study", record.run)] };
+        }
         let checks = [
             ("order", record.order == planned.order),
             ("block", record.block == planned.block),

@@ -141,3 +141,13 @@ pub enum Tokens {
     /// Token ids in the stream (`token_ids` of each choice).
     Ids,
 }
+
+impl Tokens {
+    /// As people say it.
+    pub fn told(self) -> &'static str {
+        match self {
+            Tokens::Usage => "the server, in its answer",
+            Tokens::Ids => "the token ids of its answer",
+        }
+    }
+}

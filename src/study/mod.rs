@@ -162,6 +162,11 @@ impl Study {
         self.models.iter().any(|model| model.engine.is(EngineKind::Fake))
     }
 
+    /// Is any engine a server? Then times are also told from the text, which all have.
+    pub fn has_server(&self) -> bool {
+        self.models.iter().any(|model| model.engine.http().is_some())
+    }
+
     /// The study as if it listed only the model at this index.
     pub fn alone(&self, model: usize) -> Study {
         Study { models: self.models.get(model).cloned().into_iter().collect(), ..self.clone() }

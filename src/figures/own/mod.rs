@@ -82,15 +82,11 @@ impl Own {
                 let what = format!("`{name}` is a figure of this file, which is drawn in any case");
                 return Err(self.source.fault(&key, what, "`draw` chooses among the program's own figures"));
             }
-            if !has.contains(&name.as_str()) {
-                let is_known = TAKEN.contains(&name.as_str()) || KNOWN.iter().any(|known| known.name == name);
-                let (what, hint) = if is_known {
-                    let has = has.join(", ");
-                    (format!("this study has no figure `{name}`"), format!("it has {has}"))
-                } else {
-                    (format!("expected a figure of the program, found `{name}`"), did_you_mean(name, has.to_vec()))
-                };
-                return Err(self.source.fault(&key, what, hint));
+            // One that this study has not is not drawn; a section that shows it is refused by its own line.
+            let is_known = TAKEN.contains(&name.as_str()) || KNOWN.iter().any(|known| known.name == name);
+            if !has.contains(&name.as_str()) && !is_known {
+                let what = format!("expected a figure of the program, found `{name}`");
+                return Err(self.source.fault(&key, what, did_you_mean(name, has.to_vec())));
             }
         }
         Ok(has.iter().map(|id| draw.iter().any(|name| name == id)).collect())

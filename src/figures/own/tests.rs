@@ -399,9 +399,6 @@ fn the_program_s_figures_are_chosen_by_name() {
         error("draw: [latncy]").contains("figures.yaml:1:8: draw[0]: expected a figure of the program, found `latncy`")
     );
     assert!(error("draw: [latncy]").ends_with("hint: did you mean `latency`?"));
-    assert!(
-        error("draw: [fit]").contains("this study has no figure `fit`\nhint: it has latency, throughput, temperature")
-    );
     let of_file = "draw: [a]\nfigures: {a: {mark: ecdf, x: latency}}";
     assert!(error(of_file).contains("`a` is a figure of this file"));
 }
