@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::process::signal_group;
+use super::signal::signal_group;
 use crate::study::Signal;
 
 /// Between the request to end and the kill.

@@ -4,6 +4,7 @@
 mod cooling;
 pub mod guard;
 pub mod process;
+mod signal;
 pub mod worker;
 
 use std::{

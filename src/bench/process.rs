@@ -9,8 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::guard::Guard;
-use crate::study::looks_secret;
+use super::{guard::Guard, signal::signal_group};
+use crate::study::{Signal, looks_secret};
 
 /// What is started.
 #[derive(Debug, Clone, Default)]
@@ -85,7 +85,7 @@ impl Process {
     }
 
     /// Sends a signal to all of its group; `false` where there is none left or no such thing.
-    pub fn signal(&self, signal: crate::study::Signal) -> bool {
+    pub fn signal(&self, signal: Signal) -> bool {
         signal_group(self.id(), signal)
     }
 
@@ -116,7 +116,7 @@ impl Process {
 
     /// Kills what is left of the group and of the process.
     fn end(&mut self) -> io::Result<ExitStatus> {
-        signal_group(self.id(), crate::study::Signal::Kill);
+        signal_group(self.id(), Signal::Kill);
         let _ = self.child.kill();
         let status = self.child.wait();
         if let Some(guard) = self.guard.as_ref().filter(|_| !self.ended) {
@@ -133,24 +133,6 @@ impl Drop for Process {
             let _ = self.end();
         }
     }
-}
-
-/// To all of a process group.
-#[cfg(unix)]
-pub(super) fn signal_group(group: u32, signal: crate::study::Signal) -> bool {
-    use crate::study::Signal;
-    use nix::{sys::signal, unistd::Pid};
-    let signal = match signal {
-        Signal::Term => signal::SIGTERM,
-        Signal::Int => signal::SIGINT,
-        Signal::Kill => signal::SIGKILL,
-    };
-    i32::try_from(group).is_ok_and(|group| group > 1 && signal::killpg(Pid::from_raw(group), signal).is_ok())
-}
-
-#[cfg(not(unix))]
-pub(super) fn signal_group(_: u32, _: crate::study::Signal) -> bool {
-    false
 }
 
 fn describe(status: ExitStatus) -> String {

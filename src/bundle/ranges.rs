@@ -184,7 +184,8 @@ fn lengths(row: &RunRecord, study: &Study) -> Vec<Misfit> {
         other => found.push(("a reason for the end that fits the length".to_owned(), as_written(&other))),
     }
     // Who gives no ids has no digest of them.
-    let without_ids = matches!(row.counted_by, Some(CountedBy::Worker | CountedBy::Usage)) && row.output_sha256.is_none();
+    let without_ids =
+        matches!(row.counted_by, Some(CountedBy::Worker | CountedBy::Usage)) && row.output_sha256.is_none();
     if row.phase == Phase::Measured && !without_ids && !row.output_sha256.as_deref().is_some_and(is_sha256) {
         found.push(("`output_sha256` to be a digest".to_owned(), as_written(&row.output_sha256)));
     }

@@ -30,7 +30,8 @@ impl Registry {
             self.fact(id("counted_by"), counted_by, "`counted_by` of its rows");
             if let Some(startup) = summary.seen.startups.get(engine.name()) {
                 let number = Number::rounded(*startup as f64 / 1e9, "s", 3);
-                let formula = "from spawning the server to its answer that it is ready: startup_ns of its first warm-up";
+                let formula =
+                    "from spawning the server to its answer that it is ready: startup_ns of its first warm-up";
                 self.number_of(id("startup"), number, formula.to_owned(), &Runs::default());
             }
         }

@@ -81,7 +81,8 @@ impl Registry {
 
     /// Where the time of a group goes.
     fn times(&mut self, id: &Id, times: &Times, runs: &Runs) {
-        let parts = times.parts.as_ref().into_iter().flat_map(|parts| PARTS.iter().enumerate().map(move |part| (parts, part)));
+        let parts =
+            times.parts.as_ref().into_iter().flat_map(|parts| PARTS.iter().enumerate().map(move |part| (parts, part)));
         for (parts, (index, part)) in parts {
             let what = match *part {
                 "decode" => "t_last - t_first",

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use crate::{
     digest, engine,
     factor::THREADS,
-    machine::{CheckpointFacts, Environment, Fact},
+    machine::{self, CheckpointFacts, Environment, Fact},
     study::{EngineKind, Study},
 };
 
@@ -48,6 +48,13 @@ pub(super) fn now(study: &Study, stock_kernels: bool) -> Result<Conditions> {
     let program = env::current_exe().context("where is this program?")?;
     let sha256 = digest::sha256_file(&program).with_context(|| format!("{}", program.display()))?;
     conditions.insert("program".to_owned(), format!("sha256 {sha256}"));
+    for engine in study.models.iter().map(|model| &model.engine).filter(|engine| !engine.argv().is_empty()) {
+        let (program, files) = machine::identify(engine.argv());
+        let program = program.value.map(|program| format!("sha256 {}", program.sha256));
+        let digests: Vec<String> = program.into_iter().chain(files.into_values()).collect();
+        conditions
+            .insert(format!("engine {}", engine.name()), format!("{} {}", engine.argv().join(" "), digests.join(" ")));
+    }
     for (name, value) in env::vars_os() {
         let name = name.to_string_lossy().into_owned();
         if name.starts_with("MLX_") || VARIABLES.contains(&name.as_str()) {
@@ -102,7 +109,6 @@ pub(super) fn of(environment: &Environment) -> Conditions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine;
 
     /// Each fact alone makes a difference, and is named with what it was and what it is.
     #[test]

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::{
     record::RunRecord,
-    study::{Study, StudyError, published_text, without_paths},
+    study::{Study, StudyError, published_text, without_paths, written_out},
 };
 
 /// The study's text as the run folder keeps it.
@@ -15,8 +15,9 @@ use crate::{
 /// A local source whose place in the text is not found.
 pub(super) fn study_text(file: &Path, study: &Study, text: &str) -> Result<String> {
     let name = file.display().to_string();
-    let copy =
-        published_text(text, study).map_err(|problem| StudyError { file: name.clone(), place: None, problem })?;
+    let wrong = |problem| StudyError { file: name.clone(), place: None, problem };
+    let copy = written_out(text, study).map_err(wrong)?;
+    let copy = published_text(&copy, study).map_err(wrong)?;
     if home().is_some_and(|home| home.len() > 1 && copy.contains(&home)) {
         tell!("{name}: it names your home folder; a copy of the study is published with the records, as it stands");
     }

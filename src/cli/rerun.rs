@@ -15,9 +15,10 @@ use crate::{
         run::{Origin, execute_with, unfinished},
     },
     compare::{self, Finding, Review},
-    machine::CheckpointFacts,
+    machine::{self, CheckpointFacts},
     paper::{self, Page},
     store::Run,
+    study::Engine,
 };
 
 #[derive(Debug, clap::Args)]
@@ -33,11 +34,15 @@ pub struct RerunArgs {
     /// Go on with the newest unfinished rerun in --out
     #[arg(long)]
     resume: bool,
+    /// Start the programs that the study names: they are somebody else's words, executed here
+    #[arg(long)]
+    allow_commands: bool,
 }
 
 /// Writes the report; exit code 1 unless every comparable claim is reproduced.
 pub fn run(args: RerunArgs) -> Result<ExitCode> {
     let Opened { run: original, study_yaml, published_yaml } = open(&args.bundle)?;
+    allowed(&original, args.allow_commands)?;
     write(&args.out, "study.yaml", &study_yaml)?;
     if let Some((name, bytes)) = original.study.published.as_ref().zip(published_yaml) {
         write(&args.out, name, &bytes)?;
@@ -63,6 +68,47 @@ pub fn run(args: RerunArgs) -> Result<ExitCode> {
     tell!("{}", review.summary);
     say!("{}", args.out.join("review.md").display());
     Ok(if review.finding == Finding::Reproduced { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// A study may name programs, and requests to servers. They are shown, and nothing of somebody else's is done unasked.
+fn allowed(original: &Run, allow_commands: bool) -> Result<()> {
+    let engines = original.study.models.iter().map(|model| &model.engine).filter(|engine| engine.built_in().is_none());
+    let shown = |engine: &Engine| {
+        let version = engine.http().map_or(&[][..], |http| &http.version);
+        let words: Vec<String> = engine.argv().iter().chain(version).map(|word| format!("{word:?}")).collect();
+        let asks = engine.http().map(|http| format!("requests to {}", http.url));
+        let does: Vec<String> = (!words.is_empty()).then(|| words.join(" ")).into_iter().chain(asks).collect();
+        format!("{}: {}", engine.name(), does.join(", and "))
+    };
+    let commands: BTreeSet<String> = engines.map(shown).collect();
+    if commands.is_empty() {
+        return Ok(());
+    }
+    let list: Vec<String> = commands.into_iter().collect();
+    ensure!(
+        allow_commands,
+        "{}: its study has engines that are not this program's, and a rerun would do this:\n{}\nhint: read it; --allow-commands does it, with your rights",
+        original.folder.display(),
+        list.join("\n")
+    );
+    tell!("engines of the study that are not this program's:\n{}", list.join("\n"));
+    scripts(original);
+    Ok(())
+}
+
+/// A script of the same name may be another here: said, since its times would be those of other code.
+fn scripts(original: &Run) {
+    for facts in &original.environment.engines {
+        let engine = original.study.models.iter().map(|model| &model.engine).find(|engine| engine.name() == facts.name);
+        let (_, here) = machine::identify(engine.map_or(&[], Engine::argv));
+        for (name, sha256) in &facts.files {
+            match here.get(name) {
+                Some(found) if found == sha256 => {}
+                Some(_) => tell!("warning: {}: {name} is not the file that the original ran", facts.name),
+                None => tell!("warning: {}: {name} is not where the study says", facts.name),
+            }
+        }
+    }
 }
 
 /// Did MLX's own kernels compute all that MLX computed? Where they did so for some models only, ours are not made for those, and it

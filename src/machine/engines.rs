@@ -46,7 +46,8 @@ impl EngineFacts {
     /// In words: what it says of itself, and the digests of what is run.
     pub fn identity(&self) -> String {
         let said = self.says.iter().map(|(name, value)| format!("{name} {value}"));
-        let program = self.program.value.iter().map(|program| format!("{} of SHA-256 {}", program.name, program.sha256));
+        let program =
+            self.program.value.iter().map(|program| format!("{} of SHA-256 {}", program.name, program.sha256));
         let files = self.files.iter().map(|(name, sha256)| format!("{name} of SHA-256 {sha256}"));
         let parts: Vec<String> = said.chain(program).chain(files).collect();
         if parts.is_empty() { "nothing but its name".to_owned() } else { parts.join(", ") }
@@ -116,7 +117,8 @@ mod tests {
 
     #[test]
     fn arguments_are_published_without_folders() {
-        let argv = ["/opt/ana/bin/python3", "adapters/x.py", "--model=/home/ana/m", "-m", "{gguf}", "http://127.0.0.1:1/"];
+        let argv =
+            ["/opt/ana/bin/python3", "adapters/x.py", "--model=/home/ana/m", "-m", "{gguf}", "http://127.0.0.1:1/"];
         let shown = published_argv(&argv.map(str::to_owned));
         assert_eq!(shown, ["python3", "x.py", "--model=m", "-m", "{gguf}", "http://127.0.0.1:1/"]);
     }

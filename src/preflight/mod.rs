@@ -12,7 +12,8 @@ use crate::{
     complaint::Complaint,
     engine,
     factor::{Factor, Level, THREADS},
-    study::{EngineKind, Study},
+    machine,
+    study::{Engine, EngineKind, Study},
 };
 
 /// What a finding does to the study.
@@ -88,8 +89,45 @@ pub fn engines(study: &Study, stock_kernels: bool) -> Vec<Finding> {
             Err(error) => found.push(Finding::refuse("engine", model.engine.name(), &error)),
         }
     }
+    for engine in study.models.iter().map(|model| &model.engine) {
+        found.extend(foreign(engine));
+    }
     found.dedup();
     found.extend(study.factors.iter().filter(|factor| factor.name == THREADS).flat_map(threads));
+    found
+}
+
+/// An engine of others: is its program there, has its key a value, was its preset ever tried? The same of several models is one.
+fn foreign(engine: &Engine) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let refuse = |what: String, hint: &str| Finding {
+        weight: Weight::Refuse,
+        ..Finding::warn("engine", engine.name(), what, hint)
+    };
+    for program in [engine.argv().first(), engine.http().and_then(|http| http.version.first())].into_iter().flatten() {
+        if !program.contains("{offprint}") && machine::program(program).is_none() {
+            let shown = machine::published_argv(std::slice::from_ref(program)).concat();
+            let hint = "install it, or name it by its path; a relative one is looked for where offprint is started";
+            found.push(refuse(format!("there is no program `{shown}`"), hint));
+        }
+    }
+    #[cfg(not(feature = "http"))]
+    if engine.http().is_some() {
+        let hint = "build it with the feature `http`, which is a default";
+        found.push(refuse("this build of offprint speaks to no server".to_owned(), hint));
+    }
+    if let Some(name) = engine.http().and_then(|http| http.key_from.as_ref())
+        && std::env::var_os(name).is_none_or(|value| value.is_empty())
+    {
+        found.push(refuse(
+            format!("the variable {name}, which is to hold the key, is not set"),
+            "export it, then run again",
+        ));
+    }
+    if let Some(server) = engine.untried() {
+        let what = format!("the preset `{}` was made from documents and never tried on such a server", server.name());
+        found.push(Finding::warn("engine", engine.name(), what, "look at what the probe found, and tell us"));
+    }
     found
 }
 

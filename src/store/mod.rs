@@ -183,7 +183,11 @@ impl<'a> Check<'a> {
         if record.phase == Phase::Probe {
             let system = &study.models[planned.model];
             let fits = system.made(record) && system.engine.http().is_some() && record.factors.is_empty();
-            return if fits { Vec::new() } else { vec![format!("run {}: a probe of no server of the study", record.run)] };
+            return if fits {
+                Vec::new()
+            } else {
+                vec![format!("run {}: a probe of no server of the study", record.run)]
+            };
         }
         let checks = [
             ("order", record.order == planned.order),

@@ -2,7 +2,8 @@
 //! finds the line.
 
 use super::{
-    Author, Day, Engine, EngineKind, Execution, FILLER, Http, Isolation, ModelSpec, Problem, Prompt, Settings, Statistics, Study, Told,
+    Author, Day, Engine, EngineKind, Execution, FILLER, Http, Isolation, ModelSpec, Problem, Prompt, Settings,
+    Statistics, Study, Told,
     demand::{Checked, above_zero, distinct, distinct_by, ensure, in_range, not_empty, one_line},
     engines, factors,
     file::{About, AuthorEntry, BenchmarkSettings, ExecutionEntry, File, Model, PromptEntry, StatisticsEntry},
@@ -73,7 +74,13 @@ fn served(
     };
     if let Some(i) = prompts.iter().position(|prompt| prompt.tokens.is_some()) {
         let hint = "a server is sent text and counts for itself: give prompts as texts";
-        ensure(false, &format!("prompts[{i}].tokens"), "a text", "a number of tokens, with an engine that is a server", hint)?;
+        ensure(
+            false,
+            &format!("prompts[{i}].tokens"),
+            "a text",
+            "a number of tokens, with an engine that is a server",
+            hint,
+        )?;
     }
     let external = servers.iter().find(|server| server.is_external());
     let fits = |isolation| if external.is_some() { Isolation::External } else { Isolation::Session } == isolation;

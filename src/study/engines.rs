@@ -30,7 +30,8 @@ fn engine(key: &str, entry: EngineEntry) -> Checked<Engine> {
     let entry = match entry {
         EngineEntry::Named(name) => {
             let kind = EngineKind::named(&name);
-            let hint = "leave `engine` out for mlx; any other program or server is a mapping with name, and command or http";
+            let hint =
+                "leave `engine` out for mlx; any other program or server is a mapping with name, and command or http";
             ensure(kind.is_some(), key, "mlx, llama-cpp or fake", &format!("{name:?}"), hint)?;
             return Ok(Engine::BuiltIn(kind.unwrap_or(EngineKind::Mlx)));
         }
@@ -48,7 +49,11 @@ fn engine(key: &str, entry: EngineEntry) -> Checked<Engine> {
     match (command, http) {
         (Some(command), None) => {
             argv(&format!("{key}.command"), &command, &["{offprint}"])?;
-            not_empty(&format!("{key}.command"), &command, "name a program and its arguments, e.g. [python3, mine.py]")?;
+            not_empty(
+                &format!("{key}.command"),
+                &command,
+                "name a program and its arguments, e.g. [python3, mine.py]",
+            )?;
             Ok(Engine::Command(Box::new(Command { name, command, env, pass, gguf: opens == Some(Opens::Gguf) })))
         }
         (None, Some(http)) => {
@@ -151,7 +156,13 @@ fn server(key: &str, named: Http, entry: HttpEntry) -> Checked<Http> {
     for (name, value) in &entry.headers {
         let token = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
         let fits = !name.is_empty() && name.chars().all(token) && !value.contains(char::is_control);
-        ensure(fits, &at("headers"), "header names with values on one line", &format!("{name:?}"), "e.g. X-Queue: quiet")?;
+        ensure(
+            fits,
+            &at("headers"),
+            "header names with values on one line",
+            &format!("{name:?}"),
+            "e.g. X-Queue: quiet",
+        )?;
         let hint = "headers are recorded; a key is named by `key_from`, the variable that holds it";
         let secret = looks_secret(name) || ["authorization", "cookie"].contains(&name.to_ascii_lowercase().as_str());
         ensure(!secret, &at("headers"), "headers that hold no secret", &format!("{name:?}"), hint)?;
@@ -167,7 +178,13 @@ fn argv(key: &str, argv: &[String], places: &[&str]) -> Checked<()> {
     for (i, argument) in argv.iter().enumerate() {
         let key = format!("{key}[{i}]");
         let fits = !argument.contains('\0') && (i > 0 || !argument.trim().is_empty());
-        ensure(fits, &key, "a program or an argument", &format!("{argument:?}"), "one entry each, no shell reads them")?;
+        ensure(
+            fits,
+            &key,
+            "a program or an argument",
+            &format!("{argument:?}"),
+            "one entry each, no shell reads them",
+        )?;
         let mut rest = argument.as_str();
         while let Some(start) = rest.find('{') {
             rest = &rest[start..];

@@ -21,6 +21,7 @@ mod read;
 #[cfg(test)]
 mod tests;
 mod told;
+mod written;
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -34,6 +35,7 @@ pub use preset::{Preset, Server};
 pub use published::{Cause, Finding, FoundIn, PUBLISHED_SCHEMA, Printed, Published, PublishedValue};
 use serde::{Deserialize, Serialize};
 pub use told::{Day, Effort, Told};
+pub use written::written_out;
 
 use crate::{
     digest::sha256_hex,
