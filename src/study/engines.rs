@@ -211,7 +211,7 @@ fn variables(key: &str, env: &std::collections::BTreeMap<String, String>, pass: 
     for (i, name) in pass.iter().enumerate() {
         let fits = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         let hint = "names only: the values are the shell's, and are not recorded";
-        ensure(fits, &format!("{key}.pass[{i}]"), "the name of a variable", &format!("{name:?}"), hint)?;
+        ensure(fits, &format!("{key}.pass[{i}]"), "the name of a variable", "something else", hint)?;
     }
     Ok(())
 }

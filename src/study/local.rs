@@ -1,7 +1,7 @@
 //! What a study says of its author's own machine -> what may be published of it. A folder there is known by its last part, marked as
 //! local; an error that quotes a path keeps the path's last part.
 
-use super::{Problem, Study};
+use super::{Engine, Http, Problem, Study};
 
 const MARK: &str = " (local)";
 
@@ -10,6 +10,15 @@ pub fn published_source(source: &str) -> String {
     match source.strip_prefix("path:") {
         Some(folder) if !folder.ends_with(MARK) => format!("path:{}{MARK}", last_part(folder)),
         _ => source.to_owned(),
+    }
+}
+
+/// A server's address as records and papers name it: another machine's is nobody's business. The name is one that no machine has.
+pub fn published_url(http: &Http) -> &str {
+    match (http.remote, http.url.starts_with("https://")) {
+        (false, _) => &http.url,
+        (true, true) => "https://another-machine.invalid",
+        (true, false) => "http://another-machine.invalid",
     }
 }
 
@@ -30,8 +39,14 @@ pub fn published_text(text: &str, study: &Study) -> Result<String, Problem> {
     for source in sources {
         copy = replaced(&copy, source, &published_source(source));
     }
+    for http in study.models.iter().filter_map(|model| model.engine.http()) {
+        copy = replaced(&copy, &http.url, published_url(http));
+    }
     for model in &mut expected.models {
         model.source = published_source(&model.source);
+        if let Engine::Http(http) = &mut model.engine {
+            http.url = published_url(http).to_owned();
+        }
     }
     // Comments may name a folder, too: then it was replaced there, which changes no meaning.
     match Study::from_str("", &copy) {
@@ -164,6 +179,15 @@ mod tests {
             let read = Study::from_str("s.yaml", &text).unwrap();
             assert_eq!(published_text(&text, &read).map_err(|problem| problem.what), Ok(study(copy)));
         }
+    }
+
+    #[test]
+    fn another_machine_is_not_named() {
+        let engine = "{name: s, http: {url: \"https://box.example.org:8443\", remote: true, length: ignore_eos}}";
+        let text = study(&format!("  - {{id: a/b, name: A, source: server, engine: {engine}}} # box"));
+        let read = Study::from_str("s.yaml", &text).unwrap();
+        let copy = published_text(&text, &read).map_err(|problem| problem.what).unwrap();
+        assert!(!copy.contains("example.org") && copy.contains("https://another-machine.invalid"), "{copy}");
     }
 
     #[test]

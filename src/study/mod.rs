@@ -29,7 +29,7 @@ pub use engine::{Engine, EngineKind};
 pub use engines::looks_secret;
 pub use error::{Place, Problem, StudyError};
 pub use foreign::{Api, Cache, Command, Http, Length, Ready, Seed, Signal, Stop, Tokens};
-pub use local::{is_elsewhere, published_source, published_text, without_paths};
+pub use local::{is_elsewhere, published_source, published_text, published_url, without_paths};
 pub use person::{Name, Person, parted};
 pub use preset::{Preset, Server};
 pub use published::{Cause, Finding, FoundIn, PUBLISHED_SCHEMA, Printed, Published, PublishedValue};

@@ -270,6 +270,13 @@ fn every_key_is_in_the_format_document() {
         "num_runs: 3\n  chat_template: true\n  enable_thinking: true\n  reasoning_effort: low\n  date: 2026-11-27";
     let study = serde_json::to_value(Study::from_str("v1", &V1.replace("num_runs: 3", told)).unwrap()).unwrap();
     let blocks = [&study["settings"], &study["execution"], &study["statistics"], &study["models"][0]];
+    let servers = include_str!("../../docs/SERVERS.md");
+    let server =
+        Study::from_str("s", &on("      {name: s, http: {server: llama-server, start: [s, \"{port}\"]}}")).unwrap();
+    let server = serde_json::to_value(&server.models[0].engine).unwrap();
+    for key in server.as_object().unwrap().keys() {
+        assert!(servers.contains(&format!("| `{key}` |")), "docs/SERVERS.md lacks {key}");
+    }
     for key in blocks.iter().flat_map(|block| block.as_object().unwrap().keys()) {
         assert!(document.contains(&format!("| `{key}` |")), "docs/FORMAT.md lacks {key}");
     }
@@ -323,4 +330,87 @@ fn a_study_is_read_as_other_editors_save_it() {
     }
     let bare: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert!(read(bare).unwrap_err().to_string().contains("found UTF-16 without its mark"));
+}
+
+/// A study on one engine of others.
+fn on(engine: &str) -> String {
+    V1.replacen("    name:", &format!("    source: \"pypi:x==1\"\n    engine:\n{engine}\n    name:"), 1)
+}
+
+#[test]
+fn engines_of_others_are_read_with_what_their_presets_say() {
+    let text = on(
+        "      - mlx\n      - {name: mlx-lm, command: [python3, adapters/mlx_lm.py], env: {OMP_NUM_THREADS: \"2\"}, opens: gguf}\n      - name: llama-server\n        http:\n          server: llama-server\n          start: [llama-server, -m, \"{gguf}\", --port, \"{port}\"]\n          ready: {within_s: 30}",
+    );
+    let study = Study::from_str("s", &text).unwrap();
+    let names: Vec<&str> = study.models.iter().map(|model| model.engine.name()).collect();
+    assert_eq!(names, ["mlx", "mlx-lm", "llama-server"]);
+    assert!(study.has_server() && !study.is_fake());
+    assert_eq!(study.execution.isolation, Isolation::Session);
+    assert!(study.models[1].engine.opens_gguf() && study.models[2].engine.opens_gguf());
+    insta::assert_snapshot!(serde_json::to_string_pretty(&study.models).unwrap());
+    // Nobody's files: the server has them, and was there before.
+    let external =
+        V1.replacen("    name:", "    engine: {name: theirs, http: {server: ollama, model: x}}\n    name:", 1);
+    let external = external.replace("num_runs: 3", "num_runs: 3\n  stop_on_eos: true");
+    let study = Study::from_str("s", &external).unwrap();
+    assert_eq!((study.models[0].source.as_str(), study.execution.isolation), ("server", Isolation::External));
+    assert!(study.models[0].engine.untried().is_some());
+}
+
+#[test]
+fn every_fault_of_an_engine_of_others_has_its_place_and_a_way_out() {
+    let one = |text: &str| on(&format!("      {text}"));
+    let http = |keys: &str| one(&format!("{{name: s, http: {{{keys}}}}}"));
+    let start = "start: [s, \"{port}\"]";
+    let and = |keys: &str| http(&format!("{start}, length: ignore_eos, {keys}"));
+    let cases = [
+        ("a name of ours", one("{name: mlx, command: [a]}")),
+        ("a name with capitals", one("{name: LM Studio, command: [a]}")),
+        ("neither command nor http", one("{name: a}")),
+        ("both", one("{name: a, command: [a], http: {}}")),
+        ("no command", one("{name: a, command: []}")),
+        ("a command for a shell", one("{name: a, command: \"python3 x.py\"}")),
+        ("an unknown key", one("{name: a, comand: [a]}")),
+        ("a place that is none", one("{name: a, command: [a, \"{model}\"]}")),
+        ("a secret in env", one("{name: a, command: [a], env: {HF_TOKEN: abc}}")),
+        ("a value under pass", one("{name: a, command: [a], pass: [\"HF_TOKEN=abc\"]}")),
+        ("two of a name", on("      - {name: a, command: [a]}\n      - {name: a, command: [b]}")),
+        ("opens of a server", one("{name: a, opens: gguf, http: {start: [s, \"{port}\"]}}")),
+        ("an unknown server", http("server: llama")),
+        ("an unknown key of http", and("cahce: off")),
+        ("userinfo in the url", http("url: \"http://me:secret@127.0.0.1:1\"")),
+        ("a query in the url", http("url: \"http://127.0.0.1:1/?key=secret\"")),
+        ("another host", http("url: \"http://example.org:80\"")),
+        ("a key over http", http("url: \"http://example.org:80\", remote: true, key_from: K")),
+        ("another scheme", http("url: \"ftp://127.0.0.1:1\"")),
+        ("no port to ask", http("server: llama-server")),
+        ("a start without the port", http("start: [s]")),
+        ("a start elsewhere", and("url: \"https://example.org\", remote: true")),
+        ("a key and not its name", and("key_from: sk-123")),
+        ("a secret header", and("headers: {Authorization: x}")),
+        ("ready at no path", and("ready: {path: health}")),
+        ("ready in no time", and("ready: {within_s: 0}")),
+        ("an unknown signal", and("stop: {signal: hup}")),
+        ("a body that is ours", and("send: {stream: false}")),
+        ("exact lengths that it cannot", http(&format!("{start}, server: lm-studio"))),
+        ("a chat without a template", and("api: openai-chat")),
+        (
+            "a template for completions",
+            and("api: openai-completions").replace("num_runs: 3", "num_runs: 3\n  chat_template: true"),
+        ),
+        ("a prompt of so many tokens", and("cache: off").replace("prompts:", "prompts:\n  - {id: p, tokens: 8}")),
+        ("threads of a server", and("cache: off") + "factors: {threads: [1, 2]}\n"),
+        ("a process a run", and("cache: off") + "execution: {isolation: process}\n"),
+        ("external, and started", and("cache: off") + "execution: {isolation: external}\n"),
+        ("external without a server", V1.to_owned() + "execution: {isolation: external}\n"),
+        ("files of nobody", and("cache: off").replace("pypi:x==1", "server").replace("[s, ", "[s, \"{gguf}\", ")),
+    ];
+    let mut all = String::new();
+    for (name, text) in cases {
+        let error = Study::from_str("bad.yaml", &text).expect_err(name).to_string();
+        assert!(!error.contains("secret@") && !error.contains("key=secret") && !error.contains("abc"), "{error}");
+        writeln!(all, "# {name}\n{error}\n").unwrap();
+    }
+    insta::assert_snapshot!(all);
 }
