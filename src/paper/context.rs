@@ -86,6 +86,8 @@ pub struct LevelText {
     pub say: String,
     /// Begins the ids of its claims: `by_length.64`.
     pub by: String,
+    /// Begins those of the time to a first token that all runs have.
+    pub first: String,
     /// Begins those of its comparison with the first level; empty for that one.
     pub vs: String,
 }
@@ -150,7 +152,8 @@ pub struct CellLevel {
 pub fn levels(study: &Study, summary: &Summary, claims: &Claims, templates: &Templates) -> Result<Context> {
     let chosen = figures_of(templates)?;
     let draws = |name: &str| chosen.as_ref().is_none_or(|own| own.draws(name));
-    let factors = summary.varying().into_iter().map(|place| factor(summary, claims, place));
+    let first = if study.has_server() { Metric::TtftFromText } else { Metric::Ttft }.name();
+    let factors = summary.varying().into_iter().map(|place| factor(summary, claims, place, first));
     let factors = factors.map(|text| FactorText {
         figure: text.figure && draws(&text.name),
         fit: text.fit && draws("fit"),
@@ -161,7 +164,7 @@ pub fn levels(study: &Study, summary: &Summary, claims: &Claims, templates: &Tem
         factors: factors.collect(),
         several_models: summary.by(MODEL).len() > 1,
         several_systems: !summary.compared().is_empty(),
-        first: if study.has_server() { Metric::TtftFromText } else { Metric::Ttft }.name().to_owned(),
+        first: first.to_owned(),
         foreign: foreign(study),
         further: !further(summary).is_empty(),
         lengths: keys(LENGTH),
@@ -204,7 +207,7 @@ pub fn figures_of(templates: &Templates) -> Result<Option<figures::Own>> {
     templates.figures().map(|text| figures::Own::read("templates/figures.yaml", text)).transpose()
 }
 
-fn factor(summary: &Summary, claims: &Claims, place: usize) -> FactorText {
+fn factor(summary: &Summary, claims: &Claims, place: usize, first: &str) -> FactorText {
     let (factor, groups) = (&summary.factors[place], &summary.by[place]);
     let Factor { name, label, unit, role, .. } = factor;
     let levels: Vec<LevelText> = groups
@@ -217,6 +220,7 @@ fn factor(summary: &Summary, claims: &Claims, place: usize) -> FactorText {
                 label: level.label.clone(),
                 say: factor.say(level),
                 by: Id::by(name, &group.key).to_string(),
+                first: format!("{}.{first}", Id::by(name, &group.key)),
                 vs: if index == 0 { String::new() } else { format!("vs.{name}.{}", group.key) },
             }
         })
