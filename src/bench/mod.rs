@@ -4,7 +4,11 @@
 mod cooling;
 pub mod guard;
 pub mod process;
+#[cfg(feature = "http")]
+mod server;
 mod signal;
+mod system;
+pub mod trial;
 pub mod worker;
 
 use std::{
@@ -17,15 +21,15 @@ use std::{
 use anyhow::Result;
 
 use crate::{
-    digest,
-    engine::{Generation, Prompt, Request, Sampling},
+    engine::{Prompt, Request, Sampling},
     factor::{BATCH, CONTEXT, THREADS},
     machine::{self, Fact},
     record::{Outcome, Phase, RunRecord},
-    study::{Engine, EngineKind, Isolation, Plan, PlannedRun, Study},
+    study::{Isolation, Plan, PlannedRun, Study},
 };
 use cooling::World;
-use worker::{Lost, Program, Spec, Worker};
+pub use system::{Place, Programs, Started, System};
+use worker::Lost;
 
 /// Tokens of a warm-up generation: enough to touch every kernel of a decode step.
 const WARMUP_TOKENS: u32 = 4;
@@ -37,10 +41,9 @@ pub struct Bench<'a> {
     pub plan: &'a Plan,
     /// Runs that have their row already.
     pub done: BTreeSet<u32>,
-    /// What each model's engine opens, in the study's order: a checkpoint folder, a GGUF file, or the fake engine's source.
-    pub places: Vec<String>,
-    /// The program that serves as worker.
-    pub worker: Program,
+    /// Where each model is, in the study's order.
+    pub places: Vec<Place>,
+    pub programs: &'a Programs,
     /// Set from outside to stop: the run in flight is given up, its rows are not written.
     pub stop: &'a AtomicBool,
 }
@@ -82,8 +85,8 @@ impl Bench<'_> {
         if let (Some(_), None) = (self.study.execution.thermal_gate_s, &start_band) {
             watch(News::CannotWait { why: &reason.unwrap_or_default() });
         }
-        // Isolation `session`: each model's worker on each number of threads, which is kept.
-        let mut kept: BTreeMap<(usize, Option<u32>), Worker> = BTreeMap::new();
+        // In a session: each model's engine on each number of threads, which is kept.
+        let mut kept: BTreeMap<(usize, Option<u32>), System> = BTreeMap::new();
         for (index, run) in todo.iter().enumerate() {
             watch(News::Begins { run, left: todo.len() - index });
             self.cool_down(start_band.as_ref(), watch);
@@ -91,16 +94,19 @@ impl Bench<'_> {
                 return Ok(Ended::Stopped);
             }
             let place = (run.model, self.threads(run));
-            let worker = kept.remove(&place);
-            let Some((rows, worker)) = self.one(run, worker) else { return Ok(Ended::Stopped) };
+            let system = kept.remove(&place);
+            let Some((rows, system)) = self.one(run, system) else { return Ok(Ended::Stopped) };
             if self.study.execution.isolation != Isolation::Process {
-                kept.extend(worker.map(|worker| (place, worker)));
+                kept.extend(system.map(|system| (place, system)));
+            } else if let Some(system) = system {
+                system.end();
             }
             sink(&rows)?;
             if let Some(record) = rows.last() {
                 watch(News::Ends { record });
             }
         }
+        kept.into_values().for_each(System::end);
         Ok(Ended::Complete)
     }
 
@@ -108,63 +114,66 @@ impl Bench<'_> {
         self.stop.load(Ordering::SeqCst)
     }
 
-    /// The rows of one run and the worker, if it still lives; `None` when it was stopped from outside.
-    fn one(&self, run: &PlannedRun, worker: Option<Worker>) -> Option<(Vec<RunRecord>, Option<Worker>)> {
+    /// The rows of one run and the engine, if it may be asked again; `None` when it was stopped from outside.
+    fn one(&self, run: &PlannedRun, mut system: Option<System>) -> Option<(Vec<RunRecord>, Option<System>)> {
         let mut rows = Vec::new();
         let mut measured = self.row(run, Phase::Measured);
         let deadline = Instant::now() + Duration::from_secs_f64(self.study.execution.timeout_s);
-        match self.attempt(run, worker, deadline, &mut rows, &mut measured) {
-            Ok(worker) => {
-                rows.push(measured);
-                Some((rows, Some(worker)))
-            }
-            Err(Lost::Stopped) => None,
+        match self.attempt(run, &mut system, deadline, &mut rows, &mut measured) {
+            Ok(()) => {}
+            Err(Lost::Stopped) => return None,
             // Warm-up rows of a failed run stay: they happened.
             Err(Lost::Failed(reason)) => {
                 measured.outcome = Outcome::Failed;
                 measured.error = Some(reason);
-                rows.push(measured);
-                Some((rows, None))
+                let lives = system.as_mut().is_some_and(System::outlives_failure);
+                system = system.filter(|_| lives);
             }
         }
+        rows.push(measured);
+        Some((rows, system))
     }
 
     fn attempt(
         &self,
         run: &PlannedRun,
-        worker: Option<Worker>,
+        system: &mut Option<System>,
         deadline: Instant,
         rows: &mut Vec<RunRecord>,
         measured: &mut RunRecord,
-    ) -> Result<Worker, Lost> {
+    ) -> Result<(), Lost> {
         let session = self.study.execution.isolation != Isolation::Process;
-        let fresh = worker.is_none();
-        let mut worker = match worker {
-            Some(worker) => worker,
+        let model = &self.study.models[run.model];
+        let started = match system {
+            Some(_) => None,
             None => {
-                let model = &self.study.models[run.model];
-                let place = self.places[run.model].clone();
-                let engine = of_this_program(&model.engine)?;
-                let spec = Spec { engine, place, threads: self.threads(run) };
-                Worker::start(&self.worker, &spec)?
+                let place = &self.places[run.model];
+                let (begun, started) =
+                    System::start(model, place, self.threads(run), self.programs, deadline, self.stop)?;
+                *system = Some(begun);
+                Some(started)
             }
         };
+        let Some(system) = system else { return Err(Lost::Failed("no engine".to_owned())) };
+        system.backend().clone_into(&mut measured.backend);
         // A process has its load; in a session a run that loaded nothing spent no time on it.
-        let mut load_ns = if fresh {
-            let loaded = worker.loaded(deadline, self.stop)?;
-            measured.backend = loaded.backend;
-            Some(loaded.load_ns)
-        } else {
-            measured.backend = worker.backend().to_owned();
-            Some(0)
+        let (mut load_ns, mut startup_ns) = match &started {
+            Some(started) => (started.load_ns.or(Some(0)), started.startup_ns),
+            None => (Some(0), None),
         };
-        let warmups = if fresh { self.study.settings.warmup_runs } else { 0 };
+        let warmups = if started.is_some() { self.study.settings.warmup_runs } else { 0 };
         for _ in 0..warmups {
             let mut row = self.row(run, Phase::Warmup);
             row.backend = measured.backend.clone();
             row.max_tokens = WARMUP_TOKENS.min(run.max_tokens);
-            let generation = worker.generate(&self.request(run, row.max_tokens), deadline, self.stop)?;
-            fill(&mut row, generation);
+            row.startup_ns = startup_ns.take();
+            system.measure(
+                &model.engine,
+                &request_of(self.study, run, row.max_tokens),
+                deadline,
+                self.stop,
+                &mut row,
+            )?;
             if session {
                 // The session's load belongs to its first generation, not to a measured run.
                 row.load_ns = load_ns.replace(0);
@@ -173,39 +182,15 @@ impl Bench<'_> {
         }
         measured.started_at = now();
         measured.thermal = machine::thermal().value;
-        let generation = worker.generate(&self.request(run, run.max_tokens), deadline, self.stop)?;
-        fill(measured, generation);
+        measured.startup_ns = startup_ns;
+        system.measure(&model.engine, &request_of(self.study, run, run.max_tokens), deadline, self.stop, measured)?;
         measured.load_ns = load_ns;
-        Ok(worker)
+        Ok(())
     }
 
-    /// Where the factor `threads` acts: a worker has as many as its first line says.
+    /// Where the factor `threads` acts: a worker is told how many it has.
     fn threads(&self, run: &PlannedRun) -> Option<u32> {
         run.number(self.study, THREADS).map(|threads| threads as u32)
-    }
-
-    fn request(&self, run: &PlannedRun, max_tokens: u32) -> Request {
-        let settings = &self.study.settings;
-        let prompt = &self.study.prompts[run.prompt];
-        let number = |factor: &str, otherwise: u32| run.number(self.study, factor).map_or(otherwise, |n| n as u32);
-        Request {
-            prompt: match prompt.tokens {
-                Some(tokens) => Prompt::Tokens(tokens),
-                None => Prompt::Text(prompt.text.clone()),
-            },
-            context: number(CONTEXT, 0),
-            batch: number(BATCH, 1),
-            chat_template: settings.chat(),
-            max_tokens,
-            sampling: Sampling {
-                temperature: run.temperature,
-                top_p: settings.top_p,
-                min_p: settings.min_p,
-                top_k: settings.top_k,
-            },
-            seed: run.seed,
-            stop_on_eos: settings.stop_on_eos,
-        }
     }
 
     /// A row with everything that the plan knows.
@@ -226,24 +211,29 @@ impl Bench<'_> {
     }
 }
 
-/// What the engine said, into the row.
-fn fill(row: &mut RunRecord, generation: Generation) {
-    let ids: Vec<u8> = generation.tokens.iter().flat_map(|id| id.to_le_bytes()).collect();
-    row.output_sha256 = Some(digest::sha256_hex(&ids));
-    row.n_prompt = Some(generation.n_prompt);
-    row.n_gen = Some(generation.tokens.len() as u32);
-    row.finish_reason = Some(generation.finish);
-    row.tokenize_ns = Some(generation.tokenize_ns);
-    row.ttft_ns = generation.token_times_ns.first().copied();
-    row.token_times_ns = Some(generation.token_times_ns);
-    row.e2e_ns = Some(generation.e2e_ns);
-    row.peak_memory_bytes = generation.peak_memory_bytes;
-    row.output_text = Some(generation.text);
-}
-
-/// Engines of others are not started yet.
-pub fn of_this_program(engine: &Engine) -> Result<EngineKind, Lost> {
-    engine.built_in().ok_or_else(|| Lost::Failed(format!("{engine}: engines of others are not started yet")))
+/// What a run asks of its engine, of so many tokens.
+fn request_of(study: &Study, run: &PlannedRun, max_tokens: u32) -> Request {
+    let settings = &study.settings;
+    let prompt = &study.prompts[run.prompt];
+    let number = |factor: &str, otherwise: u32| run.number(study, factor).map_or(otherwise, |n| n as u32);
+    Request {
+        prompt: match prompt.tokens {
+            Some(tokens) => Prompt::Tokens(tokens),
+            None => Prompt::Text(prompt.text.clone()),
+        },
+        context: number(CONTEXT, 0),
+        batch: number(BATCH, 1),
+        chat_template: settings.chat(),
+        max_tokens,
+        sampling: Sampling {
+            temperature: run.temperature,
+            top_p: settings.top_p,
+            min_p: settings.min_p,
+            top_k: settings.top_k,
+        },
+        seed: run.seed,
+        stop_on_eos: settings.stop_on_eos,
+    }
 }
 
 /// RFC 3339, UTC, to the millisecond.

@@ -95,8 +95,7 @@ enum Verb {
     Bundle(bundle::BundleArgs),
     /// Check a bundle: files, records, every number, the paper
     Verify(verify::VerifyArgs),
-    /// One engine behind a pipe; `run` starts it
-    #[command(hide = true)]
+    /// One engine behind a pipe, which `run` starts; `worker check` tries a program of yours
     Worker(worker::WorkerArgs),
     /// Ends what `run` has started, when that is gone
     #[command(hide = true)]

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use anyhow::Result;
 
 use crate::{
+    bench::Place,
     machine::CheckpointFacts,
     preflight::Finding,
     study::{ModelSpec, Study},
@@ -21,6 +22,14 @@ pub(super) struct Located {
     resolved: Vec<String>,
     /// Models that cannot be had, all of them.
     pub(super) refused: Vec<Finding>,
+}
+
+impl Located {
+    /// As the bench takes them.
+    pub(super) fn places(&self) -> Vec<Place> {
+        let pairs = self.places.iter().zip(&self.folders);
+        pairs.map(|(opens, folder)| Place { opens: opens.clone(), folder: folder.clone() }).collect()
+    }
 }
 
 /// Fetches what is not here. `sources`: where a model is to be taken from instead of where the study says, by its id.

@@ -6,16 +6,12 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::atomic::AtomicBool,
-    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::{
-    bench::{
-        Bench, Ended, of_this_program,
-        worker::{Lost, Program, Spec, Worker},
-    },
+    bench::{Bench, Ended, Place, Programs, guard::Guard, trial, worker::Lost},
     cli::{
         conditions, forecast,
         models::{self, Located},
@@ -23,9 +19,10 @@ use crate::{
         prose::or_of_project,
         publish, signal,
     },
-    machine::{self, CheckpointFacts, Environment},
+    engine,
+    machine::{self, CheckpointFacts, EngineFacts, Environment},
     preflight::{self, Finding, Weight},
-    record::{Outcome, Phase},
+    record::{Outcome, Phase, RunRecord},
     store::{self, Dropped, Journal, Run, Torn},
     study::{Plan, Published, Study},
 };
@@ -117,26 +114,20 @@ pub(super) fn execute_with(
     environment.notes = notes;
     // Before the first word: who reads it may answer with a signal.
     let stop = signal::stop()?;
-    let program = std::env::current_exe().context("where is this program?")?;
-    let mut command = vec![program.display().to_string(), "worker".to_owned()];
-    if stock_kernels {
-        command.push("--stock-kernels".to_owned());
-    }
-    let worker = Program { command, variables: kernels.map_or_else(Vec::new, |kernels| kernels.variables) };
-    let loads = || each_loads(study_file, &study, &located.places, &worker, &stop);
+    let programs = programs(&study, stock_kernels, kernels)?;
+    let places = located.places();
+    let probes = each_loads(study_file, &study, &plan, &places, &programs, &stop, &mut environment)?;
+    let published = published(study_file, &study)?;
     let (mut journal, done) = match unfinished {
         Some(folder) => {
             // First, since a folder that is refused stays as it is: going on cuts off what was in flight.
             same_conditions(&Run::read(folder, |_, _, _| Ok(()))?, &environment)?;
             let (journal, run) = Journal::resume(folder)?;
-            loads()?;
             tell_dropped(&journal);
             let measured = run.records.iter().filter(|record| record.phase == Phase::Measured);
             (journal, measured.map(|record| record.run).collect::<BTreeSet<u32>>())
         }
         None => {
-            let published = published(study_file, &study)?;
-            loads()?;
             let journal = Journal::create(results, &study.name, text.as_bytes(), published.as_deref(), &environment)?;
             (journal, BTreeSet::new())
         }
@@ -147,7 +138,8 @@ pub(super) fn execute_with(
 
     let mut progress = RunProgress::new(&study, plan.runs.len(), &todo);
     let paths = publish::Paths::of(&study, &located.places);
-    let bench = Bench { study: &study, plan: &plan, done, places: located.places.clone(), worker, stop: &stop };
+    journal.append(&paths.rows(&probes))?;
+    let bench = Bench { study: &study, plan: &plan, done, places, programs: &programs, stop: &stop };
     let ended = bench.execute(&mut |rows| journal.append(&paths.rows(rows)), &mut |news| progress.show(news))?;
 
     let folder = journal.folder().to_owned();
@@ -188,19 +180,37 @@ fn refuse(study_file: &Path, refused: &[Finding]) -> Result<()> {
     bail!("{}: it would fail, so nothing was run:\n{}\nhint: {hint}", study_file.display(), list.join("\n"))
 }
 
-/// Loads each system once, in a worker as runs will have it: what only a load shows (memory, a file that an engine cannot read)
-/// is one refusal and not a failure of every run. The files are in the system's cache by then either way.
-fn each_loads(study_file: &Path, study: &Study, places: &[String], program: &Program, stop: &AtomicBool) -> Result<()> {
-    // A worker takes a moment to start on a busy machine, however short a study's runs are to be.
-    let patience = Duration::from_secs_f64(study.execution.timeout_s.max(60.0));
-    let mut refused = Vec::new();
-    for (model, place) in study.models.iter().zip(places) {
-        let loaded = of_this_program(&model.engine).and_then(|engine| {
-            let spec = Spec { engine, place: place.clone(), threads: None };
-            Worker::start(program, &spec)?.loaded(Instant::now() + patience, stop)
-        });
-        match loaded {
-            Ok(_) => {}
+/// How this execution's engines are started. Only programs of others need a guard.
+fn programs(study: &Study, stock_kernels: bool, kernels: Option<engine::Kernels>) -> Result<Programs> {
+    let offprint = std::env::current_exe().context("where is this program?")?;
+    let starts_others = study.models.iter().any(|model| !model.engine.argv().is_empty());
+    let guard =
+        starts_others.then(|| Guard::start(&offprint)).transpose().context("the guard of programs cannot start")?;
+    let variables = kernels.map_or_else(Vec::new, |kernels| kernels.variables);
+    let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    Ok(Programs { offprint, stock_kernels, variables, guard })
+}
+
+/// Starts each system once, as runs will have it, and puts what engines of others say of themselves into the environment. Returns the
+/// rows of what servers were asked.
+fn each_loads(
+    study_file: &Path,
+    study: &Study,
+    plan: &Plan,
+    places: &[Place],
+    programs: &Programs,
+    stop: &AtomicBool,
+    environment: &mut Environment,
+) -> Result<Vec<RunRecord>> {
+    let (mut refused, mut probes) = (Vec::new(), Vec::new());
+    for (index, model) in study.models.iter().enumerate() {
+        match trial::of(study, plan, index, &places[index], programs, stop) {
+            Ok(tried) => {
+                let known = |facts: &EngineFacts| environment.engines.iter().any(|other| other.name == facts.name);
+                let facts = tried.facts.filter(|facts| !known(facts));
+                environment.engines.extend(facts);
+                probes.extend(tried.probes);
+            }
             Err(Lost::Stopped) => bail!("stopped before the first run\nhint: nothing was made; run again"),
             Err(Lost::Failed(reason)) => {
                 let place = study.system(model);
@@ -208,7 +218,8 @@ fn each_loads(study_file: &Path, study: &Study, places: &[String], program: &Pro
             }
         }
     }
-    refuse(study_file, &refused)
+    refuse(study_file, &refused)?;
+    Ok(probes)
 }
 
 /// What was lost to a kill is said, not passed over.

@@ -6,6 +6,8 @@ mod arrivals;
 #[cfg(feature = "mlx")]
 pub mod chat;
 pub mod fake;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(feature = "llama-cpp")]
 pub mod llama_cpp;
 #[cfg(feature = "mlx")]

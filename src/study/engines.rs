@@ -265,6 +265,15 @@ pub(super) fn fit(key: &str, engine: &Engine, settings: &Settings) -> Checked<()
         let hint = "use api: openai-chat, whose server applies the template";
         ensure(!settings.chat_template, chat, "false with the api openai-completions", "true", hint)?;
     }
+    let hint = "leave `date` out: no server can be told what day it is";
+    let day = settings.told.date.map_or_else(|| "none".to_owned(), |day| day.to_string());
+    ensure(
+        settings.told.date.is_none(),
+        "benchmark_settings.date",
+        "none with an engine that is a server",
+        &day,
+        hint,
+    )?;
     if http.api == Api::OpenaiChat {
         let hint = "say `chat_template: true`, or use api: openai-completions";
         ensure(settings.chat_template, chat, "true with the api openai-chat", "false", hint)?;

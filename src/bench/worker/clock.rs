@@ -1,0 +1,106 @@
+//! The clock that all processes of a machine share, and whether a worker's times fit what was seen on its pipe.
+
+use super::protocol::Generated;
+
+/// What a worker calls it.
+pub(super) const SHARED: &str = "CLOCK_MONOTONIC";
+/// What a worker without any says; only the fake engine may.
+pub(super) const INVENTED: &str = "invented";
+
+/// Its reading, ns; `None` on systems without it.
+pub(super) fn now() -> Option<u64> {
+    #[cfg(unix)]
+    {
+        let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).ok()?;
+        Some((now.tv_sec() as u64).saturating_mul(1_000_000_000).saturating_add(now.tv_nsec() as u64))
+    }
+    #[cfg(not(unix))]
+    None
+}
+
+/// Between writing a request and reading its answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    /// By the shared clock, where there is one.
+    pub(super) sent: Option<u64>,
+    pub(super) received: Option<u64>,
+    pub(super) took_ns: u64,
+}
+
+/// Why a worker's times cannot be; `None` when they can. No tolerance: what a clock shows inside lies inside.
+pub(super) fn misfit(answer: &Generated, clock: Option<&str>, span: Span) -> Option<String> {
+    let times = &answer.token_times_ns;
+    if times.len() != answer.n_gen as usize {
+        return Some(format!("{} times of {} tokens", times.len(), answer.n_gen));
+    }
+    if times.first() == Some(&0) || times.windows(2).any(|pair| pair[0] >= pair[1]) {
+        return Some("token times that do not increase from above 0".to_owned());
+    }
+    let last = times.last().copied().unwrap_or_default();
+    if answer.tokenize_ns.saturating_add(last) > answer.e2e_ns {
+        return Some(format!("tokens until {last} ns after tokenising, and an end after {} ns", answer.e2e_ns));
+    }
+    if clock == Some(INVENTED) {
+        return None;
+    }
+    if answer.e2e_ns > span.took_ns {
+        return Some(format!("{} ns of work in {} ns between request and answer", answer.e2e_ns, span.took_ns));
+    }
+    let (Some(SHARED), Some(sent), Some(received)) = (clock, span.sent, span.received) else { return None };
+    let Some(start) = answer.start_ns else { return Some("no start_ns, though the clock is shared".to_owned()) };
+    if start < sent {
+        return Some(format!("a start {} ns before the request was sent", sent - start));
+    }
+    let end = start.saturating_add(answer.e2e_ns);
+    (end > received).then(|| format!("an end {} ns after the answer was read", end - received))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer() -> Generated {
+        Generated {
+            n_gen: 2,
+            start_ns: Some(1_100),
+            tokenize_ns: 10,
+            token_times_ns: vec![100, 200],
+            e2e_ns: 300,
+            ..Generated::default()
+        }
+    }
+
+    const SPAN: Span = Span { sent: Some(1_000), received: Some(1_500), took_ns: 500 };
+
+    #[test]
+    fn times_that_lie_outside_of_the_pipe_s_are_named() {
+        let fits = |change: &dyn Fn(&mut Generated), clock| {
+            let mut answer = answer();
+            change(&mut answer);
+            misfit(&answer, clock, SPAN)
+        };
+        assert_eq!(fits(&|_| (), Some(SHARED)), None);
+        assert_eq!(fits(&|_| (), None), None);
+        let changes: [(&dyn Fn(&mut Generated), &str); 7] = [
+            (&|a| a.start_ns = Some(999), "a start 1 ns before the request"),
+            (&|a| a.start_ns = Some(1_201), "an end 1 ns after the answer"),
+            (&|a| a.start_ns = None, "no start_ns"),
+            (&|a| a.e2e_ns = 501, "501 ns of work in 500 ns"),
+            (&|a| a.token_times_ns = vec![100, 100], "do not increase"),
+            (&|a| a.token_times_ns = vec![100], "1 times of 2 tokens"),
+            (&|a| a.e2e_ns = 209, "tokens until 200 ns"),
+        ];
+        for (change, words) in changes {
+            let found = fits(change, Some(SHARED)).unwrap_or_default();
+            assert!(found.contains(words), "{words}: {found}");
+        }
+        assert!(fits(&|a| a.e2e_ns = 501, None).is_some(), "a clock of its own is no excuse");
+        assert_eq!(fits(&|a| a.e2e_ns = 50_000, Some(INVENTED)), None);
+    }
+
+    #[test]
+    fn the_shared_clock_goes_on() {
+        let first = now();
+        assert!(cfg!(not(unix)) || (first.is_some() && now() >= first));
+    }
+}

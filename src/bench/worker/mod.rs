@@ -1,0 +1,260 @@
+//! A worker process: one engine behind a pipe that speaks `offprint.worker/1`, ours or anybody's. The runner sends requests, one JSON
+//! object a line, and reads one JSON object a line back. A worker that crashes, hangs, babbles or lies about its times costs its run and
+//! nothing else.
+
+mod check;
+mod clock;
+pub mod protocol;
+mod serve;
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    process::ChildStdin,
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+pub use check::{Found, Verdict, check};
+pub use serve::serve;
+
+use super::{
+    guard::Guard,
+    process::{Process, Program},
+};
+use crate::{engine::Request, factor::THREADS_VARIABLE};
+use clock::Span;
+use protocol::{Answer, Generate, Generated, Greeting, Hello, LONGEST_LINE, Load, Loaded, Message, PROTOCOL};
+
+/// How long a worker may take to end once it was said goodbye.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum Lost {
+    /// Stopped from outside.
+    Stopped,
+    /// In words, for the row.
+    Failed(String),
+}
+
+/// The runner's end. Dropped, it kills the process.
+#[derive(Debug)]
+pub struct Worker {
+    process: Process,
+    requests: Option<ChildStdin>,
+    answers: Receiver<Line>,
+    /// Is it a program of others?
+    foreign: bool,
+    hello: Hello,
+    backend: String,
+    last_id: u64,
+    /// When the last request was sent.
+    sent: (Option<u64>, Instant),
+}
+
+/// What came on its stdout, and when it had been read.
+#[derive(Debug)]
+struct Line {
+    /// `None`: it is longer than any answer.
+    text: Option<String>,
+    received: Option<u64>,
+    at: Instant,
+}
+
+impl Worker {
+    /// Starts `program`, greets it and has it load.
+    ///
+    /// # Errors
+    /// A program that cannot be started.
+    pub fn start(program: &Program, load: &Load, guard: Option<&Guard>) -> Result<Self, Lost> {
+        let foreign = program.pass.is_some();
+        let mut program = program.clone();
+        program.variables.extend(load.threads.map(|threads| (THREADS_VARIABLE.to_owned(), threads.to_string())));
+        let (process, pipes) = Process::start(&program, guard)
+            .map_err(|error| Lost::Failed(format!("the worker could not be started: {error}")))?;
+        // A worker that babbles is read no faster than it is listened to.
+        let (send, answers) = sync_channel(16);
+        let stdout = pipes.stdout;
+        thread::spawn(move || read_lines(stdout, &send));
+        let mut worker = Worker {
+            process,
+            requests: Some(pipes.stdin),
+            answers,
+            foreign,
+            hello: Hello::default(),
+            backend: String::new(),
+            last_id: 0,
+            sent: (clock::now(), Instant::now()),
+        };
+        let offprint = env!("CARGO_PKG_VERSION").to_owned();
+        worker.send(&Message::Hello(Greeting { protocol: PROTOCOL.to_owned(), offprint }))?;
+        worker.send(&Message::Load(load.clone()))?;
+        Ok(worker)
+    }
+
+    /// Waits until the engine is loaded.
+    ///
+    /// # Errors
+    /// A worker of another protocol, one that does not load, a loading time that cannot be.
+    pub fn loaded(&mut self, deadline: Instant, stop: &AtomicBool) -> Result<Loaded, Lost> {
+        let hello = match self.answer(deadline, stop)?.0 {
+            Answer::Hello(hello) => hello,
+            other => return Err(out_of_turn("hello", &other)),
+        };
+        if hello.protocol != PROTOCOL {
+            return Err(Lost::Failed(format!("expected a worker of {PROTOCOL}, found one of {:?}", hello.protocol)));
+        }
+        if self.foreign && hello.can.clock.as_deref() == Some(clock::INVENTED) {
+            return Err(Lost::Failed("the worker says that its times are invented".to_owned()));
+        }
+        self.hello = hello;
+        let (answer, span) = self.answer(deadline, stop)?;
+        match answer {
+            Answer::Loaded(loaded) => {
+                if loaded.load_ns > span.took_ns && !self.invents() {
+                    let what = format!("{} ns of loading in {} ns since it was asked", loaded.load_ns, span.took_ns);
+                    return Err(unfit(&what));
+                }
+                self.backend.clone_from(&loaded.backend);
+                Ok(loaded)
+            }
+            Answer::Failed(failed) => Err(Lost::Failed(failed.message)),
+            other => Err(out_of_turn("loaded", &other)),
+        }
+    }
+
+    /// What it says of itself.
+    pub fn hello(&self) -> &Hello {
+        &self.hello
+    }
+
+    /// What the engine said of its backend.
+    pub fn backend(&self) -> &str {
+        &self.backend
+    }
+
+    /// Generates once.
+    ///
+    /// # Errors
+    /// No answer in time, an answer that is none, times that do not fit, another length than was asked for.
+    pub fn generate(&mut self, request: &Request, deadline: Instant, stop: &AtomicBool) -> Result<Generated, Lost> {
+        self.last_id += 1;
+        let id = self.last_id;
+        self.send(&Message::Generate(Generate::of(id, request)))?;
+        let (answer, span) = self.answer(deadline, stop)?;
+        let made = match answer {
+            Answer::Generated(made) if made.id == id => *made,
+            Answer::Failed(failed) if failed.id.is_none_or(|of| of == id) => return Err(Lost::Failed(failed.message)),
+            other => return Err(out_of_turn(&format!("an answer to request {id}"), &other)),
+        };
+        if let Some(tokens) = made.tokens.as_ref().filter(|tokens| tokens.len() != made.n_gen as usize) {
+            return Err(Lost::Failed(format!(
+                "the worker counts {} tokens and gives {} ids",
+                made.n_gen,
+                tokens.len()
+            )));
+        }
+        if let Some(what) = clock::misfit(&made, self.hello.can.clock.as_deref(), span) {
+            return Err(unfit(&what));
+        }
+        let (n, asked) = (made.n_gen, request.max_tokens);
+        if n == 0 || n > asked || (!request.stop_on_eos && n != asked) {
+            return Err(Lost::Failed(format!("length: {n} of {asked} tokens")));
+        }
+        Ok(made)
+    }
+
+    /// Says goodbye, and waits a little for its end.
+    pub fn end(mut self) {
+        let _ = self.send(&Message::Bye {});
+        drop(self.requests.take());
+        self.process.wait(FAREWELL);
+    }
+
+    fn invents(&self) -> bool {
+        self.hello.can.clock.as_deref() == Some(clock::INVENTED)
+    }
+
+    fn send(&mut self, message: &Message) -> Result<(), Lost> {
+        let line = serde_json::to_string(message).map_err(|error| Lost::Failed(error.to_string()))?;
+        self.send_line(&line);
+        Ok(())
+    }
+
+    fn send_line(&mut self, line: &str) {
+        self.sent = (clock::now(), Instant::now());
+        // A worker that has died is found out when its answer does not come.
+        if let Some(requests) = &mut self.requests {
+            let _ = writeln!(requests, "{line}").and_then(|()| requests.flush());
+        }
+    }
+
+    fn answer(&mut self, deadline: Instant, stop: &AtomicBool) -> Result<(Answer, Span), Lost> {
+        let Line { text, received, at } = self.line(deadline, stop)?;
+        let Some(text) = text else {
+            return Err(Lost::Failed(format!("the worker wrote a line of more than {LONGEST_LINE} bytes")));
+        };
+        let answer = serde_json::from_str(&text).map_err(|error| {
+            let start: String = text.chars().take(80).collect();
+            let why = if text.trim_start().starts_with('{') { format!(" ({error})") } else { String::new() };
+            Lost::Failed(format!("the worker wrote something that is no answer: {start:?}{why}"))
+        })?;
+        let (sent, since) = self.sent;
+        Ok((answer, Span { sent, received, took_ns: at.saturating_duration_since(since).as_nanos() as u64 }))
+    }
+
+    fn line(&mut self, deadline: Instant, stop: &AtomicBool) -> Result<Line, Lost> {
+        loop {
+            match self.answers.recv_timeout(Duration::from_millis(50)) {
+                Ok(line) => return Ok(line),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Lost::Failed(format!("the worker {}", self.process.obituary())));
+                }
+                Err(RecvTimeoutError::Timeout) if stop.load(Ordering::SeqCst) => return Err(Lost::Stopped),
+                Err(RecvTimeoutError::Timeout) if Instant::now() >= deadline => {
+                    return Err(Lost::Failed("the run took longer than execution.timeout_s allows".into()));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+}
+
+fn out_of_turn(expected: &str, found: &Answer) -> Lost {
+    let found = match found {
+        Answer::Hello(_) => "hello".to_owned(),
+        Answer::Loaded(_) => "loaded".to_owned(),
+        Answer::Generated(made) => format!("an answer to request {}", made.id),
+        Answer::Failed(failed) => format!("failed: {}", failed.message),
+    };
+    Lost::Failed(format!("the worker answered out of turn: expected {expected}, found {found}"))
+}
+
+fn unfit(what: &str) -> Lost {
+    Lost::Failed(format!("the worker's times do not fit the pipe's: {what}"))
+}
+
+/// Lossily: a worker that babbles is to be quoted, not to be lost.
+fn read_lines(stdout: impl Read, lines: &SyncSender<Line>) {
+    let mut reader = BufReader::new(stdout).take(0);
+    loop {
+        let mut bytes = Vec::new();
+        reader.set_limit(LONGEST_LINE);
+        let read = reader.read_until(b'\n', &mut bytes);
+        let (received, at) = (clock::now(), Instant::now());
+        if !matches!(read, Ok(1..)) {
+            return;
+        }
+        let whole = bytes.last() == Some(&b'\n');
+        let too_long = !whole && bytes.len() as u64 == LONGEST_LINE;
+        let text = (!too_long).then(|| String::from_utf8_lossy(&bytes).trim_end_matches(['\n', '\r']).to_owned());
+        // A line that was cut is quoted, too: its writer is gone.
+        if lines.send(Line { text, received, at }).is_err() || too_long {
+            return;
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The worker's end of the pipe, for the engines of this program: messages from stdin, answers to `out`.
+
+use std::{io::Write, sync::mpsc::channel, thread};
+
+use anyhow::{Context, Result};
+
+use super::{
+    clock,
+    protocol::{Answer, Can, Failed, Generated, Hello, Kind, Loaded, Message, PROTOCOL},
+};
+use crate::{
+    complaint::Complaint,
+    engine::{self, Engine},
+    study::EngineKind,
+};
+
+/// Serves until stdin ends, or says goodbye, between two requests; if it ends during one, the runner is gone and `orphaned` is called,
+/// which must not return. `stock_kernels`: as [`engine::open`] takes it.
+///
+/// # Errors
+/// A pipe that breaks, a line that is no message.
+pub fn serve(mut out: impl Write, kind: EngineKind, stock_kernels: bool, orphaned: fn()) -> Result<()> {
+    let (send, lines) = channel();
+    thread::spawn(move || {
+        for line in std::io::stdin().lines().map_while(Result::ok) {
+            if send.send(line).is_err() {
+                return;
+            }
+        }
+        orphaned();
+    });
+    let mut answer = |answer: Answer| -> Result<()> {
+        writeln!(out, "{}", serde_json::to_string(&answer)?)?;
+        Ok(out.flush()?)
+    };
+    let mut engine: Option<Box<dyn Engine>> = None;
+    while let Ok(line) = lines.recv() {
+        let message: Message = match serde_json::from_str(&line) {
+            Ok(message) => message,
+            Err(error) => {
+                let fields: serde_json::Value = serde_json::from_str(&line).context("a line is no JSON object")?;
+                let known = ["hello", "load", "generate", "bye"].iter().any(|name| fields.get(name).is_some());
+                let kind = if known { Kind::Refused } else { Kind::Unsupported };
+                let id = fields.pointer("/generate/id").and_then(serde_json::Value::as_u64);
+                answer(Answer::Failed(Failed { id, kind, message: error.to_string() }))?;
+                continue;
+            }
+        };
+        answer(match message {
+            Message::Hello(_) => Answer::Hello(hello(kind)),
+            Message::Bye {} => return Ok(()),
+            Message::Load(load) => match open(kind, &load.place, stock_kernels) {
+                Ok((opened, loaded)) => {
+                    engine = Some(opened);
+                    Answer::Loaded(loaded)
+                }
+                // Without its checkpoint it has nothing to say.
+                Err(error) => return answer(failed(None, Kind::Engine, &error)),
+            },
+            Message::Generate(asked) => {
+                let id = Some(asked.id);
+                let refused = |message: String| Answer::Failed(Failed { id, kind: Kind::Refused, message });
+                match (asked.request(), &mut engine) {
+                    (Err(message), _) => refused(message),
+                    (Ok(_), None) => refused("nothing is loaded yet".to_owned()),
+                    (Ok(request), Some(engine)) => {
+                        let start_ns = clock::now().filter(|_| kind != EngineKind::Fake);
+                        match engine.generate(&request) {
+                            Ok(made) => Answer::Generated(Box::new(Generated::of(asked.id, start_ns, made))),
+                            Err(error) => failed(id, Kind::Engine, &error),
+                        }
+                    }
+                }
+            }
+        })?;
+    }
+    Ok(())
+}
+
+fn failed(id: Option<u64>, kind: Kind, error: &anyhow::Error) -> Answer {
+    Answer::Failed(Failed { id, kind, message: Complaint::from(error).to_string() })
+}
+
+fn open(kind: EngineKind, place: &str, stock_kernels: bool) -> Result<(Box<dyn Engine>, Loaded)> {
+    let mut engine = engine::open(kind, place, stock_kernels)?;
+    let load_ns = engine.load()?;
+    let backend = engine.backend();
+    Ok((engine, Loaded { load_ns, backend, files: Default::default() }))
+}
+
+fn hello(kind: EngineKind) -> Hello {
+    let shared = clock::now().map(|_| clock::SHARED.to_owned());
+    let fake = kind == EngineKind::Fake;
+    Hello {
+        protocol: PROTOCOL.to_owned(),
+        name: kind.name().to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        libraries: Default::default(),
+        can: Can {
+            exact_length: true,
+            seed: true,
+            token_ids: true,
+            prompt_tokens: true,
+            context: true,
+            chat_template: true,
+            batch: if fake { 4096 } else { 1 },
+            peak_memory: kind == EngineKind::Mlx,
+            clock: if fake { Some(clock::INVENTED.to_owned()) } else { shared },
+        },
+    }
+}
