@@ -72,7 +72,12 @@ fn facts(engine: &Engine, place: &Place, programs: &Programs) -> Option<EngineFa
         Engine::Command(command) => (EngineSort::Command, command.env.clone(), None),
         Engine::Http(http) => {
             let url = crate::study::published_url(http).to_owned();
-            let shown = crate::study::Http { url, start: published_argv(&http.start), ..(**http).clone() };
+            let shown = crate::study::Http {
+                url,
+                start: published_argv(&http.start),
+                version: published_argv(&http.version),
+                ..(**http).clone()
+            };
             (EngineSort::Http, http.env.clone(), serde_json::to_value(shown).ok())
         }
     };

@@ -55,10 +55,29 @@ pub(super) fn of(client: &Client, version: &[String]) -> BTreeMap<String, String
     says
 }
 
-/// Of every path its last part.
+/// Of every path its last part; `org/name` of a hub is none.
 fn last_parts(text: &str) -> String {
-    let words = text
-        .split_whitespace()
-        .map(|word| if word.starts_with(['/', '~']) { word.rsplit('/').next().unwrap_or(word) } else { word });
+    let is_path =
+        |word: &str| word.starts_with(['/', '~', '.']) || word.matches('/').count() > 1 || word.ends_with(".gguf");
+    let words =
+        text.split_whitespace().map(|word| if is_path(word) { word.rsplit('/').next().unwrap_or(word) } else { word });
     words.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_path_the_last_part_is_told() {
+        for (text, told) in [
+            ("/home/ana/m/x.gguf", "x.gguf"),
+            (".cache/models/x.gguf", "x.gguf"),
+            ("mlx-community/SmolLM2", "mlx-community/SmolLM2"),
+            ("a/b/c", "c"),
+            ("version 1 of /opt/x", "version 1 of x"),
+        ] {
+            assert_eq!(last_parts(text), told);
+        }
+    }
 }

@@ -82,12 +82,12 @@ pub(super) fn events(
         }
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
-        size += line.len();
-        if size > MOST_LINE {
-            return Err(format!("stream: an event of more than {MOST_LINE} bytes"));
-        }
         match field {
             "data" => {
+                size += value.len();
+                if size > MOST_LINE {
+                    return Err(format!("stream: an event of more than {MOST_LINE} bytes"));
+                }
                 let event = pending.get_or_insert_default();
                 if !event.data.is_empty() {
                     event.data.push('\n');
