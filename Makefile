@@ -8,7 +8,7 @@ endif
 
 OFFPRINT := target/release/offprint
 
-.PHONY: paper report test lint build fuzz bench-peers tables engines
+.PHONY: paper report test lint build fuzz bench-peers servers adapters tables engines
 
 build: ## compile, in the one profile that everything here uses
 	cargo build --release
@@ -33,8 +33,22 @@ engines: build ## the study on MLX and on llama.cpp, whose crate is compiled for
 	benches/peers/with-llama-cpp.sh cargo build --release --features llama-cpp
 	$(OFFPRINT) paper config/smollm2-engines.yaml --out paper-engines
 
-bench-peers: build ## beside llama.cpp and mlx-lm on this machine, see benches/peers/README.md; PEERS="--rounds 3" passes switches on
-	python3 benches/peers/peers.py $(PEERS)
+# Programs of others that studies compare with, pinned, in a folder that may be deleted.
+OTHERS := .cache/engines
+WITH_OTHERS := PATH="$(CURDIR)/$(OTHERS)/bin:$$PATH"
+
+adapters: $(OTHERS)/whole ## what config/peers.yaml and config/servers.yaml run beside this program
+$(OTHERS)/whole: adapters/requirements.txt
+	python3 -m venv $(OTHERS)
+	$(OTHERS)/bin/pip install -q -r adapters/requirements.txt
+	touch $@
+
+bench-peers: adapters ## the same weights on MLX, on its own kernels, on mlx-lm and on llama.cpp, and the paper about it in paper-peers/
+	$(WITH_OTHERS) benches/peers/with-llama-cpp.sh cargo build --release --features llama-cpp
+	$(WITH_OTHERS) $(OFFPRINT) paper config/peers.yaml --out paper-peers
+
+servers: build adapters ## the same weights from llama-server and mlx_lm.server beside two engines, and the paper about it in paper-servers/
+	$(WITH_OTHERS) $(OFFPRINT) paper config/servers.yaml --out paper-servers
 
 tables: ## the tables of the documents again, from the committed samples; a test fails where they differ
 	python3 benches/peers/documents.py

@@ -11,7 +11,7 @@ if [ -z "$LIBCLANG_PATH" ]; then
 fi
 # That libclang comes without a compiler's own headers.
 export BINDGEN_EXTRA_CLANG_ARGS="${BINDGEN_EXTRA_CLANG_ARGS:--I$(cc -print-file-name=include)}"
-options=$(python3 "$here/environment.py" --instructions)
+options=$(python3 "$here/instructions.py")
 for option in $options; do
     export "GGML_$option=ON"
 done
