@@ -16,10 +16,9 @@ use std::{
 
 use divan::{Bencher, counter::ItemsCount};
 use offprint::{
-    bench::worker::Spec,
+    bench::worker::protocol::{Generate, Greeting, Load, Message, PROTOCOL},
     engine::{self, Engine, Prompt, Request, Sampling, mlx::Mlx, tokenizer::Tokenizer},
     model::{self, Checkpoint},
-    study::EngineKind,
 };
 
 const OFFPRINT: &str = env!("CARGO_BIN_EXE_offprint");
@@ -64,18 +63,20 @@ fn load(bencher: Bencher<'_, '_>) {
 #[divan::bench(sample_count = 20, sample_size = 1)]
 fn process_start_to_first_token() {
     let mut worker = Command::new(OFFPRINT)
-        .arg("worker")
+        .args(["worker", "--engine", "mlx"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .envs(engine::kernels(false, &[]).unwrap().unwrap().variables)
         .spawn()
         .unwrap();
     let (mut requests, mut answers) = (worker.stdin.take().unwrap(), BufReader::new(worker.stdout.take().unwrap()));
-    let spec = Spec { engine: EngineKind::Mlx, place: SMOLLM2.folder.display().to_string(), threads: None };
-    writeln!(requests, "{}\n{}", serde_json::to_string(&spec).unwrap(), serde_json::to_string(&request(1)).unwrap())
-        .unwrap();
+    let hello = Greeting { protocol: PROTOCOL.to_owned(), offprint: env!("CARGO_PKG_VERSION").to_owned() };
+    let load = Load { place: SMOLLM2.folder.display().to_string(), threads: None };
+    for message in [Message::Hello(hello), Message::Load(load), Message::Generate(Generate::of(1, &request(1)))] {
+        writeln!(requests, "{}", serde_json::to_string(&message).unwrap()).unwrap();
+    }
     let mut line = String::new();
-    for answer in ["loaded", "generated"] {
+    for answer in ["hello", "loaded", "generated"] {
         line.clear();
         answers.read_line(&mut line).unwrap();
         assert!(line.contains(answer), "{line}");

@@ -26,6 +26,7 @@ KINDS = {
     "h100": h100.write,
     "executions": executions.write,
     "claims": executions.claims,
+    "engines": executions.engines,
 }
 BEGIN, END = "<!-- table: ", "<!-- end -->"
 

@@ -77,3 +77,27 @@ def claims(to, source, here, there, *ids):
         label = f"{text(f'{name}.label')}, {text(f'{name}.unit')}"
         lines.append(f"| {label} | {text(f'{name}.here')} | {text(f'{name}.there')} | {ratio} | {text(f'{name}.verdict')} |")
     return lines
+
+
+def engines(to, folder, *metrics):
+    """Each engine of the paper in `folder`: its means, and the ratios to the first, as the paper prints them."""
+    found = json.loads((ROOT / folder / "claims.json").read_text("utf-8"))
+    text = lambda name: found["claims"].get(name, {}).get("text", "–")
+    names = [name.split(".")[1] for name in found["claims"] if name.startswith("by_engine.") and name.endswith(".backend")]
+    first = next(name for name in names if f"vs.engine.{name}.decode.ratio" not in found["claims"])
+    names.sort(key=lambda name: (name != first, name))
+    lines = ["| engine | backend |" + "".join(f" {metric}, {unit(found, first, metric)} | : {first} |" for metric in metrics)]
+    lines.append("|:--|:--|" + "--:|:--|" * len(metrics))
+    for name in names:
+        cells = ""
+        for metric in metrics:
+            of = f"vs.engine.{name}.{metric}.ratio"
+            known = of in found["claims"]
+            ratio = f"{text(of)} ({text(f'{of}.low')} to {text(f'{of}.high')})" if known else "1" if name == first else "–"
+            cells += f" {text(f'by_engine.{name}.{metric}.mean')} | {ratio} |"
+        lines.append(f"| {name} | {text(f'by_engine.{name}.backend')} |{cells}")
+    return lines
+
+
+def unit(found, engine, metric):
+    return found["claims"][f"by_engine.{engine}.{metric}.mean"]["unit"]

@@ -64,7 +64,8 @@ impl Registry {
         self.fact("model.name", &model.name, "name of the model in the study");
         self.fact("model.id", &model.id, "id of the model in the study");
         if checkpoints.is_empty() {
-            self.fact("model.source", &model.source, "source of the model in the study");
+            let source = if model.source == "server" { "the server's own" } else { &model.source };
+            self.fact("model.source", source, "source of the model in the study");
             self.fact("model.quantization", "no weights", "the engine has no checkpoint");
             // The sections are written for models with weights: the ids exist, whatever the branch that is taken.
             for id in ["model.parameters", "model.weights_size", "model.sha256"] {

@@ -25,6 +25,8 @@ pub struct Context {
     pub several_systems: bool,
     /// The time to a first token that all runs have: `ttft`, or `ttft_from_text` where a server is among the engines.
     pub first: String,
+    /// Are the weights known here? A server's may not be.
+    pub weights: bool,
     /// Engines of others, in the study's order.
     pub foreign: Vec<String>,
     /// Does anything vary beside prompt, length and temperature?
@@ -165,6 +167,7 @@ pub fn levels(study: &Study, summary: &Summary, claims: &Claims, templates: &Tem
         several_models: summary.by(MODEL).len() > 1,
         several_systems: !summary.compared().is_empty(),
         first: first.to_owned(),
+        weights: claims.claims.get("model.parameters").is_some_and(|claim| claim.text != "none"),
         foreign: foreign(study),
         further: !further(summary).is_empty(),
         lengths: keys(LENGTH),

@@ -11,7 +11,7 @@ use crate::{
     evidence,
     machine::{self, CheckpointFacts},
     paper::{self, Templates},
-    record::{FinishReason, Outcome, RunRecord},
+    record::{Clock, CountedBy, FinishReason, Outcome, RunRecord},
     store::Run,
     study::{ModelSpec, Plan, PlannedRun, Published, Settings, Study},
 };
@@ -71,7 +71,7 @@ fn checkpoint(model: &ModelSpec) -> Option<CheckpointFacts> {
         quantization: Some("not known yet".to_owned()),
         random_weights: false,
     };
-    (model.engine.name() != "fake").then_some(facts)
+    model.engine.opens_files().then_some(facts)
 }
 
 /// A run that ended well after a time of its own: a tenth of a second, ten milliseconds a token, and a per cent of scatter.
@@ -79,7 +79,7 @@ fn row(study: &Study, run: &PlannedRun) -> RunRecord {
     let tokens = u64::from(run.max_tokens);
     let scatter = |time: u64| time + time / 100_000 * (run.seed % 1000);
     let at = |token: u64| scatter(100_000_000 + 10_000_000 * token);
-    RunRecord {
+    let row = RunRecord {
         started_at: "2000-01-01T00:00:00Z".to_owned(),
         outcome: Outcome::Ok,
         n_prompt: Some(8),
@@ -94,6 +94,25 @@ fn row(study: &Study, run: &PlannedRun) -> RunRecord {
         peak_memory_bytes: (!study.is_fake()).then(|| scatter(1 << 30)),
         output_text: Some("…".to_owned()),
         ..run.row(study)
+    };
+    if study.models[run.model].engine.http().is_some() { served(row, scatter(1 << 28)) } else { row }
+}
+
+/// The same of a server: what a client sees, and nothing of an engine's inside.
+fn served(row: RunRecord, peak_rss: u64) -> RunRecord {
+    RunRecord {
+        clock: Some(Clock::Client),
+        counted_by: Some(CountedBy::Usage),
+        load_ns: Some(0),
+        tokenize_ns: None,
+        ttft_ns: None,
+        chunk_times_ns: row.token_times_ns.clone(),
+        finish_ns: row.e2e_ns,
+        done_ns: row.e2e_ns,
+        peak_memory_bytes: None,
+        peak_rss_bytes: Some(peak_rss),
+        startup_ns: Some(1_000_000_000),
+        ..row
     }
 }
 

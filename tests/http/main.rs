@@ -1,7 +1,13 @@
 //! Servers of every kind of misfortune, over real sockets: what the client makes of each. The servers here are ours and stand for
 //! nobody's; the shapes of streams are those that llama-server, mlx_lm.server, Ollama and vLLM send. The real ones are in `real`.
 #![cfg(feature = "http")]
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::result_large_err
+)]
 
 mod bad_ends;
 mod real;

@@ -1,6 +1,6 @@
 //! `offprint.worker/1`: what becomes of programs that speak it, well and badly, through the program itself.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod check;
 mod document;

@@ -81,17 +81,18 @@ mod tests {
         };
         assert_eq!(fits(&|_| (), Some(SHARED)), None);
         assert_eq!(fits(&|_| (), None), None);
-        let changes: [(&dyn Fn(&mut Generated), &str); 7] = [
-            (&|a| a.start_ns = Some(999), "a start 1 ns before the request"),
-            (&|a| a.start_ns = Some(1_201), "an end 1 ns after the answer"),
-            (&|a| a.start_ns = None, "no start_ns"),
-            (&|a| a.e2e_ns = 501, "501 ns of work in 500 ns"),
-            (&|a| a.token_times_ns = vec![100, 100], "do not increase"),
-            (&|a| a.token_times_ns = vec![100], "1 times of 2 tokens"),
-            (&|a| a.e2e_ns = 209, "tokens until 200 ns"),
+        type Change = fn(&mut Generated);
+        let changes: [(Change, &str); 7] = [
+            (|a| a.start_ns = Some(999), "a start 1 ns before the request"),
+            (|a| a.start_ns = Some(1_201), "an end 1 ns after the answer"),
+            (|a| a.start_ns = None, "no start_ns"),
+            (|a| a.e2e_ns = 501, "501 ns of work in 500 ns"),
+            (|a| a.token_times_ns = vec![100, 100], "do not increase"),
+            (|a| a.token_times_ns = vec![100], "1 times of 2 tokens"),
+            (|a| a.e2e_ns = 209, "tokens until 200 ns"),
         ];
         for (change, words) in changes {
-            let found = fits(change, Some(SHARED)).unwrap_or_default();
+            let found = fits(&change, Some(SHARED)).unwrap_or_default();
             assert!(found.contains(words), "{words}: {found}");
         }
         assert!(fits(&|a| a.e2e_ns = 501, None).is_some(), "a clock of its own is no excuse");

@@ -93,7 +93,7 @@ fn hello(kind: EngineKind) -> Hello {
     let fake = kind == EngineKind::Fake;
     Hello {
         protocol: PROTOCOL.to_owned(),
-        name: kind.name().to_owned(),
+        name: "offprint".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         libraries: Default::default(),
         can: Can {
