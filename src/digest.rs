@@ -1,4 +1,4 @@
-//! SHA-256 of bytes and of files, as lower-case hex. Knows nothing of what the bytes mean.
+//! SHA-256 of bytes and of files, as lower-case hex. Knows nothing else of what the bytes mean.
 
 use std::{fs::File, io, path::Path};
 
@@ -7,6 +7,11 @@ use sha2::{Digest, Sha256};
 /// The SHA-256 of `bytes`, 64 lower-case hex digits.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
+}
+
+/// The SHA-256 of token ids, each as 4 bytes, little-endian: what records call an output.
+pub fn sha256_ids(ids: &[u32]) -> String {
+    sha256_hex(&ids.iter().flat_map(|id| id.to_le_bytes()).collect::<Vec<u8>>())
 }
 
 /// The SHA-256 of a file, read as a stream, so a checkpoint of any size needs little memory.

@@ -4,6 +4,7 @@
 mod cooling;
 pub mod guard;
 pub mod process;
+mod programs;
 #[cfg(feature = "http")]
 mod server;
 mod signal;
@@ -28,7 +29,8 @@ use crate::{
     study::{Isolation, Plan, PlannedRun, Study},
 };
 use cooling::World;
-pub use system::{Place, Programs, Started, System};
+pub use programs::{Place, Programs, Started};
+use system::System;
 use worker::Lost;
 
 /// Tokens of a warm-up generation: enough to touch every kernel of a decode step.

@@ -1,15 +1,9 @@
 //! What a run is asked of: a worker process or a server, started as the study says. One that lives is asked again in a session.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    sync::atomic::AtomicBool,
-    time::Instant,
-};
+use std::{sync::atomic::AtomicBool, time::Instant};
 
 use super::{
-    guard::Guard,
-    process::Program,
+    programs::{Place, Programs, Started},
     worker::{
         Lost, Worker,
         protocol::{Generated, Load},
@@ -19,30 +13,8 @@ use crate::{
     digest,
     engine::Request,
     record::{Clock, CountedBy, RunRecord},
-    study::{Command, Engine, EngineKind, ModelSpec},
+    study::{Engine, ModelSpec},
 };
-
-/// How programs are started.
-#[derive(Debug)]
-pub struct Programs {
-    /// This program: its workers are itself.
-    pub offprint: PathBuf,
-    /// MLX's own kernels.
-    pub stock_kernels: bool,
-    /// What workers of ours are told by their environment.
-    pub variables: BTreeMap<String, String>,
-    /// Ends what we have started when we are gone.
-    pub guard: Option<Guard>,
-}
-
-/// Where a model's files are here.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Place {
-    /// What the engine opens: a checkpoint's folder, a GGUF file, the fake engine's source; empty where it opens nothing here.
-    pub opens: String,
-    /// The checkpoint's folder, where there is one.
-    pub folder: Option<PathBuf>,
-}
 
 /// A running engine.
 #[derive(Debug)]
@@ -50,45 +22,6 @@ pub enum System {
     Worker(Box<Worker>),
     #[cfg(feature = "http")]
     Server(Box<super::server::Served>),
-}
-
-/// What its start took.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Started {
-    pub load_ns: Option<u64>,
-    /// Of a server that we have started.
-    pub startup_ns: Option<u64>,
-    pub backend: String,
-}
-
-impl Programs {
-    fn of_this(&self, kind: EngineKind) -> Program {
-        let mut command: Vec<String> =
-            [&*self.offprint.to_string_lossy(), "worker", "--engine", kind.name()].map(str::to_owned).to_vec();
-        if self.stock_kernels {
-            command.push("--stock-kernels".to_owned());
-        }
-        Program { command, variables: self.variables.clone(), pass: None }
-    }
-
-    fn of_others(&self, of: &Command) -> Program {
-        let command = self.filled(&of.command, &Place::default());
-        Program { command, variables: of.env.clone(), pass: Some(of.pass.clone()) }
-    }
-
-    /// Arguments with what their placeholders stand for here, but for the port.
-    pub(super) fn filled(&self, argv: &[String], place: &Place) -> Vec<String> {
-        filled(argv, &self.offprint, place)
-    }
-}
-
-fn filled(argv: &[String], offprint: &Path, place: &Place) -> Vec<String> {
-    let folder = place.folder.as_deref().unwrap_or(Path::new("")).display().to_string();
-    let fill = |argument: &String| {
-        let argument = argument.replace("{offprint}", &offprint.display().to_string());
-        argument.replace("{gguf}", &place.opens).replace("{checkpoint}", &folder)
-    };
-    argv.iter().map(fill).collect()
 }
 
 impl System {
@@ -156,7 +89,7 @@ impl System {
         match self {
             System::Worker(worker) => worker.backend(),
             #[cfg(feature = "http")]
-            System::Server(_) => SERVED,
+            System::Server(_) => super::programs::SERVED,
         }
     }
 
@@ -179,14 +112,9 @@ impl System {
     }
 }
 
-/// The backend of a server's rows: what computes there is its own affair.
-#[cfg(feature = "http")]
-pub(super) const SERVED: &str = "http";
-
 /// What the worker said, into the row.
 fn fill(row: &mut RunRecord, made: Generated) {
-    let digest = |ids: &Vec<u32>| digest::sha256_hex(&ids.iter().flat_map(|id| id.to_le_bytes()).collect::<Vec<u8>>());
-    row.output_sha256 = made.tokens.as_ref().map(digest);
+    row.output_sha256 = made.tokens.as_deref().map(digest::sha256_ids);
     row.n_prompt = Some(made.n_prompt);
     row.n_gen = Some(made.n_gen);
     row.finish_reason = made.finish;
@@ -196,17 +124,4 @@ fn fill(row: &mut RunRecord, made: Generated) {
     row.e2e_ns = Some(made.e2e_ns);
     row.peak_memory_bytes = made.peak_memory_bytes;
     row.output_text = Some(made.text);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn placeholders_stand_for_what_they_are_here() {
-        let place = Place { opens: "/m/x.gguf".to_owned(), folder: Some("/m/x".into()) };
-        let argv = ["{offprint}", "-m", "{gguf}", "--dir={checkpoint}", "{port}"].map(str::to_owned);
-        let shown = filled(&argv, Path::new("/bin/offprint"), &place);
-        assert_eq!(shown, ["/bin/offprint", "-m", "/m/x.gguf", "--dir=/m/x", "{port}"]);
-    }
 }

@@ -8,8 +8,9 @@ use std::{
 };
 
 use super::{
+    programs::{Place, Programs},
     request_of,
-    system::{Place, Programs, System},
+    system::System,
     worker::{Lost, Worker},
 };
 use crate::{

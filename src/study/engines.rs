@@ -5,8 +5,9 @@ use super::{
     demand::{Checked, above_zero, distinct, ensure, in_range, not_empty, one_line},
     engine::{Engine, EngineKind},
     file::{EngineEntry, Engines, ForeignEntry, HttpEntry, Opens},
-    foreign::{Api, Cache, Command, Http, Length, Ready, Seed, Signal, Stop, Tokens},
+    foreign::{Command, Http, Ready, Stop},
     preset::{Preset, Server},
+    wire::{Api, Cache, Length, Seed, Signal, Tokens},
 };
 
 /// A server that loads a large model from a slow disk.

@@ -21,6 +21,7 @@ mod read;
 #[cfg(test)]
 mod tests;
 mod told;
+mod wire;
 mod written;
 
 use std::{collections::BTreeMap, path::Path};
@@ -28,13 +29,14 @@ use std::{collections::BTreeMap, path::Path};
 pub use engine::{Engine, EngineKind};
 pub use engines::looks_secret;
 pub use error::{Place, Problem, StudyError};
-pub use foreign::{Api, Cache, Command, Http, Length, Ready, Seed, Signal, Stop, Tokens};
+pub use foreign::{Command, Http, Ready, Stop};
 pub use local::{is_elsewhere, published_source, published_text, published_url, without_paths};
 pub use person::{Name, Person, parted};
 pub use preset::{Preset, Server};
 pub use published::{Cause, Finding, FoundIn, PUBLISHED_SCHEMA, Printed, Published, PublishedValue};
 use serde::{Deserialize, Serialize};
 pub use told::{Day, Effort, Told};
+pub use wire::{Api, Cache, Length, Seed, Signal, Tokens};
 pub use written::written_out;
 
 use crate::{

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::foreign::{Api, Cache, Length, Seed, Tokens};
+use super::wire::{Api, Cache, Length, Seed, Tokens};
 
 /// A server that we know the ways of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

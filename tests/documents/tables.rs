@@ -36,6 +36,7 @@ fn a_changed_table_and_a_changed_sample_are_found() {
     copy(Path::new("benches/peers"), &root.join("benches/peers"));
     copy(Path::new("docs"), &root.join("docs"));
     fs::copy("README.md", root.join("README.md")).unwrap();
+    copy(Path::new("paper-peers"), &root.join("paper-peers"));
     // As in a checkout that has measured something of its own since, which is in no table.
     fs::create_dir_all(root.join("results/smollm2")).unwrap();
     for entry in fs::read_dir("results").unwrap().chain(fs::read_dir("results/smollm2").unwrap()) {

@@ -42,7 +42,7 @@ fn a_fault_in_a_section_has_file_line_and_column_and_the_old_paper_stays() {
         ("@table:x\n\n[table:x] One.\n\nWords.", &["04-discussion.md:3:1: the caption of `table:x` has no table"]),
         ("{% for f in factors %}{{ n(id=\"latency.meen\") }}{% endfor %}", &["04-discussion.md:1:26", "docs claims"]),
         ("![x](photo.png)", &["04-discussion.md:1:6: `photo.png`: a picture"]),
-        ("@figure:nine\n\n![x](figure:nine)\n", &["04-discussion.md:3:4: there is no figure `nine`", "first_token"]),
+        ("@figure:nine\n\n![x](figure:nine)\n", &["04-discussion.md:3:4: there is no figure `nine`", "answers"]),
         ("![x](figure:fit)\n", &["04-discussion.md:1:4: the text never speaks of `@figure:fit`"]),
     ] {
         project.write(section, text);

@@ -3,39 +3,50 @@
 use std::{collections::BTreeSet, sync::atomic::AtomicBool};
 
 use offprint::{
-    bench::{Bench, Ended, worker::Program},
+    bench::{Bench, Ended, Place, Programs},
     record::{Outcome, RunRecord},
     study::{Plan, Study},
 };
 
-/// Answers as a worker does; its backend is `THREADS PROCESS`.
+/// Answers as a worker does; its backend is `THREADS PROCESS`. It computes nothing.
 const WORKER: &str = r#"
-read -r spec
+read -r hello
+echo '{"hello":{"protocol":"offprint.worker/1","name":"sh","version":"1","can":{"exact_length":true,"context":true}}}'
+read -r load
 echo "{\"loaded\":{\"load_ns\":5,\"backend\":\"$OFFPRINT_THREADS $$\"}}"
 while read -r request; do
-  echo '{"generated":{"n_prompt":1,"tokens":[1],"text":"x","finish":"length","tokenize_ns":1,"token_times_ns":[2],"e2e_ns":3,"peak_memory_bytes":null}}'
+  id=$(echo "$request" | sed 's/.*"generate":{"id":\([0-9]*\).*/\1/')
+  [ "$request" = '{"bye":{}}' ] && exit
+  echo "{\"generated\":{\"id\":$id,\"n_prompt\":1,\"tokens\":[1],\"n_gen\":1,\"text\":\"x\",\"finish\":\"length\",\"start_ns\":null,\"tokenize_ns\":1,\"token_times_ns\":[2],\"e2e_ns\":3}}"
 done
 "#;
 
 /// Rows of a study with this factor block and isolation.
 fn rows(factors: &str, isolation: &str) -> Vec<RunRecord> {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("worker.sh");
+    std::fs::write(&script, WORKER).unwrap();
+    // What the runner was told goes to workers too, unless the factor says otherwise.
+    let engine = format!("{{name: shell, command: [sh, {script:?}], env: {{OFFPRINT_THREADS: \"7\"}}}}");
     let yaml = format!(
-        "models: [{{id: m, name: M, source: fake}}]\nprompts: [a, b]\n\
+        "models: [{{id: m, name: M, source: \"path:m\", engine: {engine}}}]\nprompts: [a, b]\n\
          benchmark_settings: {{max_tokens: [1], temperatures: [0], num_runs: 3, warmup_runs: 0}}\n\
          execution: {{isolation: {isolation}}}\n{factors}"
     );
     let study = Study::from_str("study.yaml", &yaml).unwrap();
     let (plan, stop) = (Plan::of(&study), AtomicBool::new(false));
+    let programs = Programs {
+        offprint: env!("CARGO_BIN_EXE_offprint").into(),
+        stock_kernels: false,
+        variables: Default::default(),
+        guard: None,
+    };
     let bench = Bench {
         study: &study,
         plan: &plan,
         done: BTreeSet::new(),
-        places: vec!["fake".to_owned()],
-        worker: Program {
-            command: ["sh", "-c", WORKER].map(str::to_owned).to_vec(),
-            // What the runner was told goes to workers too, unless the factor says otherwise.
-            variables: vec![("OFFPRINT_THREADS", "7".to_owned())],
-        },
+        places: vec![Place { opens: "m".to_owned(), folder: None }],
+        programs: &programs,
         stop: &stop,
     };
     let mut rows = Vec::new();

@@ -15,7 +15,7 @@ use std::{
 
 use super::{
     process::{Process, Program, last_words},
-    system::{Place, Programs, SERVED, Started},
+    programs::{Place, Programs, SERVED, Started},
     worker::Lost,
 };
 use crate::{
@@ -229,9 +229,8 @@ fn counted_by(tokens: Tokens) -> CountedBy {
 
 /// What came, into the row. The text is all there when the server says why it ended.
 fn fill(row: &mut RunRecord, answer: Answer) {
-    let digest = |ids: &Vec<u32>| digest::sha256_hex(&ids.iter().flat_map(|id| id.to_le_bytes()).collect::<Vec<u8>>());
     row.token_times_ns = answer.token_times_ns().cloned();
-    row.output_sha256 = answer.ids.as_ref().map(digest);
+    row.output_sha256 = answer.ids.as_deref().map(digest::sha256_ids);
     row.output_text = Some(answer.text).filter(|text| !text.is_empty());
     (row.n_prompt, row.n_gen, row.finish_reason) = (answer.n_prompt, answer.n_gen, answer.finish);
     row.chunk_times_ns = Some(answer.chunk_times_ns).filter(|times| !times.is_empty());

@@ -71,7 +71,7 @@ impl Served {
                 max_tokens: request.max_tokens,
                 temperature: request.sampling.temperature,
                 seed: request.seed,
-                started_at: super::super::now(),
+                started_at: crate::bench::now(),
                 backend: super::SERVED.to_owned(),
                 clock: Some(Clock::Client),
                 counted_by: Some(counted_by(self.http.tokens)),

@@ -27,7 +27,7 @@ pub fn check(paper: &Paper<'_>, out: &mut Out<'_>) {
                 continue;
             };
             let product = rate.value.interval().times(time.value.interval());
-            if product.low - spread(table, row) > tokens.high() * (1.0 + SCATTER) {
+            if product.low - spread(table, row, rate, time) > tokens.high() * (1.0 + SCATTER) {
                 let value = rate.value.value * time.value.value;
                 out.push(Said {
                     place: rate.place,
@@ -47,12 +47,18 @@ pub fn check(paper: &Paper<'_>, out: &mut Out<'_>) {
 }
 
 /// Where deviations stand beside the means, the product of the means exceeds the count by no more than their product: a
-/// correlation of -1 between rate and time.
-fn spread(table: &Table<'_>, row: usize) -> f64 {
+/// correlation of -1 between rate and time. Where one stands there alone, the other scatters as much in proportion.
+fn spread(table: &Table<'_>, row: usize, rate: &Reading, time: &Reading) -> f64 {
     let of = |kind: fn(&Quantity) -> bool| {
         table.row(row).find(|r| r.stat == Stat::Sd && kind(&r.quantity)).map(|r| r.value.high())
     };
-    of(is_rate).zip(of(is_time)).map_or(0.0, |(rate, time)| rate * time)
+    let [rate_mean, time_mean] = [rate, time].map(|mean| mean.value.value);
+    match (of(is_rate), of(is_time)) {
+        (Some(rate), Some(time)) => rate * time,
+        (Some(rate), None) if rate_mean > 0.0 => rate * rate / rate_mean * time_mean,
+        (None, Some(time)) if time_mean > 0.0 => time * time / time_mean * rate_mean,
+        _ => 0.0,
+    }
 }
 
 /// Does the paper divide tokens by the same time that it calls latency?
