@@ -238,7 +238,25 @@ mod tests {
         let document = include_str!("../docs/FORMAT.md");
         let rows = document.split("\n## ").find(|section| section.starts_with("`runs.jsonl`")).unwrap();
         let factors = BTreeMap::from([("length".to_owned(), Value::Number(64.0))]);
-        let record = RunRecord { factors, ..RunRecord::empty() };
+        // Everything that is absent where it does not apply.
+        let record = RunRecord {
+            factors,
+            clock: Some(Clock::Client),
+            counted_by: Some(CountedBy::Usage),
+            startup_ns: Some(1),
+            chunk_times_ns: Some(vec![1]),
+            chunk_tokens: Some(vec![1]),
+            connect_ns: Some(1),
+            headers_ns: Some(1),
+            finish_ns: Some(1),
+            done_ns: Some(1),
+            cached_tokens: Some(0),
+            server: BTreeMap::from([("prompt_ms".to_owned(), 1.0)]),
+            client_stall_ns: Some(1),
+            stolen_ns: Some(0),
+            peak_rss_bytes: Some(1),
+            ..RunRecord::empty()
+        };
         let row = serde_json::to_value(record).unwrap();
         let fields: Vec<&String> = row.as_object().unwrap().keys().collect();
         for field in &fields {

@@ -39,7 +39,7 @@ impl Registry {
 
     /// What computes on an engine, for `by_engine.NAME.computed_by`.
     pub(super) fn computed_by(run: &Run, engine: &str) -> Option<String> {
-        run.environment.engines.iter().find(|facts| facts.name == engine).map(EngineFacts::identity)
+        run.environment.engines.iter().find(|facts| facts.name == engine).map(EngineFacts::told)
     }
 }
 

@@ -43,6 +43,15 @@ pub struct EngineFacts {
 }
 
 impl EngineFacts {
+    /// In words, for a sentence: what it says of itself, without digests.
+    pub fn told(&self) -> String {
+        let is_digest = |value: &str| value.len() == 64 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let said =
+            self.says.iter().filter(|(_, value)| !is_digest(value)).map(|(name, value)| format!("{name} {value}"));
+        let said: Vec<String> = said.collect();
+        if said.is_empty() { "what it does not say".to_owned() } else { said.join(", ") }
+    }
+
     /// In words: what it says of itself, and the digests of what is run.
     pub fn identity(&self) -> String {
         let said = self.says.iter().map(|(name, value)| format!("{name} {value}"));
