@@ -15,7 +15,7 @@ echo '{"hello":{"protocol":"offprint.worker/1","name":"sh","version":"1","can":{
 read -r load
 echo "{\"loaded\":{\"load_ns\":5,\"backend\":\"$OFFPRINT_THREADS $$\"}}"
 while read -r request; do
-  id=$(echo "$request" | sed 's/.*"generate":{"id":\([0-9]*\).*/\1/')
+  id=$(printf "%s\n" "$request" | sed 's/.*"generate":{"id":\([0-9]*\).*/\1/')
   [ "$request" = '{"bye":{}}' ] && exit
   echo "{\"generated\":{\"id\":$id,\"n_prompt\":1,\"tokens\":[1],\"n_gen\":1,\"text\":\"x\",\"finish\":\"length\",\"start_ns\":null,\"tokenize_ns\":1,\"token_times_ns\":[2],\"e2e_ns\":3}}"
 done
