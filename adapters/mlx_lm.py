@@ -54,6 +54,8 @@ class MlxLm:
         }
 
     def load(self, place, threads):
+        if threads is not None:
+            raise Refused("mlx-lm has no setting for threads; take the factor `threads` out of the study")
         import mlx.core as mx
         from mlx.utils import tree_map
         from mlx_lm import load

@@ -95,7 +95,7 @@ impl Bench<'_> {
             if self.stopped() {
                 return Ok(Ended::Stopped);
             }
-            let place = (run.model, self.threads(run));
+            let place = (run.model, threads_of(self.study, run));
             let system = kept.remove(&place);
             let Some((rows, system)) = self.one(run, system) else { return Ok(Ended::Stopped) };
             if self.study.execution.isolation != Isolation::Process {
@@ -151,7 +151,7 @@ impl Bench<'_> {
             None => {
                 let place = &self.places[run.model];
                 let (begun, started) =
-                    System::start(model, place, self.threads(run), self.programs, deadline, self.stop)?;
+                    System::start(model, place, threads_of(self.study, run), self.programs, deadline, self.stop)?;
                 *system = Some(begun);
                 Some(started)
             }
@@ -190,11 +190,6 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Where the factor `threads` acts: a worker is told how many it has.
-    fn threads(&self, run: &PlannedRun) -> Option<u32> {
-        run.number(self.study, THREADS).map(|threads| threads as u32)
-    }
-
     /// A row with everything that the plan knows.
     fn row(&self, run: &PlannedRun, phase: Phase) -> RunRecord {
         RunRecord { phase, started_at: now(), ..run.row(self.study) }
@@ -211,6 +206,11 @@ impl Bench<'_> {
         };
         world.cool_down(&self.study.execution, start, &mut |for_at_most| watch(News::Waits { for_at_most }));
     }
+}
+
+/// Where the factor `threads` acts: a worker is told how many it has.
+fn threads_of(study: &Study, run: &PlannedRun) -> Option<u32> {
+    run.number(study, THREADS).map(|threads| threads as u32)
 }
 
 /// What a run asks of its engine, of so many tokens.

@@ -11,6 +11,7 @@ use super::{
     programs::{Place, Programs},
     request_of,
     system::System,
+    threads_of,
     worker::{Lost, Worker},
 };
 use crate::{
@@ -43,8 +44,9 @@ pub fn of(
     // A program takes a moment to start on a busy machine, however short a study's runs are to be.
     let deadline = Instant::now() + Duration::from_secs_f64(study.execution.timeout_s.max(60.0));
     let spec = &study.models[model];
-    let mut planned = plan.execution().into_iter().filter(|run| run.model == model);
-    let (mut system, _) = System::start(spec, place, None, programs, deadline, stop)?;
+    let mut planned = plan.execution().into_iter().filter(|run| run.model == model).peekable();
+    let threads = planned.peek().and_then(|run| threads_of(study, run));
+    let (mut system, _) = System::start(spec, place, threads, programs, deadline, stop)?;
     let facts = facts(&spec.engine, place, programs);
     let tried = match &mut system {
         System::Worker(worker) => {

@@ -70,8 +70,16 @@ impl Server {
                 tried: true,
                 ..openai
             },
-            Server::Vllm => Preset { name: "vllm", cache_switch: Some("--no-enable-prefix-caching"), ..openai },
-            Server::Sglang => Preset { name: "sglang", cache_switch: Some("--disable-radix-cache"), ..openai },
+            // By its source it seldom says that nothing was cached, so `off` could not be verified.
+            Server::Vllm => Preset {
+                name: "vllm",
+                cache: Cache::Unknown,
+                cache_switch: Some("--no-enable-prefix-caching"),
+                ..openai
+            },
+            Server::Sglang => {
+                Preset { name: "sglang", cache_switch: Some("--disable-radix-cache --enable-cache-report"), ..openai }
+            }
             Server::Ollama => Preset {
                 name: "ollama",
                 api: Api::OllamaGenerate,

@@ -25,7 +25,7 @@ use crate::{
         http::{Answer, Client, Failure},
     },
     record::{Clock, CountedBy, RunRecord},
-    study::{Http, Length, Tokens},
+    study::{Http, Length, Server, Tokens},
 };
 use watch::Watch;
 
@@ -92,7 +92,9 @@ impl Served {
         } else {
             served.ready(deadline, stop)?;
         }
-        served.model = http.model.clone().or_else(|| says::first_model(&served.client));
+        // What mlx_lm.server lists is the machine's cache; asked for one of those it would load it.
+        let of_start = (http.server == Some(Server::MlxLm)).then(|| "default_model".to_owned());
+        served.model = http.model.clone().or(of_start).or_else(|| says::first_model(&served.client));
         let eos = if http.length == Length::LogitBias { eos(place).map_err(Lost::Failed)? } else { Vec::new() };
         served.client = Client::new(http, &base, served.model.clone(), eos, key);
         Ok((served, Started { load_ns: None, startup_ns, backend: SERVED.to_owned() }))
