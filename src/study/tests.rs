@@ -277,6 +277,16 @@ fn every_key_is_in_the_format_document() {
     for key in server.as_object().unwrap().keys() {
         assert!(servers.contains(&format!("| `{key}` |")), "docs/SERVERS.md lacks {key}");
     }
+    for server in Server::ALL {
+        let preset = server.preset();
+        let word = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let [api, length] =
+            [serde_json::to_value(preset.api), serde_json::to_value(preset.length)].map(|value| word(value.unwrap()));
+        let cache = word(serde_json::to_value(preset.cache).unwrap());
+        let row = format!("| `{}` | `{api}` | `{length}` | `{cache}` |", preset.name);
+        let line = servers.lines().find(|line| line.starts_with(&row)).unwrap_or_else(|| panic!("no row {row}"));
+        assert_eq!(line.ends_with("| yes |"), preset.tried, "{line}");
+    }
     for key in blocks.iter().flat_map(|block| block.as_object().unwrap().keys()) {
         assert!(document.contains(&format!("| `{key}` |")), "docs/FORMAT.md lacks {key}");
     }
