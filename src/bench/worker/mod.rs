@@ -9,10 +9,9 @@ mod serve;
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    process::ChildStdin,
     sync::{
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel},
     },
     thread,
     time::{Duration, Instant},
@@ -45,7 +44,8 @@ pub enum Lost {
 #[derive(Debug)]
 pub struct Worker {
     process: Process,
-    requests: Option<ChildStdin>,
+    /// To a thread that writes: a worker that does not read must not keep us beyond a deadline.
+    requests: Option<Sender<String>>,
     answers: Receiver<Line>,
     /// Is it a program of others?
     foreign: bool,
@@ -80,9 +80,19 @@ impl Worker {
         let (send, answers) = sync_channel(16);
         let stdout = pipes.stdout;
         thread::spawn(move || read_lines(stdout, &send));
+        let (requests, lines) = channel::<String>();
+        let mut stdin = pipes.stdin;
+        thread::spawn(move || {
+            // A worker that has died is found out when its answer does not come.
+            for line in lines {
+                if writeln!(stdin, "{line}").and_then(|()| stdin.flush()).is_err() {
+                    return;
+                }
+            }
+        });
         let mut worker = Worker {
             process,
-            requests: Some(pipes.stdin),
+            requests: Some(requests),
             answers,
             foreign,
             hello: Hello::default(),
@@ -187,9 +197,8 @@ impl Worker {
 
     fn send_line(&mut self, line: &str) {
         self.sent = (clock::now(), Instant::now());
-        // A worker that has died is found out when its answer does not come.
-        if let Some(requests) = &mut self.requests {
-            let _ = writeln!(requests, "{line}").and_then(|()| requests.flush());
+        if let Some(requests) = &self.requests {
+            let _ = requests.send(line.to_owned());
         }
     }
 
