@@ -146,17 +146,15 @@ impl Bench<'_> {
     ) -> Result<(), Lost> {
         let session = self.study.execution.isolation != Isolation::Process;
         let model = &self.study.models[run.model];
-        let started = match system {
-            Some(_) => None,
+        let (system, started) = match system {
+            Some(system) => (system, None),
             None => {
                 let place = &self.places[run.model];
                 let (begun, started) =
                     System::start(model, place, threads_of(self.study, run), self.programs, deadline, self.stop)?;
-                *system = Some(begun);
-                Some(started)
+                (system.insert(begun), Some(started))
             }
         };
-        let Some(system) = system else { return Err(Lost::Failed("no engine".to_owned())) };
         system.backend().clone_into(&mut measured.backend);
         // A process has its load; in a session a run that loaded nothing spent no time on it.
         let (mut load_ns, mut startup_ns) = match &started {

@@ -9,6 +9,7 @@ use crate::{
     analysis::{self, Summary},
     factor::{ENGINE, MODEL},
     store::Run,
+    study::ModelSpec,
 };
 
 /// Every claim of a run.
@@ -64,7 +65,7 @@ impl Registry {
         self.fact("model.name", &model.name, "name of the model in the study");
         self.fact("model.id", &model.id, "id of the model in the study");
         if checkpoints.is_empty() {
-            let source = if model.source == "server" { "the server's own" } else { &model.source };
+            let source = if model.source == ModelSpec::OF_SERVER { "the server's own" } else { &model.source };
             self.fact("model.source", source, "source of the model in the study");
             self.fact("model.quantization", "no weights", "the engine has no checkpoint");
             // The sections are written for models with weights: the ids exist, whatever the branch that is taken.

@@ -17,7 +17,7 @@ use crate::{
 impl Registry {
     /// `engine.NAME.…` of each.
     pub(super) fn engines(&mut self, run: &Run, summary: &Summary) {
-        for engine in foreign(run) {
+        for engine in run.study.foreign() {
             let id = |word: &str| Id::new("engine").level(engine.name()).word(word);
             let facts = run.environment.engines.iter().find(|facts| facts.name == engine.name());
             let identity = facts.map_or_else(|| "not known".to_owned(), EngineFacts::identity);
@@ -43,20 +43,9 @@ impl Registry {
     }
 }
 
-/// Those of a study, each once.
-fn foreign(run: &Run) -> Vec<&Engine> {
-    let mut found: Vec<&Engine> = Vec::new();
-    for engine in run.study.models.iter().map(|model| &model.engine).filter(|engine| engine.built_in().is_none()) {
-        if !found.contains(&engine) {
-            found.push(engine);
-        }
-    }
-    found
-}
-
 /// What must be known of times that are not all of one clock; none in a study of this program's engines.
 pub(super) fn predicates(run: &Run) -> BTreeMap<Id, Predicate> {
-    let engines = foreign(run);
+    let engines = run.study.foreign();
     if engines.is_empty() {
         return BTreeMap::new();
     }

@@ -56,7 +56,8 @@ pub fn run(args: RerunArgs) -> Result<ExitCode> {
         accept: &|now| same_models(&original, now),
     };
     // Like is held against like: what MLX's own kernels made is made by them again.
-    let stock_kernels = by_stock_kernels(original.records.iter().map(|record| record.backend.as_str()));
+    let stock_kernels =
+        by_stock_kernels(original.records.iter().filter(|row| row.engine == "mlx").map(|row| row.backend.as_str()));
     let execution =
         execute_with(&study_file, &results, unfinished.as_deref(), stock_kernels, &origin, &mut |_| Ok(()))?;
     if execution.ended == Ended::Stopped {
@@ -72,7 +73,6 @@ pub fn run(args: RerunArgs) -> Result<ExitCode> {
 
 /// A study may name programs, and requests to servers. They are shown, and nothing of somebody else's is done unasked.
 fn allowed(original: &Run, allow_commands: bool) -> Result<()> {
-    let engines = original.study.models.iter().map(|model| &model.engine).filter(|engine| engine.built_in().is_none());
     let shown = |engine: &Engine| {
         let version = engine.http().map_or(&[][..], |http| &http.version);
         let words: Vec<String> = engine.argv().iter().chain(version).map(|word| format!("{word:?}")).collect();
@@ -80,11 +80,10 @@ fn allowed(original: &Run, allow_commands: bool) -> Result<()> {
         let does: Vec<String> = (!words.is_empty()).then(|| words.join(" ")).into_iter().chain(asks).collect();
         format!("{}: {}", engine.name(), does.join(", and "))
     };
-    let commands: BTreeSet<String> = engines.map(shown).collect();
-    if commands.is_empty() {
+    let list: Vec<String> = original.study.foreign().into_iter().map(shown).collect();
+    if list.is_empty() {
         return Ok(());
     }
-    let list: Vec<String> = commands.into_iter().collect();
     ensure!(
         allow_commands,
         "{}: its study has engines that are not this program's, and a rerun would do this:\n{}\nhint: read it; --allow-commands does it, with your rights",

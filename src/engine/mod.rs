@@ -154,7 +154,7 @@ pub trait Engine {
 }
 
 /// What to generate from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Request {
     pub prompt: Prompt,
     /// Tokens in the cache before the prompt, of [`FILLER`]; they are read before any clock starts.
@@ -173,8 +173,7 @@ pub struct Request {
 }
 
 /// What the model is to continue.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Prompt {
     /// Before any chat template.
     Text(String),
@@ -222,7 +221,7 @@ pub struct Sampling {
 }
 
 /// What came back.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Generation {
     /// Prompt length in tokens.
     pub n_prompt: u32,

@@ -168,7 +168,7 @@ pub fn levels(study: &Study, summary: &Summary, claims: &Claims, templates: &Tem
         several_systems: !summary.compared().is_empty(),
         first: first.to_owned(),
         weights: claims.claims.get("model.parameters").is_some_and(|claim| claim.text != "none"),
-        foreign: foreign(study),
+        foreign: study.foreign().iter().map(|engine| engine.name().to_owned()).collect(),
         further: !further(summary).is_empty(),
         lengths: keys(LENGTH),
         temperatures: keys(TEMPERATURE),
@@ -190,16 +190,6 @@ pub fn levels(study: &Study, summary: &Summary, claims: &Claims, templates: &Tem
         baseline: compared(claims, "baseline."),
         findings: claims.claims.keys().filter(|id| id.starts_with("published.finding.")).map(Id::to_string).collect(),
     })
-}
-
-fn foreign(study: &Study) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for engine in study.models.iter().map(|model| &model.engine).filter(|engine| engine.built_in().is_none()) {
-        if !names.iter().any(|name| name == engine.name()) {
-            names.push(engine.name().to_owned());
-        }
-    }
-    names
 }
 
 /// The figures that templates describe, where they do.

@@ -82,6 +82,9 @@ fn served(
             hint,
         )?;
     }
+    let hint = "a server may say that it is ready and load its model at the first request: one warm-up is usual";
+    let least = "1 or more with an engine that is a server";
+    ensure(settings.warmup_runs > 0, "benchmark_settings.warmup_runs", least, "0", hint)?;
     let external = servers.iter().find(|server| server.is_external());
     let fits = |isolation| if external.is_some() { Isolation::External } else { Isolation::Session } == isolation;
     let expected = match external {
@@ -172,7 +175,7 @@ fn model(i: usize, Model { id, name, source, engine }: Model) -> Checked<Vec<Mod
     let source = match source {
         Some(source) => source,
         None if fake => "fake".to_owned(),
-        None if !opens_files => SERVER.to_owned(),
+        None if !opens_files => ModelSpec::OF_SERVER.to_owned(),
         None => format!("hf:{id}"),
     };
     let fits = match source.split_once(':') {
@@ -184,7 +187,7 @@ fn model(i: usize, Model { id, name, source, engine }: Model) -> Checked<Vec<Mod
             package.split_once("==").is_some_and(|(name, version)| plain(name) && plain(version))
         }
         Some(("path", folder)) => !folder.is_empty() && !folder.contains(char::is_control),
-        _ if source == SERVER => true,
+        _ if source == ModelSpec::OF_SERVER => true,
         _ => (source == "fake" || source.starts_with("fake:")) && !source.contains(char::is_control),
     };
     ensure(
@@ -196,7 +199,7 @@ fn model(i: usize, Model { id, name, source, engine }: Model) -> Checked<Vec<Mod
     )?;
     let names: Vec<&str> = engines.iter().map(Engine::name).collect();
     ensure(
-        source != SERVER || !opens_files,
+        source != ModelSpec::OF_SERVER || !opens_files,
         &key("source"),
         "where the model's files are",
         "`server`, which says that nothing here opens them",
@@ -212,9 +215,6 @@ fn model(i: usize, Model { id, name, source, engine }: Model) -> Checked<Vec<Mod
     let on = |engine| ModelSpec { id: id.clone(), name: name.clone(), source: source.clone(), engine };
     Ok(engines.into_iter().map(on).collect())
 }
-
-/// The source of a model whose files are a server's affair.
-const SERVER: &str = "server";
 
 /// A part of a repository's or package's name; a leading dot would lead out of the cache.
 fn plain(part: &str) -> bool {

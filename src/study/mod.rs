@@ -123,6 +123,9 @@ impl Prompt {
 }
 
 impl ModelSpec {
+    /// The source of a model whose files are a server's affair.
+    pub const OF_SERVER: &str = "server";
+
     /// Is the row one of this model on this engine?
     pub fn made(&self, record: &RunRecord) -> bool {
         record.model == self.id && record.engine == self.engine.name()
@@ -169,6 +172,17 @@ impl Study {
     /// Is any engine a server? Then times are also told from the text, which all have.
     pub fn has_server(&self) -> bool {
         self.models.iter().any(|model| model.engine.http().is_some())
+    }
+
+    /// Engines of others, each once, in the file's order.
+    pub fn foreign(&self) -> Vec<&Engine> {
+        let mut found: Vec<&Engine> = Vec::new();
+        for engine in self.models.iter().map(|model| &model.engine).filter(|engine| engine.built_in().is_none()) {
+            if !found.contains(&engine) {
+                found.push(engine);
+            }
+        }
+        found
     }
 
     /// The study as if it listed only the model at this index.

@@ -414,6 +414,7 @@ fn every_fault_of_an_engine_of_others_has_its_place_and_a_way_out() {
         ("a process a run", and("cache: off") + "execution: {isolation: process}\n"),
         ("external, and started", and("cache: off") + "execution: {isolation: external}\n"),
         ("external without a server", V1.to_owned() + "execution: {isolation: external}\n"),
+        ("a server without a warm-up", and("cache: off").replace("warmup_runs: 1", "warmup_runs: 0")),
         ("files of nobody", and("cache: off").replace("pypi:x==1", "server").replace("[s, ", "[s, \"{gguf}\", ")),
     ];
     let mut all = String::new();
