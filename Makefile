@@ -8,7 +8,7 @@ endif
 
 OFFPRINT := target/release/offprint
 
-.PHONY: paper report test lint build fuzz bench-peers servers adapters tables engines
+.PHONY: paper report test lint build fuzz bench-peers servers adapters tables engines wheels
 
 build: ## compile, in the one profile that everything here uses
 	cargo build --release
@@ -49,6 +49,10 @@ bench-peers: adapters ## the same weights on MLX, on its own kernels, on mlx-lm 
 
 servers: build adapters ## the same weights from llama-server and mlx_lm.server beside two engines, and the paper about it in paper-servers/
 	$(WITH_OTHERS) $(OFFPRINT) paper config/servers.yaml --out paper-servers
+
+wheels: ## the wheels of this tree, in dist/: the program with MLX beside it, and the verifier (needs the packages build and hatchling)
+	rm -rf dist
+	for project in offprint offprint-verifier; do $(or $(PYTHON),python3) -m build --wheel --no-isolation --outdir dist python/$$project || exit 1; done
 
 tables: ## the tables of the documents again, from the committed samples; a test fails where they differ
 	python3 benches/peers/documents.py

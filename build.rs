@@ -8,8 +8,14 @@ const COMPILED: [&str; 6] = ["Cargo.toml", "Cargo.lock", "build.rs", "src", "nat
 
 fn main() {
     // Set by native/mlx-sys; absent in the verifier's build.
+    println!("cargo::rerun-if-env-changed=OFFPRINT_RPATH");
+    for name in ["DIGEST", "VERSION"] {
+        println!("cargo::rustc-env=OFFPRINT_MLX_{name}={}", env::var(format!("DEP_MLX_{name}")).unwrap_or_default());
+    }
     if let Ok(folder) = env::var("DEP_MLX_LIB") {
-        println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}");
+        // A wheel's program finds the library in the package beside it, wherever that is installed.
+        let run_path = env::var("OFFPRINT_RPATH").unwrap_or(folder);
+        println!("cargo::rustc-link-arg=-Wl,-rpath,{run_path}");
         // The CUDA library's own needs are met when it is loaded, on a machine that has NVIDIA's libraries.
         if env::var_os("CARGO_FEATURE_CUDA").is_some() {
             println!("cargo::rustc-link-arg=-Wl,--allow-shlib-undefined");

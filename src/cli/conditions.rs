@@ -65,14 +65,18 @@ pub(super) fn now(study: &Study, stock_kernels: bool) -> Result<Conditions> {
 }
 
 const PROCESSOR: &str = "processor";
+const LIBRARY: &str = "MLX's library";
+/// Records of earlier versions do not say these.
+const ASKED_SINCE: [&str; 2] = [PROCESSOR, LIBRARY];
 
-/// What is not as it was, each in words: `kernels (was A, is B)`. Records from before the processor was asked say nothing of it.
+/// What is not as it was, each in words: `kernels (was A, is B)`.
 pub(super) fn differences(then: &Conditions, now: &Conditions) -> Vec<String> {
     let mut names: Vec<&String> = then.keys().chain(now.keys()).collect();
     names.sort();
     names.dedup();
     let value = |of: &Conditions, name: &str| of.get(name).cloned().unwrap_or_else(|| "nothing".to_owned());
-    let asked = |name: &&String| *name != PROCESSOR || [then, now].iter().all(|of| of.contains_key(PROCESSOR));
+    let asked =
+        |name: &&String| !ASKED_SINCE.contains(&name.as_str()) || [then, now].iter().all(|of| of.contains_key(*name));
     let pairs = names.into_iter().filter(asked).map(|name| (name, value(then, name), value(now, name)));
     pairs.filter(|(_, was, is)| was != is).map(|(name, was, is)| format!("{name} (was {was}, is {is})")).collect()
 }
@@ -100,6 +104,9 @@ pub(super) fn of(environment: &Environment) -> Conditions {
         conditions.insert(PROCESSOR.to_owned(), processor.numbers());
     }
     conditions.extend(environment.libraries.clone());
+    if let Some(sha256) = environment.mlx_library.as_ref().and_then(|library| library.sha256.value.as_ref()) {
+        conditions.insert(LIBRARY.to_owned(), format!("sha256 {sha256}"));
+    }
     conditions.extend(environment.checkpoints.iter().map(checkpoint));
     let engines = environment.engines.iter();
     conditions.extend(engines.map(|facts| (format!("engine {}", facts.name), facts.identity())));
@@ -124,7 +131,7 @@ mod tests {
         };
         assert!(changed(&|now| now.captured_at = "later".to_owned()).is_empty(), "time passes");
         type Change = fn(&mut Environment);
-        let cases: [(Change, &str); 8] = [
+        let cases: [(Change, &str); 9] = [
             (|now| now.chip = Fact::known("Apple M5".to_owned()), "chip (was Apple M4, is Apple M5)"),
             (|now| now.memory_bytes = Fact::known(1), "memory (was "),
             (|now| now.os = Fact::unknown("it is gone"), "os (was "),
@@ -135,6 +142,10 @@ mod tests {
                 "kernels (was offprint avx2, 2 threads, is MLX's own)",
             ),
             (|now| drop(now.libraries.remove("tera")), ", is nothing)"),
+            (
+                |now| now.mlx_library.iter_mut().for_each(|library| library.sha256 = Fact::known("0".repeat(64))),
+                "MLX's library (was sha256 ",
+            ),
             (
                 |now| now.checkpoints[0].files.values_mut().for_each(|sha256| *sha256 = "11".repeat(32)),
                 "checkpoint of tiny (was ",

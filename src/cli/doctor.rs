@@ -139,15 +139,25 @@ impl Findings {
             self.readable().is_some_and(|study| study.models.iter().all(|model| model.engine.is(EngineKind::Fake)));
         let version = self.environment.libraries.get("mlx").map_or("of unknown version", String::as_str);
         Some(match &self.mlx {
-            Some(Ok(device)) => Check::good("mlx", format!("MLX {version} computes on the {device}")),
+            Some(Ok(device)) => {
+                let library = self.environment.mlx_library.as_ref();
+                let place = library.and_then(|library| library.path.value.as_deref()).unwrap_or("an unknown place");
+                let found = format!("MLX {version} computes on the {device} ({place})");
+                if library.is_some_and(|library| library.as_linked.value == Some(false)) {
+                    let found = format!("{found}; the file is not the one that this program was linked with");
+                    Check::note("mlx", found, self.installed.again())
+                } else {
+                    Check::good("mlx", found)
+                }
+            }
             Some(Err(error)) => {
-                Check::fails("mlx", format!("MLX {version} does not compute: {error}"), "build again after cargo clean")
+                Check::fails("mlx", format!("MLX {version} does not compute: {error}"), self.installed.again())
             }
             None if fake => Check::good("mlx", "not in this program; the fake engine needs none"),
             None => Check::fails(
                 "mlx",
                 "this program was built without MLX: it reads and verifies, and runs no model",
-                "build it with default features: cargo build --release",
+                self.installed.with_mlx(),
             ),
         })
     }
@@ -164,7 +174,7 @@ impl Findings {
             Ok(None) => Check::fails(
                 "llama",
                 "this program was built without it, and the study lists it",
-                "build it in: make engines (CONTRIBUTING.md)",
+                self.installed.with_llama_cpp(),
             ),
             Err(error) => {
                 let (found, hint) = error.split_once("\nhint: ").unwrap_or((error, "see CONTRIBUTING.md"));
@@ -189,7 +199,11 @@ impl Findings {
         match &self.pip {
             Ok(version) => Check::good("pip", first_line(version).split(" from ").next().unwrap_or_default()),
             Err(reason) if needed => Check::fails("pip", format!("the study has a pypi: source, and {reason}"), hint),
-            Err(reason) => Check::note("pip", format!("{reason}; a build of this program needs it"), hint),
+            Err(reason) => Check::note(
+                "pip",
+                format!("{reason}; models from PyPI, Typst and a build of this program come through it"),
+                hint,
+            ),
         }
     }
 
@@ -280,13 +294,21 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::machine;
+    use crate::{
+        installed::Installed,
+        machine::{self, LoadedLibrary},
+    };
     #[cfg(feature = "mlx")]
     use findings::{compute, place};
 
     fn healthy() -> Findings {
         let mut environment = machine::capture(Vec::new());
         environment.libraries.insert("mlx".to_owned(), "0.32.2".to_owned());
+        environment.mlx_library = Some(LoadedLibrary {
+            path: Fact::known("~/lib/libmlx.so".to_owned()),
+            sha256: Fact::unknown("a test"),
+            as_linked: Fact::known(true),
+        });
         environment.power_source = Fact::known("ac".to_owned());
         environment.low_power_mode = Fact::known(false);
         environment.load_average = Fact::known(0.2);
@@ -299,6 +321,7 @@ mod tests {
             mlx: Some(Ok("GPU".to_owned())),
             llama_cpp: Ok(None),
             environment,
+            installed: Installed::Checkout("checkout".into()),
             free_memory: Fact::known(12 << 30),
             free_disk: Fact::known(100 << 30),
             pip: Ok("pip 25.3 from /usr/lib (python 3.13)\n".to_owned()),

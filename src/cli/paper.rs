@@ -76,7 +76,8 @@ pub fn run(args: PaperArgs) -> Result<ExitCode> {
     let of_earlier = earlier.as_deref().and_then(|folder| Run::open(folder).ok()).filter(Run::is_complete);
     let (folder, failed) = match earlier {
         Some(folder) if of_earlier.is_some() => {
-            tell!("{}: run here already; --fresh (make paper FRESH=1) runs it again", folder.display());
+            let make = if Path::new("Makefile").is_file() { " (make paper FRESH=1)" } else { "" };
+            tell!("{}: run here already; --fresh{make} runs it again", folder.display());
             let records = of_earlier.iter().flat_map(|run| &run.records);
             (folder, records.filter(|record| record.outcome == Outcome::Failed).count())
         }

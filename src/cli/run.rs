@@ -19,7 +19,7 @@ use crate::{
         prose::or_of_project,
         publish, signal,
     },
-    engine,
+    engine, installed,
     machine::{self, CheckpointFacts, EngineFacts, Environment},
     preflight::{self, Finding, Weight},
     record::{Outcome, Phase, RunRecord},
@@ -112,6 +112,11 @@ pub(super) fn execute_with(
     let (words, kernels) = conditions::engines(&study, stock_kernels)?;
     environment.libraries.extend(words);
     environment.notes = notes;
+    if environment.mlx_library.as_ref().is_some_and(|library| library.as_linked.value == Some(false)) {
+        let note = "mlx: the library that is loaded is not the one that this program was linked with";
+        tell!("warning: {note}\n  hint: {}", installed::how().again());
+        environment.notes.push(note.to_owned());
+    }
     // Before the first word: who reads it may answer with a signal.
     let stop = signal::stop()?;
     let programs = programs(&study, stock_kernels, kernels)?;
@@ -284,7 +289,7 @@ fn same_conditions(run: &Run, now: &Environment) -> Result<()> {
     let changed = conditions::differences(&conditions::of(&run.environment), &conditions::of(now));
     ensure!(
         changed.is_empty(),
-        "{}: it was begun under other conditions: {}\nhint: go on where it was begun; to begin anew, run without --resume (make paper FRESH=1)",
+        "{}: it was begun under other conditions: {}\nhint: go on where it was begun; to begin anew, run without --resume",
         run.folder.display(),
         changed.join(", ")
     );

@@ -118,10 +118,12 @@ pub fn compute() -> Result<&'static str> {
         let sum = Array::from_slice(&[1.0f32, 2.0], &[2]).sum(None)?.try_item_exact()?;
         Ok((sum, Device::try_default()?.get_type()?))
     };
-    match sum().context("MLX does not compute\nhint: build again after cargo clean")? {
+    crate::machine::expect_mlx()?;
+    let failed = |what: &str| format!("MLX does not compute{what}\nhint: {}", crate::installed::how().again());
+    match sum().with_context(|| failed(""))? {
         (3.0, DeviceType::Gpu) => Ok("GPU"),
         (3.0, DeviceType::Cpu) => Ok("CPU"),
-        (sum, _) => bail!("MLX does not compute: 1 + 2 gave {sum}\nhint: build again after cargo clean"),
+        (sum, _) => bail!(failed(&format!(": 1 + 2 gave {sum}"))),
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod command;
 mod engines;
+mod library;
 mod linux;
 mod macos;
 mod processor;
@@ -15,6 +16,7 @@ use std::path::Path;
 use anyhow::{Result, anyhow, ensure};
 pub use command::ask;
 pub use engines::{EngineFacts, EngineSort, ProgramFacts, identify, program, published_argv};
+pub use library::LoadedLibrary;
 pub use processor::Processor;
 pub use resources::{free_disk, free_memory};
 use serde::{Deserialize, Serialize};
@@ -88,6 +90,9 @@ pub struct Environment {
     pub cargo_lock_sha256: Fact<String>,
     /// Library versions: `mlx`, `mlx-c`, `mlx-rs`, `tokenizers`, ...
     pub libraries: std::collections::BTreeMap<String, String>,
+    /// The MLX library that is loaded; of a program that has one, since version 0.5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mlx_library: Option<LoadedLibrary>,
     /// One entry a model of the study.
     pub checkpoints: Vec<CheckpointFacts>,
     /// Engines that are not compiled in, in the study's order.
@@ -176,10 +181,23 @@ pub fn capture(checkpoints: Vec<CheckpointFacts>) -> Environment {
         rustc: software.rustc,
         cargo_lock_sha256: software.cargo_lock_sha256,
         libraries: software.libraries,
+        #[cfg(feature = "mlx")]
+        mlx_library: Some(library::mlx()),
+        #[cfg(not(feature = "mlx"))]
+        mlx_library: None,
         checkpoints,
         engines: Vec::new(),
         notes: Vec::new(),
     }
+}
+
+/// Is the MLX library that is loaded of the version that this program was linked with?
+///
+/// # Errors
+/// Both versions, and where the file lies: what is called may not be in it, or not be what it was.
+#[cfg(feature = "mlx")]
+pub fn expect_mlx() -> Result<()> {
+    library::expect_version(software::mlx_version().as_deref())
 }
 
 /// To the second: nothing here is a measurement.

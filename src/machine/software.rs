@@ -68,7 +68,7 @@ fn versions(lock: &str, names: &[&str]) -> BTreeMap<String, String> {
 
 /// The version that the linked MLX library says of itself.
 #[cfg(feature = "mlx")]
-fn mlx_version() -> Option<String> {
+pub(super) fn mlx_version() -> Option<String> {
     // SAFETY: `mlx_version` fills the string, which is read before it is freed and is not used after.
     unsafe {
         let mut text = mlx_sys::mlx_string_new();

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
-use crate::{digest, model::terms::Terms};
+use crate::{digest, installed, model::terms::Terms};
 
 /// The packages this build knows, with their checksums.
 const PACKAGES: &str = include_str!("../../config/model-packages.yaml");
@@ -93,12 +93,25 @@ impl Package {
     }
 }
 
-/// The packages this build knows.
+/// The packages this build knows, and those of the folder that one works in, which may pin more.
 ///
 /// # Errors
-/// A malformed `config/model-packages.yaml` at the time of the build.
+/// A malformed `config/model-packages.yaml`, now or at the time of the build.
 pub fn packages() -> Result<Vec<Package>> {
-    serde_yaml::from_str(PACKAGES).context("config/model-packages.yaml")
+    const FILE: &str = "config/model-packages.yaml";
+    let mut packages: Vec<Package> = serde_yaml::from_str(PACKAGES).context(FILE)?;
+    if Path::new(FILE).is_file() {
+        let more: Vec<Package> = serde_yaml::from_str(&fs::read_to_string(FILE).context(FILE)?).with_context(|| {
+            format!(
+                "{FILE}\nhint: a list of package, version, sha256, gguf and licence, as in offprint's own repository"
+            )
+        })?;
+        let known =
+            |package: &Package| packages.iter().any(|p| p.package == package.package && p.version == package.version);
+        let more: Vec<Package> = more.into_iter().filter(|package| !known(package)).collect();
+        packages.extend(more);
+    }
+    Ok(packages)
 }
 
 /// One of them.
@@ -157,9 +170,8 @@ pub fn obtain(name: &str, version: &str, folder: &Path) -> Result<PathBuf> {
     Ok(folder.join(&package.gguf))
 }
 
-/// The interpreter that `PYTHON` names, or `python3`.
 fn python() -> Command {
-    Command::new(std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into()))
+    Command::new(installed::python())
 }
 
 fn run(mut command: Command, what: &str) -> Result<()> {
@@ -171,10 +183,11 @@ fn run(mut command: Command, what: &str) -> Result<()> {
     }
     let said = String::from_utf8_lossy(&output.stderr);
     let said = said.trim();
+    let without_pip = installed::without_pip();
     let hint = if said.contains("DO NOT MATCH THE HASHES") {
         "the file was changed on its way: try another network or mirror, and do not use it"
     } else if said.contains("No module named pip") {
-        "python3 -m ensurepip, or install your system's python3-pip"
+        &without_pip
     } else {
         "is there a network? a checkpoint that is already here can be named as path:FOLDER"
     };

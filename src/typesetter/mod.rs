@@ -22,7 +22,7 @@ use anyhow::{Context, Result};
 pub use scratch::Scratch;
 pub use wheel::pin;
 
-use crate::digest;
+use crate::{digest, installed};
 
 const DRIVER: &str = include_str!("driver.py");
 /// The source, by its path under the paper's folder, and the digest of which stands in the PDF.
@@ -99,13 +99,13 @@ impl Typesetter {
 
     fn start(&self, folder: &Path, source: &str) -> Result<Child> {
         let package = self.package.canonicalize().with_context(|| self.package.display().to_string())?;
-        let mut python = Command::new(wheel::python());
+        let mut python = Command::new(installed::python());
         // Isolated: no package of this machine, no variable of Python's.
         python.args(["-I", "-S", "-B", "-c", DRIVER]).arg(package).arg(folder).arg(source);
         python.env("MALLOC_ARENA_MAX", "2").current_dir(folder);
         python.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         python.spawn().with_context(|| {
-            format!("cannot run {}\nhint: install Python 3, or set PYTHON to one", wheel::python().display())
+            format!("cannot run {}\nhint: install Python 3, or set PYTHON to one", installed::python().display())
         })
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     env,
-    ffi::OsString,
     fs::{self, File},
     path::{Path, PathBuf},
     process::{self, Command, Output},
@@ -10,7 +9,10 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::cache;
+use crate::{
+    cache,
+    installed::{self, python},
+};
 
 const PINS: &str = include_str!("wheels.txt");
 
@@ -27,11 +29,6 @@ pub fn pin() -> &'static str {
 /// `typst-0.15.2`: the folder's name here, and the beginning of one inside.
 fn name() -> String {
     pin().replace("==", "-")
-}
-
-/// The interpreter that `PYTHON` names, or `python3`.
-pub fn python() -> OsString {
-    env::var_os("PYTHON").unwrap_or_else(|| "python3".into())
 }
 
 fn place() -> PathBuf {
@@ -127,7 +124,7 @@ fn run(command: &mut Command) -> Result<()> {
             pin()
         );
     } else if has("No module named pip") {
-        bail!("{}: this Python has no pip\nhint: python3 -m ensurepip, or set PYTHON to one that has it", pin());
+        bail!("{}: this Python has no pip\nhint: {}", pin(), installed::without_pip());
     }
     bail!(
         "{} could not be fetched: {last}\n\

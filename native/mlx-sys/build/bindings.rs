@@ -12,7 +12,7 @@ use crate::{Outcome, failure, out_dir, variable, wheel::Wheels};
 pub fn generate(sources: &Path, wheels: &Wheels) -> Outcome<()> {
     println!("cargo::rerun-if-env-changed=LIBCLANG_PATH");
     if env::var_os("LIBCLANG_PATH").is_none() {
-        let folder = wheels.obtain("libclang")?.join("libclang-18.1.1.data/platlib/clang/native");
+        let folder = wheels.tool("libclang")?.join("libclang-18.1.1.data/platlib/clang/native");
         // SAFETY: this script has one thread here.
         unsafe { env::set_var("LIBCLANG_PATH", folder) };
     }

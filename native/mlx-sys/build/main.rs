@@ -34,7 +34,8 @@ fn main() {
 fn build() -> Outcome<()> {
     let package = wheel::mlx_package(&variable("CARGO_CFG_TARGET_OS")?, cfg!(feature = "cuda"))?;
     let wheels = wheel::Wheels::of_this_build()?;
-    let library = wheels.obtain(package)?.join("mlx");
+    let unpacked = wheels.library(package)?;
+    let library = unpacked.join("mlx");
     let sources = mlx_c::sources()?;
     mlx_c::compile(&sources, &library.join("include"))?;
     bindings::generate(&sources, &wheels)?;
@@ -45,6 +46,10 @@ fn build() -> Outcome<()> {
     // Dependents read these as DEP_MLX_*; only the final crate can set a run path.
     println!("cargo::metadata=lib={}", lib.display());
     println!("cargo::metadata=package={package}");
+    let file = if variable("CARGO_CFG_TARGET_OS")? == "macos" { "libmlx.dylib" } else { "libmlx.so" };
+    let digest = wheel::listed(&unpacked, &format!("mlx/lib/{file}")).unwrap_or_default();
+    println!("cargo::metadata=digest={digest}");
+    println!("cargo::metadata=version={}", wheel::pinned(&wheels.pins, package));
     Ok(())
 }
 

@@ -26,6 +26,8 @@ pub fn mlx_package(os: &str, cuda: bool) -> Outcome<&'static str> {
 
 /// Where wheels come from and where they are unpacked.
 pub struct Wheels {
+    /// Where lies what the program needs when it runs: not in a checkout, so that an installed program outlives that.
+    pub lasting: PathBuf,
     /// The interpreter whose pip downloads.
     pub python: String,
     /// `wheels.txt`.
@@ -36,9 +38,10 @@ pub struct Wheels {
 }
 
 impl Wheels {
-    /// `PYTHON` names the interpreter, `OFFPRINT_CACHE` the folder to keep wheels in (`.cache` of this checkout).
+    /// `PYTHON` names the interpreter, `OFFPRINT_CACHE` the folder to keep wheels in; without it the library lies in the user's folder
+    /// for data, and what only a build needs in `.cache` of this checkout.
     pub fn of_this_build() -> Outcome<Self> {
-        for name in ["PYTHON", "OFFPRINT_CACHE", "OFFPRINT_WHEEL_DIR"] {
+        for name in ["PYTHON", "OFFPRINT_CACHE", "OFFPRINT_WHEEL_DIR", "XDG_DATA_HOME", "HOME"] {
             println!("cargo::rerun-if-env-changed={name}");
         }
         if env::var("HOST") != env::var("TARGET") {
@@ -52,8 +55,11 @@ impl Wheels {
         let pins = fs::read_to_string(&pins_file)
             .map_err(|error| failure(format!("cannot read {}: {error}", pins_file.display()), "restore it from git"))?;
         // Relative to the checkout, as it is for the program; this script itself works in another folder.
-        let cache = crate_dir.join("../..").join(env::var_os("OFFPRINT_CACHE").unwrap_or_else(|| ".cache".into()));
+        let given = env::var_os("OFFPRINT_CACHE");
+        let data = if given.is_some() { None } else { data_folder(&variable("CARGO_CFG_TARGET_OS")?) };
+        let cache = crate_dir.join("../..").join(given.unwrap_or_else(|| ".cache".into()));
         Ok(Wheels {
+            lasting: data.unwrap_or_else(|| cache.clone()).join("wheels"),
             python: env::var("PYTHON").unwrap_or_else(|_| "python3".into()),
             pins,
             cache: cache.join("wheels"),
@@ -61,8 +67,17 @@ impl Wheels {
         })
     }
 
-    /// The folder that the wheel of `package` is unpacked in, downloaded first unless it is there.
-    pub fn obtain(&self, package: &str) -> Outcome<PathBuf> {
+    /// The folder that the wheel of the library is unpacked in, downloaded first unless it is there.
+    pub fn library(&self, package: &str) -> Outcome<PathBuf> {
+        self.obtain(package, &self.lasting)
+    }
+
+    /// The same of what only a build needs.
+    pub fn tool(&self, package: &str) -> Outcome<PathBuf> {
+        self.obtain(package, &self.cache)
+    }
+
+    fn obtain(&self, package: &str, kept: &Path) -> Outcome<PathBuf> {
         let pin = self
             .pins
             .lines()
@@ -70,9 +85,9 @@ impl Wheels {
             .ok_or_else(|| failure(format!("wheels.txt pins no `{package}`"), "add it with its SHA-256"))?;
         let name = pin.split_whitespace().next().unwrap_or(package).replace("==", "-");
         // The folder appears under its name only when whole, so a build killed half-way leaves nothing to trust.
-        let unpacked = self.cache.join(&name);
+        let unpacked = kept.join(&name);
         if !unpacked.is_dir() {
-            let making = self.cache.join(format!("{name}.{}.tmp", process::id()));
+            let making = kept.join(format!("{name}.{}.tmp", process::id()));
             let made = self.download(pin, &making).and_then(|wheel| self.unpack(&wheel, &making.join("unpacked")));
             if made.is_ok() {
                 // Another build may have been faster; its folder is as good as ours.
@@ -123,6 +138,33 @@ impl Wheels {
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         Err(explain(what.split_whitespace().next().unwrap_or(what), &said))
     }
+}
+
+/// Where a user's programs keep what they need, by the platform's convention; nowhere for a user without a home.
+fn data_folder(os: &str) -> Option<PathBuf> {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || absolute("HOME");
+    let data = match os {
+        "macos" => home()?.join("Library/Application Support"),
+        // The XDG base directory specification: what is not absolute is to be ignored.
+        _ => absolute("XDG_DATA_HOME").or_else(|| Some(home()?.join(".local/share")))?,
+    };
+    Some(data.join("offprint"))
+}
+
+/// The version that `wheels.txt` pins of a package.
+pub fn pinned(pins: &str, package: &str) -> String {
+    let version = pins.lines().find_map(|line| line.strip_prefix(package)?.strip_prefix("==")?.split(' ').next());
+    version.unwrap_or_default().to_owned()
+}
+
+/// The SHA-256 that an unpacked wheel's own list has of a file, as lists of wheels write it (`sha256=`, base64 without padding).
+pub fn listed(unpacked: &Path, file: &str) -> Option<String> {
+    let information = fs::read_dir(unpacked).ok()?.flatten().map(|entry| entry.path());
+    let information = information.into_iter().find(|path| path.extension().is_some_and(|end| end == "dist-info"))?;
+    let record = fs::read_to_string(information.join("RECORD")).ok()?;
+    let line = record.lines().find_map(|line| line.strip_prefix(file)?.strip_prefix(','))?;
+    Some(line.split(',').next()?.to_owned())
 }
 
 /// What pip's words mean for a person.

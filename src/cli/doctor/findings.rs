@@ -10,6 +10,7 @@ use crate::study::ModelSpec;
 use crate::{
     complaint::Complaint,
     engine,
+    installed::{self, Installed},
     machine::{self, Environment, Fact},
     preflight::{self, Finding},
     project,
@@ -42,6 +43,7 @@ pub(super) struct Findings {
     /// What llama.cpp was compiled for; nothing in a program without it.
     pub(super) llama_cpp: Result<Option<String>, String>,
     pub(super) environment: Environment,
+    pub(super) installed: Installed,
     pub(super) free_memory: Fact<u64>,
     pub(super) free_disk: Fact<u64>,
     /// `python3 -m pip --version`.
@@ -58,7 +60,7 @@ impl Findings {
     pub(super) fn gather(study: Option<&Path>) -> Findings {
         let tex = machine::ask("latexmk", &["-v"]).or_else(|_| machine::ask("tectonic", &["--version"]));
         let (file, study) = (study, study.map(Study::from_file));
-        let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        let python = installed::python().to_string_lossy().into_owned();
         let places = study.as_ref().and_then(|study| study.as_ref().ok()).map(places).unwrap_or_default();
         Findings {
             mlx: compute(),
@@ -70,6 +72,7 @@ impl Findings {
             places,
             llama_cpp: engine::llama_cpp_build(&[]).map_err(|error| Complaint::from(&error).to_string()),
             environment: machine::capture(Vec::new()),
+            installed: installed::how(),
             free_memory: machine::free_memory(),
             free_disk: machine::free_disk(Path::new(".")),
             pip: machine::ask(&python, &["-m", "pip", "--version"]),

@@ -1,0 +1,1 @@
+"""Offprint without the half that measures; this package holds the program."""

@@ -1,0 +1,1 @@
+"""Offprint is a program; this package holds it. `python -m offprint` is the same as `offprint`."""
