@@ -85,6 +85,7 @@ impl Case {
             measured: 0,
             records,
             runs_sha256: String::new(),
+            page_rows: offprint::store::PageRows::None,
             published: Some(Published::from_str("v1.yaml", V1).unwrap()),
             baseline: None,
         }

@@ -1,12 +1,13 @@
 //! Claims made here, and those that were given with the same records -> what they do not agree on, and the claims that a paper is
 //! made from. C libraries differ in the last place, so values agree to [`TOLERANCE`]; all else, texts above all, agrees exactly.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::Serialize;
 
 use super::{
     Claim, Claims, Id, Predicate, Value,
+    formerly::formerly,
     rounding::{Decimals, significant, text},
 };
 
@@ -106,7 +107,7 @@ impl Agreement {
                 self.alone(id, Kind::Missing, format!("value {}", ours.value()), "no such claim");
                 continue;
             };
-            let (kind, fields) = ours.against(theirs);
+            let (kind, fields) = ours.as_told_by(edition, theirs).against(theirs);
             match fields.difference(id, kind) {
                 None => {
                     self.agreed += 1;
@@ -132,6 +133,11 @@ impl Agreement {
 }
 
 trait Entry: Clone {
+    /// This entry in the words of the edition that wrote the given one, where they mean the same.
+    fn as_told_by(&self, _: Edition, _: &Self) -> Cow<'_, Self> {
+        Cow::Borrowed(self)
+    }
+
     /// For people.
     fn value(&self) -> String;
 
@@ -140,6 +146,13 @@ trait Entry: Clone {
 }
 
 impl Entry for Claim {
+    fn as_told_by(&self, edition: Edition, given: &Self) -> Cow<'_, Self> {
+        if edition == Edition::This || self.formula == given.formula || formerly(&self.formula) != given.formula {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(Claim { formula: given.formula.clone(), ..self.clone() })
+    }
+
     fn value(&self) -> String {
         json(&self.value)
     }

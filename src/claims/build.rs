@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::{CLAIMS_SCHEMA, Claims, Id, Runs, Source, consistency, engines, judgements, registry::Registry, setting};
+use super::{
+    CLAIMS_SCHEMA, Claims, Id, Runs, Source, consistency, engines, judgements,
+    registry::{Levels, Registry},
+    setting,
+};
 use crate::{
     analysis::{self, Summary},
     factor::{ENGINE, MODEL},
@@ -18,7 +22,11 @@ use crate::{
 /// A value that is not finite.
 pub fn build(run: &Run, summary: &Summary) -> Result<Claims> {
     let all: Vec<u32> = summary.runs.iter().map(|run| run.run).collect();
-    let mut registry = Registry { claims: BTreeMap::new(), all: Runs::from(all.as_slice()) };
+    let mut registry = Registry {
+        claims: BTreeMap::new(),
+        all: Runs::from(all.as_slice()),
+        levels: Levels::of(&run.study.statistics),
+    };
     registry.groups(summary);
     registry.prompts(summary);
     let inference = analysis::infer(&run.study, summary)?;

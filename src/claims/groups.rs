@@ -55,6 +55,7 @@ impl Registry {
             Some(se) if se > 0.0 => "to two significant digits of the mean's standard error",
             _ => "four significant digits of the mean",
         };
+        let end = format!("end of Student's {} % t interval for the mean", self.levels.wide);
         let mut at = |name: &str, what: &str, value: f64| {
             let value = told(value);
             let number = Number { value, unit, text: text(value, decimals), rounding };
@@ -65,8 +66,8 @@ impl Registry {
         at("max", "largest", stats.max);
         at("median", "median", stats.median);
         if let Some((low, high)) = stats.interval {
-            at("ci.low", "lower end of Student's t interval for the mean", low);
-            at("ci.high", "upper end of Student's t interval for the mean", high);
+            at("ci.low", &format!("lower {end}"), low);
+            at("ci.high", &format!("upper {end}"), high);
         }
         for (name, what, unit, value) in [
             ("sd", "sample standard deviation (ddof = 1)", unit, stats.sd.map(told)),
@@ -103,8 +104,8 @@ impl Registry {
         for (name, seconds, which) in [
             ("mean", mean, "mean"),
             ("p50", p50, "median"),
-            ("p90", p90, "90th percentile"),
-            ("p99", p99, "99th percentile"),
+            ("p90", p90, "90th percentile (Hyndman and Fan's definition 8)"),
+            ("p99", p99, "99th percentile (Hyndman and Fan's definition 8)"),
             ("max", longest, "largest"),
         ] {
             self.number_of(id.word(name), Number::rounded(seconds * 1e3, "ms", 3), format!("{which} of {of}"), runs);

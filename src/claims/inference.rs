@@ -66,10 +66,15 @@ impl Registry {
                 format!("square root of the residual mean square ({df} degrees of freedom) of {what} within cells");
             self.two(id.word("sd"), within.sd, metric.about().unit, sd.clone());
             self.two(id.clone(), within.cv, "1", format!("{sd} / mean over all runs"));
-            let bound =
-                |side| format!("one-sided {side} confidence bound, by chi-squared, of: {sd} / mean over all runs");
-            self.two(id.word("at_least"), within.cv_at_least, "1", bound("lower"));
-            self.two(id.word("at_most"), within.cv_at_most, "1", bound("upper"));
+            let confidence = &self.levels.wide;
+            let bound = |side| {
+                format!(
+                    "one-sided {side} {confidence} % confidence bound, by chi-squared, of: {sd} / mean over all runs"
+                )
+            };
+            let [lower, upper] = ["lower", "upper"].map(bound);
+            self.two(id.word("at_least"), within.cv_at_least, "1", lower);
+            self.two(id.word("at_most"), within.cv_at_most, "1", upper);
             self.count(id.word("degrees"), df as u64, "runs - cells");
         }
         if let Some(cv) = found.cv_between {
@@ -103,6 +108,7 @@ impl Registry {
     fn line(&mut self, metric: Metric, line: &Line, at: &str) {
         let (unit, what) = (metric.about().unit, metric.about().formula);
         let fit = Id::new("fit").metric(metric);
+        let end = self.levels.end();
         let of = format!("of the least-squares line of {what} on n_gen{at}");
         // Seconds a token are milliseconds a token to a reader.
         let coefficients = [("intercept", line.intercept, 1.0, unit), ("slope", line.slope, 1e3, "ms/tok")];
@@ -115,8 +121,8 @@ impl Registry {
                 self.number(id, number, format!("{which}{name} {of}"));
             };
             put(id.clone(), estimate, "");
-            put(id.word("ci.low"), interval.0, "lower end of the t interval for the ");
-            put(id.word("ci.high"), interval.1, "upper end of the t interval for the ");
+            put(id.word("ci.low"), interval.0, &format!("lower {end} for the "));
+            put(id.word("ci.high"), interval.1, &format!("upper {end} for the "));
             self.two(id.word("se"), se * scale, unit, format!("standard error of the {name} {of}"));
         }
         if let Some(r2) = line.r2 {
@@ -145,15 +151,16 @@ impl Registry {
         let (unit, what) = (per(factor, metric), metric.about().formula);
         let fit = Id::new(format!("fit.{}", factor.name)).metric(metric);
         let Trend { slope, se, interval, degrees, groups, .. } = trend;
+        let end = self.levels.end();
         let of = format!(
             "of {what} on {} ({degrees} degrees of freedom), within each of {groups} combinations of the other factors",
             factor.label
         );
         let decimals = Decimals::of_mean(*slope, Some(*se));
         for (id, value, which) in [
-            (fit.word("slope"), *slope, "least-squares slope"),
-            (fit.word("slope.ci.low"), interval.0, "lower end of the t interval for the slope"),
-            (fit.word("slope.ci.high"), interval.1, "upper end of the t interval for the slope"),
+            (fit.word("slope"), *slope, "least-squares slope".to_owned()),
+            (fit.word("slope.ci.low"), interval.0, format!("lower {end} for the slope")),
+            (fit.word("slope.ci.high"), interval.1, format!("upper {end} for the slope")),
         ] {
             let number = Number { value, unit: &unit, text: text(value, decimals), rounding: OF_ERROR };
             self.number(id, number, format!("{which} {of}"));
@@ -175,7 +182,7 @@ impl Registry {
     fn equivalence(&mut self, factor: &Factor, metric: Metric, found: &Equivalence, mean: f64) {
         let id = Id::new(format!("equivalence.{}", factor.name)).metric(metric);
         let Some(worst) = decisive(found) else { return };
-        let margin = format!("equivalence_margin of the study x mean of {}", metric.about().formula);
+        let margin = format!("{} % of the mean of {} over all runs", self.levels.margin, metric.about().formula);
         self.two(id.word("margin"), found.margin, metric.about().unit, margin);
         self.pair(&id, metric, worst, factor, mean);
         for pair in &found.pairs {
@@ -188,8 +195,9 @@ impl Registry {
         let [first, second] = pair.levels.map(|level| factor.levels[level].key());
         let cells = pair.n;
         let of = format!(
-            "{} at {second} minus at {first}, between {cells} pairs of cells that agree in all else",
-            metric.about().formula
+            "{} at {} {second} minus at {first}, between {cells} pairs of cells that agree in all else",
+            metric.about().formula,
+            factor.name
         );
         let decimals = Decimals::of_mean(pair.difference, pair.se);
         let unit = metric.about().unit;
@@ -200,12 +208,14 @@ impl Registry {
             self.two(id.word("percent"), 100.0 * pair.difference / mean, "%", formula);
         }
         if let Some((low, high)) = pair.interval {
-            let end = |which| format!("{which} end of the t interval at 1 - 2 alpha for the mean of {of}");
+            let narrow = self.levels.narrow.clone();
+            let end = |which| format!("{which} end of the {narrow} % t interval for the mean of {of}");
             self.number(id.word("ci.low"), at(low), end("lower"));
             self.number(id.word("ci.high"), at(high), end("upper"));
         }
         if let Some(p) = pair.p {
-            self.p(id.word("p"), p, format!("larger p of two one-sided t tests against the margin: {of}"));
+            let margin = format!("a margin of {} % of the mean over all runs", self.levels.margin);
+            self.p(id.word("p"), p, format!("larger p of two one-sided t tests against {margin}: {of}"));
         }
     }
 
@@ -221,10 +231,11 @@ impl Registry {
         if tests.variance.mean != 0.0 {
             let share = |slope: f64| 100.0 * slope * drift.span / tests.variance.mean;
             let whole = format!("{of} x places from first to last run / mean over all runs");
+            let end = self.levels.end();
             for (name, slope, which) in [
-                ("percent", drift.slope, ""),
-                ("percent.ci.low", drift.interval.0, "lower end of the t interval for: "),
-                ("percent.ci.high", drift.interval.1, "upper end of the t interval for: "),
+                ("percent", drift.slope, String::new()),
+                ("percent.ci.low", drift.interval.0, format!("lower {end} for: ")),
+                ("percent.ci.high", drift.interval.1, format!("upper {end} for: ")),
             ] {
                 self.two(id.word(name), share(slope), "%", format!("{which}{whole}"));
             }
@@ -241,7 +252,9 @@ impl Registry {
         for (name, mark, fence) in [("mild", Mark::Mild, "1.5 to 3"), ("severe", Mark::Severe, "more than 3")] {
             let marked = all.iter().zip(&outliers.marks).filter(|(_, found)| **found == Some(mark));
             let runs: Vec<u32> = marked.map(|(run, _)| run).collect();
-            let formula = format!("runs whose {from} lies {fence} interquartile ranges beyond the quartiles");
+            let formula = format!(
+                "runs whose {from} lies {fence} interquartile ranges beyond the quartiles (Hyndman and Fan's definition 8)"
+            );
             let id = Id::new("outliers").metric(metric).word(name);
             let count = Value::Integer(runs.len() as i64);
             self.put(id.clone(), Claim { value: count, text: runs.len().to_string(), ..Claim::of(&formula, &all) });

@@ -8,6 +8,7 @@ mod consistency;
 mod excerpts;
 mod engines;
 mod facts;
+mod formerly;
 mod groups;
 mod id;
 mod inference;

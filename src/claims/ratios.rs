@@ -70,7 +70,7 @@ impl Registry {
             Pairs::Runs => "pairs of runs of one block",
         };
         let what = metric.about().formula;
-        let of = format!("geometric mean of {what} at {level} / at {reference}, over {n} {pairs}");
+        let of = format!("geometric mean of {what} at {} {level} / at {reference}, over {n} {pairs}", factor.name);
         let decimals = decimals(ratio);
         let number = |value: f64| Number { value, unit: "1", text: text(value, decimals), rounding: ROUNDING };
         self.number_of(id.clone(), number(*value), of.clone(), runs);

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::{
     Claim, Id, Runs, Value,
     rounding::{percent, significant},
+    words::percentage,
 };
-use crate::machine::Fact;
+use crate::{machine::Fact, study::Statistics};
 
 pub(super) const TWO: &str = "two significant digits";
 pub(super) const THREE: &str = "three significant digits";
@@ -20,6 +21,30 @@ pub(super) struct Registry {
     pub(super) claims: BTreeMap<Id, Claim>,
     /// All runs that a summary rests on.
     pub(super) all: Runs,
+    /// As formulas say them, per cent: the study's confidence, that of intervals for a test of equivalence (1 - 2 alpha), its margin.
+    pub(super) levels: Levels,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Levels {
+    pub(super) wide: String,
+    pub(super) narrow: String,
+    pub(super) margin: String,
+}
+
+impl Levels {
+    pub(super) fn of(statistics: &Statistics) -> Self {
+        Levels {
+            wide: percentage(statistics.confidence),
+            narrow: percentage(2.0 * statistics.confidence - 1.0),
+            margin: percentage(statistics.equivalence_margin),
+        }
+    }
+
+    /// `end of the 95 % t interval`
+    pub(super) fn end(&self) -> String {
+        format!("end of the {} % t interval", self.wide)
+    }
 }
 
 /// A number as it is computed and printed.

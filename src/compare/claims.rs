@@ -24,7 +24,8 @@ const BASELINE: &str = "baseline";
 pub fn baseline(claims: &mut Claims, run: &Run, baseline: &Run) -> Result<()> {
     let (there, here) = (Told::of(baseline, 0)?, Told::of(run, 0)?);
     let comparison = between(&[Pair { prefix: "", a: &there, b: &here }])?;
-    let mut found = Found { claims, there: &there, here: &here };
+    let level = percentage(2.0 * comparison.confidence - 1.0);
+    let mut found = Found { claims, there: &there, here: &here, level };
     found.records(&comparison);
     for compared in &comparison.claims {
         found.compared(compared);
@@ -38,6 +39,8 @@ struct Found<'a> {
     claims: &'a mut Claims,
     there: &'a Told<'a>,
     here: &'a Told<'a>,
+    /// Confidence of the intervals, per cent.
+    level: String,
 }
 
 /// Whose runs a claim rests on.
@@ -102,7 +105,7 @@ impl Found<'_> {
         self.count("outputs.equal", outputs.equal, &format!("{same} that generated the same text"), Of::Both);
         let margin = "smaller equivalence_margin of the two studies, per cent";
         self.fact(&"margin".into(), &percentage(comparison.margin), margin);
-        let level = percentage(2.0 * comparison.confidence - 1.0);
+        let level = self.level.clone();
         self.fact(&"interval".into(), &level, "1 - 2 alpha, per cent, of the larger confidence of the two studies");
         self.fact(&"summary".into(), &comparison.summary, "counts of verdicts");
     }
@@ -135,7 +138,20 @@ impl Found<'_> {
         let shown = |x: f64| if *scale == Scale::Ratio { 1.0 + x } else { 100.0 * x };
         let Change { value, low, high, .. } = *change;
         let decimals = decimals(shown(value), (shown(high) - shown(low)) / 2.0);
-        let ends = [("change", value, ""), ("change.low", low, ", lower end"), ("change.high", high, ", upper end")];
+        let (scale_of, within) = match scale {
+            Scale::Ratio => (" on logarithms", ""),
+            _ if id.starts_with("variance.") => ("", " and the sum of squares within them"),
+            _ => ("", ""),
+        };
+        let interval = format!(
+            "end of the {} % t interval{scale_of} (delta method over cells' means{within}, Satterthwaite's degrees of freedom)",
+            self.level
+        );
+        let ends = [
+            ("change", value, String::new()),
+            ("change.low", low, format!(", lower {interval}")),
+            ("change.high", high, format!(", upper {interval}")),
+        ];
         for (name, x, what) in ends {
             let unit = if *scale == Scale::Ratio { "1" } else { "points" };
             let rounding = "two digits of the interval's half width";

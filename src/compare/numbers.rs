@@ -59,10 +59,11 @@ pub(super) fn all(design: &Design, margin: f64, confidence: f64) -> Result<Vec<C
         if metric == Metric::Latency {
             let fit = Id::new("fit").metric(metric);
             // Seconds a token are milliseconds a token to a reader, as in `claims.json`.
-            let formula = "slope of the least-squares line of latency on tokens".to_owned();
+            let formula = "slope of the least-squares line of the cells' mean latency on tokens".to_owned();
             let told = Told { id: fit.word("slope"), formula, unit: "ms/tok", size: 1e-3 };
             test.ratio(Sort::Absolute, told, &samples, |sample| design.slope(sample))?;
-            let formula = "intercept of the least-squares line of latency on tokens / mean latency".to_owned();
+            let formula =
+                "intercept of the least-squares line of the cells' mean latency on tokens / mean latency".to_owned();
             let told = Told { id: fit.word("intercept.share"), formula, unit: "%", size: 0.01 };
             test.share(told, &samples, |sample| design.intercept_share(sample))?;
         }
