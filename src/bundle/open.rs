@@ -21,7 +21,7 @@ use crate::{
     digest,
     machine::Environment,
     record::Phase,
-    store::{self, BASELINE, Records, Run},
+    store::{self, BASELINE, Columns, PageRows, Records, Run},
     study::{Plan, Published, Study},
 };
 
@@ -341,6 +341,7 @@ impl Bundle {
         let published = self.published(label, &study)?;
         let runs = label.run_file("runs.jsonl");
         let mut records = Vec::new();
+        let mut columns = Columns::of(self.bytes(&runs).unwrap_or(0));
         let most = most_rows(&study);
         let plan = Plan::of(&study);
         let mut check = store::Check::new(&study, &plan);
@@ -350,8 +351,13 @@ impl Bundle {
             if let Some(problem) = check.row(&record).first() {
                 bail!("{runs}: {problem}\nhint: offprint verify says what is wrong with a bundle");
             }
+            columns.as_mut().map_or(Ok(()), |columns| columns.add(&record))?;
             records.push(record);
         }
+        let page_rows = match columns {
+            Some(columns) => columns.finish(),
+            None => PageRows::Text(self.text(&runs)?),
+        };
         let runs_sha256 = digest::sha256_reader(&mut self.reader(&runs)?).with_context(|| runs.clone())?;
         Ok(Run {
             folder: self.path.clone(),
@@ -361,6 +367,7 @@ impl Bundle {
             measured: records.iter().filter(|record| record.phase == Phase::Measured).count(),
             records,
             runs_sha256,
+            page_rows,
             published,
             baseline: None,
         })

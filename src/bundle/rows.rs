@@ -14,7 +14,7 @@ use crate::{
     analysis::Tally,
     machine::Environment,
     record::{Phase, RunRecord},
-    store::{self, Records},
+    store::{self, Columns, PageRows, Records},
     study::{Plan, Study},
 };
 
@@ -32,6 +32,8 @@ pub struct Rows {
     pub tally: Tally,
     pub problems: Vec<Problem>,
     pub usable: bool,
+    /// For the paper's page.
+    pub page_rows: PageRows,
 }
 
 /// Checks the rows of a bundle; with `keep`, keeps them.
@@ -44,7 +46,9 @@ pub fn check(bundle: &Bundle, label: &Label, study: &Study, environment: &Enviro
         tally: version::tally(label, study),
         problems: Vec::new(),
         usable: true,
+        page_rows: PageRows::None,
     };
+    let mut columns = Columns::of(bundle.bytes(&file).unwrap_or(0));
     let reader = match bundle.reader(&file) {
         Ok(reader) => reader,
         Err(error) => {
@@ -85,6 +89,10 @@ pub fn check(bundle: &Bundle, label: &Label, study: &Study, environment: &Enviro
                     rows.problems.push(Problem::fault(Check::Schema, &place, "a row with its times", &error));
                     rows.usable = false;
                 }
+                let added = columns.as_mut().map_or(Ok(()), |columns| columns.add(&row));
+                if let Err(error) = added {
+                    rows.problems.push(Problem::fault(Check::Schema, &place, "a row", &error));
+                }
                 if fits && keep {
                     rows.records.push(row);
                 }
@@ -119,6 +127,10 @@ pub fn check(bundle: &Bundle, label: &Label, study: &Study, environment: &Enviro
         let expected = format!("run {run}: a measured row");
         rows.problems.push(Problem::new(Check::Plan, &file, expected, "none"));
     }
+    rows.page_rows = match columns {
+        Some(columns) => columns.finish(),
+        None => bundle.text(&file).map_or(PageRows::None, PageRows::Text),
+    };
     if !in_order {
         rows.problems.push(Problem::new(Check::Plan, &file, "rows in the order of execution", "another order"));
     }

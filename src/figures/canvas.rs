@@ -1,5 +1,7 @@
-//! A page measured in points, on plotters' SVG backend. Lengths and texts in, SVG source out.
+//! A page measured in points: on plotters' SVG backend, or as a drawing inside the paper's page. Lengths and texts in, SVG source out.
 //! It must not know what a mark means.
+
+use std::cell::RefCell;
 
 use anyhow::{Context, Result, anyhow};
 use plotters::{
@@ -13,7 +15,10 @@ use plotters::{
     },
 };
 
-use super::font::{FAMILY, Font};
+use super::{
+    font::{FAMILY, Font},
+    inline::Inline,
+};
 
 /// Drawing units in a point. plotters counts in whole units; a twentieth of a point is below what print resolves.
 pub const UNITS: f64 = 20.0;
@@ -38,27 +43,62 @@ pub struct Pen {
 
 /// The page. Colours are opaque throughout: transparency would turn each mark into a group of its own in the PDF.
 pub struct Canvas<'a> {
-    area: DrawingArea<SVGBackend<'a>, Shift>,
+    surface: Surface<'a>,
     font: &'a Font,
+}
+
+enum Surface<'a> {
+    Plotters(DrawingArea<SVGBackend<'a>, Shift>),
+    Page(RefCell<Inline>),
 }
 
 impl<'a> Canvas<'a> {
     /// A white page of `size` points, written to `buffer` when finished.
     pub fn new(buffer: &'a mut String, size: (f64, f64), font: &'a Font) -> Result<Self> {
         let units = (units(size.0) as u32, units(size.1) as u32);
-        let canvas = Canvas { area: SVGBackend::with_string(buffer, units).into_drawing_area(), font };
+        let surface = Surface::Plotters(SVGBackend::with_string(buffer, units).into_drawing_area());
+        let canvas = Canvas { surface, font };
         canvas.rectangle((0.0, 0.0), size, RGBColor(255, 255, 255))?;
         Ok(canvas)
     }
 
+    /// A drawing of `size` points for the paper's page, which gives it its colours.
+    pub fn on_page(size: (f64, f64), title: &str, font: &'a Font) -> Self {
+        Canvas { surface: Surface::Page(RefCell::new(Inline::new(size, title))), font }
+    }
+
+    /// What `draw` draws is one thing on the paper's page: `class` says what, and `runs` are behind it. Files know no things.
+    pub fn thing(&self, class: &str, runs: &[u32], draw: impl FnOnce() -> Result<()>) -> Result<()> {
+        let Surface::Page(page) = &self.surface else { return draw() };
+        page.borrow_mut().open(class, runs);
+        draw()?;
+        page.borrow_mut().close();
+        Ok(())
+    }
+
+    /// The source of a drawing for the page; of a file, nothing.
+    pub fn into_page(self) -> String {
+        match self.surface {
+            Surface::Page(page) => page.into_inner().finish(),
+            Surface::Plotters(_) => String::new(),
+        }
+    }
+
     pub fn line(&self, points: &[(f64, f64)], pen: Pen) -> Result<()> {
-        let style = ShapeStyle { color: pen.color.to_rgba(), filled: false, stroke_width: units(pen.width) as u32 };
         let path = points.iter().copied().map(at).collect::<Vec<_>>();
-        self.area.draw(&PathElement::new(path, style)).map_err(drawing)
+        let area = match &self.surface {
+            Surface::Plotters(area) => area,
+            Surface::Page(page) => return page.borrow_mut().line(&path, pen.color, units(pen.width), 0),
+        };
+        let style = ShapeStyle { color: pen.color.to_rgba(), filled: false, stroke_width: units(pen.width) as u32 };
+        area.draw(&PathElement::new(path, style)).map_err(drawing)
     }
 
     /// Dashes and gaps of `dash` points along a straight line.
     pub fn dashed(&self, from: (f64, f64), to: (f64, f64), dash: f64, pen: Pen) -> Result<()> {
+        if let Surface::Page(page) = &self.surface {
+            return page.borrow_mut().line(&[at(from), at(to)], pen.color, units(pen.width), units(dash));
+        }
         let (across, down) = (to.0 - from.0, to.1 - from.1);
         let length = (across * across + down * down).sqrt();
         let along = |d: f64| (from.0 + (to.0 - from.0) * d / length, from.1 + (to.1 - from.1) * d / length);
@@ -71,16 +111,27 @@ impl<'a> Canvas<'a> {
     }
 
     pub fn rectangle(&self, from: (f64, f64), to: (f64, f64), color: RGBColor) -> Result<()> {
-        self.area.draw(&Rectangle::new([at(from), at(to)], color.filled())).map_err(drawing)
+        match &self.surface {
+            Surface::Plotters(area) => area.draw(&Rectangle::new([at(from), at(to)], color.filled())).map_err(drawing),
+            Surface::Page(page) => page.borrow_mut().rectangle(at(from), at(to), color),
+        }
     }
 
     pub fn polygon(&self, points: &[(f64, f64)], color: RGBColor) -> Result<()> {
         let path = points.iter().copied().map(at).collect::<Vec<_>>();
-        self.area.draw(&Polygon::new(path, color)).map_err(drawing)
+        match &self.surface {
+            Surface::Plotters(area) => area.draw(&Polygon::new(path, color)).map_err(drawing),
+            Surface::Page(page) => page.borrow_mut().polygon(&path, color),
+        }
     }
 
     pub fn circle(&self, centre: (f64, f64), radius: f64, color: RGBColor) -> Result<()> {
-        self.area.draw(&Circle::new(at(centre), units(radius), color.filled())).map_err(drawing)
+        match &self.surface {
+            Surface::Plotters(area) => {
+                area.draw(&Circle::new(at(centre), units(radius), color.filled())).map_err(drawing)
+            }
+            Surface::Page(page) => page.borrow_mut().circle(at(centre), units(radius), color),
+        }
     }
 
     /// One line of text, vertically centred on `point`, `size` points high; `upright` turns it to read upwards.
@@ -93,6 +144,13 @@ impl<'a> Canvas<'a> {
         color: RGBColor,
         upright: bool,
     ) -> Result<()> {
+        let area = match &self.surface {
+            Surface::Plotters(area) => area,
+            Surface::Page(page) => {
+                let text = self.font.drawable(text);
+                return page.borrow_mut().text(&text, at(point), anchor, units(size), color, upright);
+            }
+        };
         let horizontal = match anchor {
             Anchor::Left => HPos::Left,
             Anchor::Middle => HPos::Center,
@@ -107,12 +165,15 @@ impl<'a> Canvas<'a> {
         } else {
             (style, (point.0, point.1 + drop))
         };
-        self.area.draw(&Text::new(self.font.drawable(text), at(point), style)).map_err(drawing)
+        area.draw(&Text::new(self.font.drawable(text), at(point), style)).map_err(drawing)
     }
 
     /// Closes the page: the buffer then holds a whole SVG.
     pub fn finish(self) -> Result<()> {
-        self.area.present().map_err(drawing).context("figure: closing the page")
+        match &self.surface {
+            Surface::Plotters(area) => area.present().map_err(drawing).context("figure: closing the page"),
+            Surface::Page(_) => Ok(()),
+        }
     }
 }
 

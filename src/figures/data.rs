@@ -90,7 +90,7 @@ impl<'a> Data<'a> {
         value: impl Fn(&RunMetrics) -> Option<f64>,
         level: &BTreeMap<u32, usize>,
     ) -> Vec<Dot> {
-        let dot = |run| Some(Dot { value: value(self.runs.get(run)?)?, level: *level.get(run)? });
+        let dot = |run| Some(Dot { value: value(self.runs.get(run)?)?, level: *level.get(run)?, run: Some(*run) });
         thin(group.runs.iter().filter_map(dot).collect(), MOST_DOTS, |dot| dot.value)
     }
 

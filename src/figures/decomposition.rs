@@ -67,7 +67,7 @@ fn parts(group: &Group) -> Result<[f64; 3]> {
 fn stack(marks: &mut Vec<Mark>, (left, right): (f64, f64), parts: [f64; 3]) {
     let mut base = 0.0;
     for ((_, level), part) in PARTS.into_iter().zip(parts) {
-        marks.push(Mark::Bar { from: (left, base), to: (right, base + part), level });
+        marks.push(Mark::Bar { from: (left, base), to: (right, base + part), level, runs: Vec::new() });
         base += part;
     }
 }

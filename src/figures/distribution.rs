@@ -8,26 +8,32 @@ use super::{
     scale::round_step,
     scene::{Along, Arrange, Axis, Mark, Panel, Scene},
 };
-use crate::{factor::LENGTH, metric::Metric};
+use crate::{analysis::RunMetrics, factor::LENGTH, metric::Metric};
 
 pub fn scene(data: &Data, labels: &Labels) -> Result<Scene> {
     let unit = unit(Metric::Latency, data);
     let overall = stats(&data.summary.overall, Metric::Latency)?;
     let interval = overall.interval.map(|(low, high)| (low * unit.factor, high * unit.factor));
-    let values: Vec<(f64, usize)> =
-        data.runs.values().map(|run| (shown(Metric::Latency, run, &unit), data.length[&run.run])).collect();
-    let (low, high) = range(values.iter().map(|value| value.0), interval.into_iter());
+    let value = |run: &&RunMetrics| Value {
+        at: shown(Metric::Latency, run, &unit),
+        level: data.length[&run.run],
+        run: run.run,
+    };
+    let values: Vec<Value> = data.runs.values().map(value).collect();
+    let (low, high) = range(values.iter().map(|value| value.at), interval.into_iter());
     let x = Axis::numbers(format!("latency ({})", unit.name), low, high);
 
-    let (counts, width) = histogram(&values, x.range, data.summary.by(LENGTH).len());
+    let (bins, width) = histogram(&values, x.range, data.summary.by(LENGTH).len());
     let mut bars = Vec::new();
     let mut tallest = 0;
-    for (bin, counts) in counts.iter().enumerate() {
+    for (bin, levels) in bins.into_iter().enumerate() {
         let left = x.range.0 + bin as f64 * width;
         let mut base = 0;
-        for (level, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
-            bars.push(Mark::Bar { from: (left, f64::from(base)), to: (left + width, f64::from(base + count)), level });
-            base += count;
+        for (level, runs) in levels.into_iter().enumerate().filter(|(_, runs)| !runs.is_empty()) {
+            let top = base + runs.len() as u32;
+            let (from, to) = ((left, f64::from(base)), (left + width, f64::from(top)));
+            bars.push(Mark::Bar { from, to, level, runs });
+            base = top;
         }
         tallest = tallest.max(base);
     }
@@ -59,15 +65,21 @@ pub fn scene(data: &Data, labels: &Labels) -> Result<Scene> {
     })
 }
 
+struct Value {
+    at: f64,
+    level: usize,
+    run: u32,
+}
+
 /// Runs by bin and level, and the bins' common width: a round one, for about three times the square root of n bins.
-fn histogram(values: &[(f64, usize)], range: (f64, f64), levels: usize) -> (Vec<Vec<u32>>, f64) {
+fn histogram(values: &[Value], range: (f64, f64), levels: usize) -> (Vec<Vec<Vec<u32>>>, f64) {
     let wanted = (3.0 * (values.len() as f64).sqrt()).clamp(12.0, 60.0);
     let width = round_step((range.1 - range.0) / wanted);
     let bins = ((range.1 - range.0) / width).ceil().max(1.0) as usize;
-    let mut counts = vec![vec![0; levels]; bins];
-    for (value, level) in values {
-        let bin = ((value - range.0) / width).floor().max(0.0) as usize;
-        counts[bin.min(bins - 1)][*level] += 1;
+    let mut runs = vec![vec![Vec::new(); levels]; bins];
+    for value in values {
+        let bin = ((value.at - range.0) / width).floor().max(0.0) as usize;
+        runs[bin.min(bins - 1)][value.level].push(value.run);
     }
-    (counts, width)
+    (runs, width)
 }

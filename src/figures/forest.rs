@@ -7,7 +7,6 @@ use super::{
     Figure,
     font::Font,
     layout::TICK_SIZE,
-    output, render,
     scene::{Along, Arrange, Axis, Dot, Key, Mark, Panel, Sample, Scene, Stroke},
 };
 
@@ -100,10 +99,7 @@ pub fn forest(forest: &Forest) -> Result<Figure> {
         keys,
         notice: forest.notice.clone(),
     };
-    let source = render::render(&scene, &font).with_context(|| format!("figure `{}`", forest.id))?;
-    let output::Files { svg, pdf, png } =
-        output::files(&source, &scene.title).with_context(|| format!("figure `{}`", forest.id))?;
-    Ok(Figure { id: forest.id.to_owned(), svg, pdf, png })
+    super::figure(forest.id, &scene, &font).with_context(|| format!("figure `{}`", forest.id))
 }
 
 /// Rows as they are drawn, whatever they are about.
@@ -150,7 +146,7 @@ pub fn panel(rows: &Rows, x: Axis, font: &Font) -> Panel {
     for (at, row) in upwards.iter().enumerate() {
         let at = at as f64;
         marks.push(Mark::Mean { along: Along::X, at, reach: 0.36, mean: row.value, interval: row.interval });
-        let dots = vec![Dot { value: row.value, level: row.look.level() }];
+        let dots = vec![Dot { value: row.value, level: row.look.level(), run: None }];
         marks.push(Mark::Swarm { along: Along::X, lane: (at - 0.3, at + 0.3), dots });
     }
     Panel { heading: rows.heading.clone(), x, y, weight: rows.rows.len().max(2) as f64, marks }

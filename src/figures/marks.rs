@@ -23,9 +23,11 @@ const HALO: f64 = 0.3;
 pub fn draw(canvas: &Canvas, frame: &Frame, mark: &Mark, style: Dots) -> Result<()> {
     match mark {
         Mark::Swarm { along, lane, dots } => swarm(canvas, frame, &Swarm { along: *along, lane: *lane, dots }, style),
-        Mark::Dots { dots } => {
-            dots.iter().try_for_each(|(x, y, level)| dot(canvas, frame.at((*x, *y)), DOT_RADII[0], look(*level)))
-        }
+        Mark::Dots { dots, runs } => dots.iter().enumerate().try_for_each(|(place, (x, y, level))| {
+            canvas.thing("d", runs.get(place).map_or(&[][..], std::slice::from_ref), || {
+                dot(canvas, frame.at((*x, *y)), DOT_RADII[0], look(*level))
+            })
+        }),
         Mark::Mean { along, at, reach, mean, interval } => {
             mean_with_interval(canvas, frame, *along, (*at, *reach), *mean, *interval)
         }
@@ -37,12 +39,14 @@ pub fn draw(canvas: &Canvas, frame: &Frame, mark: &Mark, style: Dots) -> Result<
             let path: Vec<_> = lower.iter().chain(upper.iter().rev()).map(|point| frame.at(*point)).collect();
             canvas.polygon(&path, BAND)
         }
-        Mark::Bar { from, to, level } => {
+        Mark::Bar { from, to, level, runs } => {
             let (a, b) = (frame.at(*from), frame.at(*to));
             // A hair of paper between neighbours keeps stacked bars apart in grey.
             let inset = 0.25;
             let (left, right, top, bottom) = (a.0.min(b.0), a.0.max(b.0), a.1.min(b.1), a.1.max(b.1));
-            canvas.rectangle((left + inset, top + inset), (right - inset, bottom - inset), look(*level).color)
+            canvas.thing("b", runs, || {
+                canvas.rectangle((left + inset, top + inset), (right - inset, bottom - inset), look(*level).color)
+            })
         }
         Mark::Interval { along, at, reach, interval: of, level } => {
             interval_alone(canvas, frame, *along, (*at, *reach), *of, *level)
@@ -53,10 +57,14 @@ pub fn draw(canvas: &Canvas, frame: &Frame, mark: &Mark, style: Dots) -> Result<
         }
         Mark::Cell { from, to, shade: dark, text } => {
             let (a, b) = (frame.at(*from), frame.at(*to));
-            canvas.rectangle((a.0.min(b.0), a.1.min(b.1)), (a.0.max(b.0), a.1.max(b.1)), shade(*dark))?;
             let middle = ((a.0 + b.0) / 2.0, (a.1 + b.1) / 2.0);
-            text.as_ref()
-                .map_or(Ok(()), |(text, size)| canvas.text(text, middle, Anchor::Middle, *size, on_shade(*dark), false))
+            // Ink and paper of a shade are the same in the dark.
+            canvas.thing("shade", &[], || {
+                canvas.rectangle((a.0.min(b.0), a.1.min(b.1)), (a.0.max(b.0), a.1.max(b.1)), shade(*dark))?;
+                text.as_ref().map_or(Ok(()), |(text, size)| {
+                    canvas.text(text, middle, Anchor::Middle, *size, on_shade(*dark), false)
+                })
+            })
         }
     }
 }
@@ -166,10 +174,12 @@ impl Swarm<'_> {
 fn swarm(canvas: &Canvas, frame: &Frame, swarm: &Swarm, dots: Dots) -> Result<()> {
     let (places, _) = swarm.places(frame, dots.radius);
     for (each, at) in swarm.dots.iter().zip(places) {
-        if dots.halo {
-            shape(canvas, at, dots.radius + HALO, look(each.level).shape, PAPER)?;
-        }
-        dot(canvas, at, dots.radius, look(each.level))?;
+        canvas.thing("d", each.run.as_slice(), || {
+            if dots.halo {
+                shape(canvas, at, dots.radius + HALO, look(each.level).shape, PAPER)?;
+            }
+            dot(canvas, at, dots.radius, look(each.level))
+        })?;
     }
     Ok(())
 }

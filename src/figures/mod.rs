@@ -15,6 +15,7 @@ mod fixture;
 mod font;
 mod forest;
 mod grid;
+mod inline;
 mod layout;
 mod marks;
 mod order;
@@ -53,6 +54,8 @@ pub struct Figure {
     pub pdf: Vec<u8>,
     /// 1200 pixels wide, 300 dots an inch at the figure's size in the SVG and the PDF.
     pub png: Vec<u8>,
+    /// For the paper's page: the same drawing with texts as texts, colours as classes, and the runs behind its marks.
+    pub page: String,
 }
 
 /// What figures say beside the summary's numbers.
@@ -92,12 +95,15 @@ pub fn draw(summary: &Summary, labels: &Labels, own: Option<&Own>) -> Result<Vec
     scenes
         .into_iter()
         .map(|(id, scene)| {
-            let source = render::render(&scene, &font).with_context(|| format!("figure `{id}`"))?;
-            let output::Files { svg, pdf, png } =
-                output::files(&source, &scene.title).with_context(|| format!("figure `{id}`"))?;
-            Ok(Figure { id, svg, pdf, png })
+            let drawn = figure(&id, &scene, &font);
+            drawn.with_context(|| format!("figure `{id}`"))
         })
         .collect()
+}
+
+fn figure(id: &str, scene: &scene::Scene, font: &font::Font) -> Result<Figure> {
+    let output::Files { svg, pdf, png } = output::files(&render::render(scene, font)?, &scene.title)?;
+    Ok(Figure { id: id.to_owned(), svg, pdf, png, page: render::on_page(scene, font)? })
 }
 
 fn scenes(summary: &Summary, labels: &Labels) -> Result<Vec<(String, scene::Scene)>> {

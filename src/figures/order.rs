@@ -21,7 +21,8 @@ pub fn scene(data: &Data, labels: &Labels) -> Result<Scene> {
         let mean = stats(cell, Metric::Latency)?.mean;
         let runs = cell.runs.iter().filter_map(|run| data.runs.get(run));
         dots.extend(runs.map(|run| {
-            (f64::from(run.order), run.value(Metric::Latency).unwrap_or(mean) - mean, data.length[&run.run])
+            let off = run.value(Metric::Latency).unwrap_or(mean) - mean;
+            (f64::from(run.order), off, (data.length[&run.run], run.run))
         }));
     }
     let last = dots.iter().map(|dot| dot.0).fold(1.0, f64::max);
@@ -56,9 +57,9 @@ pub fn scene(data: &Data, labels: &Labels) -> Result<Scene> {
         keys.push(Key::new(Sample::Line(Stroke::Dashed), "drift within cells"));
         keys.push(Key::new(Sample::Band, format!("{} % interval of its slope", percent(labels.confidence))));
     }
-    let shown = |(order, residual, level): (f64, f64, usize)| (order, residual * unit.factor, level);
-    let dots = thin(dots, MOST, |dot| dot.0).into_iter().map(shown).collect();
-    marks.push(Mark::Dots { dots });
+    let shown = |(order, off, (level, run)): (f64, f64, (usize, u32))| ((order, off * unit.factor, level), run);
+    let (dots, runs) = thin(dots, MOST, |dot| dot.0).into_iter().map(shown).unzip();
+    marks.push(Mark::Dots { dots, runs });
     Ok(Scene {
         title: "Latency of every run relative to the mean of its cell, in order of execution".to_owned(),
         arrange: Arrange::Row,

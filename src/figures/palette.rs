@@ -49,6 +49,14 @@ pub fn look(level: usize) -> Look {
     }
 }
 
+/// What the paper's page calls a colour, and may show otherwise in the dark; a shade has no name.
+pub fn class(color: RGBColor) -> Option<&'static str> {
+    const LEVELS: [&str; 7] = ["c0", "c1", "c2", "c3", "c4", "c5", "c6"];
+    let named = [(INK, "ink"), (AXIS, "axis"), (GRID, "grid"), (BAND, "band"), (PAPER, "paper"), (WARNING, "warn")];
+    let levels = OKABE_ITO.into_iter().zip(LEVELS);
+    named.into_iter().chain(levels).find(|(known, _)| *known == color).map(|(_, name)| name)
+}
+
 /// A sequence of one hue from near paper to dark, which reads the same in grey: 0 is the least.
 pub fn shade(shade: u8) -> RGBColor {
     const ENDS: [[u8; 3]; 2] = [[0xed, 0xf3, 0xf8], [0x08, 0x3d, 0x6b]];

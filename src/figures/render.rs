@@ -24,26 +24,39 @@ pub fn render(scene: &Scene, font: &Font) -> Result<String> {
     let layout = lay_out(scene, font);
     let mut source = String::new();
     let canvas = Canvas::new(&mut source, layout.size, font)?;
+    paint(&canvas, &layout, scene, font)?;
+    canvas.finish()?;
+    Ok(quarter_turns(&source))
+}
+
+/// Draws a scene for the paper's page.
+pub fn on_page(scene: &Scene, font: &Font) -> Result<String> {
+    let layout = lay_out(scene, font);
+    let canvas = Canvas::on_page(layout.size, &scene.title, font);
+    paint(&canvas, &layout, scene, font)?;
+    Ok(canvas.into_page())
+}
+
+fn paint(canvas: &Canvas, layout: &Layout, scene: &Scene, font: &Font) -> Result<()> {
     let dots = marks::dots(scene, &layout.frames);
     for (panel, frame) in scene.panels.iter().zip(&layout.frames) {
         for mark in panel.marks.iter().filter(|mark| matches!(mark, Mark::Band { .. })) {
-            marks::draw(&canvas, frame, mark, dots)?;
+            marks::draw(canvas, frame, mark, dots)?;
         }
-        grid(&canvas, frame, panel)?;
+        grid(canvas, frame, panel)?;
         for mark in panel.marks.iter().filter(|mark| !matches!(mark, Mark::Band { .. })) {
-            marks::draw(&canvas, frame, mark, dots)?;
+            marks::draw(canvas, frame, mark, dots)?;
         }
-        axes(&canvas, frame, panel, font)?;
+        axes(canvas, frame, panel, font)?;
     }
     for title in &layout.titles {
         canvas.text(&title.text, title.at, Anchor::Middle, LABEL_SIZE, INK, title.upright)?;
     }
-    legend(&canvas, &layout, scene, font)?;
+    legend(canvas, layout, scene, font)?;
     if let Some(reason) = &scene.notice {
-        notice(&canvas, &layout, reason, font)?;
+        notice(canvas, layout, reason, font)?;
     }
-    canvas.finish()?;
-    Ok(quarter_turns(&source))
+    Ok(())
 }
 
 /// The cosine of 270 degrees in double precision, as figures have it since they were first made. To eight digits it is -0.

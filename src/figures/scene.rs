@@ -123,15 +123,16 @@ pub enum Mark {
     /// One dot a run, spread sideways inside `lane`.
     Swarm { along: Along, lane: (f64, f64), dots: Vec<Dot> },
     /// Dots at x, y, coloured by level, just where they belong.
-    Dots { dots: Vec<(f64, f64, usize)> },
+    /// The run that each shows, where each shows one.
+    Dots { dots: Vec<(f64, f64, usize)>, runs: Vec<u32> },
     /// A mean at `at` across the values, with its interval; its bar goes no farther than `reach` to each side.
     Mean { along: Along, at: f64, reach: f64, mean: f64, interval: Option<(f64, f64)> },
     /// A polyline.
     Line { points: Vec<(f64, f64)>, stroke: Stroke },
     /// A filled area between two polylines of equal length, behind everything.
     Band { lower: Vec<(f64, f64)>, upper: Vec<(f64, f64)> },
-    /// A filled rectangle from corner to corner, coloured as a level.
-    Bar { from: (f64, f64), to: (f64, f64), level: usize },
+    /// A filled rectangle from corner to corner, coloured as a level, and the runs that it counts.
+    Bar { from: (f64, f64), to: (f64, f64), level: usize, runs: Vec<u32> },
     /// An interval at `at` across the values, in a level's colour, or in ink with a rim of paper, for what stands on a bar.
     Interval { along: Along, at: f64, reach: f64, interval: (f64, f64), level: Option<usize> },
     /// Quartiles as a box at `at` that goes `reach` to each side, the median as a bar in it, whiskers as lines.
@@ -145,6 +146,8 @@ pub enum Mark {
 pub struct Dot {
     pub value: f64,
     pub level: usize,
+    /// `None` for what is no run.
+    pub run: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -80,7 +80,7 @@ fn every_run_is_a_dot() {
     for (id, scene) in scenes(&summary, &labels()).unwrap() {
         let dots = |mark: &Mark| match mark {
             Mark::Swarm { dots, .. } => dots.len(),
-            Mark::Dots { dots } => dots.len(),
+            Mark::Dots { dots, .. } => dots.len(),
             _ => 0,
         };
         let drawn: usize = scene.panels.iter().flat_map(|panel| &panel.marks).map(dots).sum();
@@ -270,7 +270,7 @@ pub(super) fn assert_lies_within(scene: &Scene, about: &str) {
                 dots.iter().all(|dot| place(along, lane.0, dot.value) && place(along, lane.1, dot.value))
             }
             Mark::Mean { along, at, mean, .. } => place(along, *at, *mean),
-            Mark::Dots { dots } => dots.iter().all(|dot| x(dot.0) && y(dot.1)),
+            Mark::Dots { dots, .. } => dots.iter().all(|dot| x(dot.0) && y(dot.1)),
             Mark::Line { points, .. } => points.iter().all(|(a, b)| x(*a) && y(*b)),
             Mark::Band { lower, upper } => lower.iter().chain(upper).all(|(a, b)| x(*a) && y(*b)),
             Mark::Bar { from, to, .. } | Mark::Cell { from, to, .. } => x(from.0) && x(to.0) && y(from.1) && y(to.1),
@@ -355,7 +355,7 @@ fn many_runs_are_thinned_and_the_legend_says_so() {
         for mark in scene.panels.iter().flat_map(|panel| &panel.marks) {
             match mark {
                 Mark::Swarm { dots, .. } => assert_eq!(dots.len(), data::MOST_DOTS, "{id}"),
-                Mark::Dots { dots } => assert_eq!(dots.len(), order::MOST, "{id}"),
+                Mark::Dots { dots, .. } => assert_eq!(dots.len(), order::MOST, "{id}"),
                 _ => {}
             }
         }

@@ -12,7 +12,7 @@ use crate::{
     machine::{self, CheckpointFacts},
     paper::{self, Templates},
     record::{Clock, CountedBy, FinishReason, Outcome, RunRecord},
-    store::Run,
+    store::{PageRows, Run},
     study::{ModelSpec, Plan, PlannedRun, Published, Settings, Study},
 };
 
@@ -41,6 +41,7 @@ pub fn rehearse(file: &Path, study: &Study, own: Option<&str>) -> Result<(Run, S
         measured: records.len(),
         records,
         runs_sha256: "0".repeat(64),
+        page_rows: PageRows::None,
         published: published.transpose()?,
         baseline: None,
     };

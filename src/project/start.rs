@@ -49,7 +49,9 @@ pub fn files(start: Start) -> BTreeMap<String, String> {
         }
     };
     // Looks are this program's until somebody wants others.
-    for (path, text) in templates.files().iter().filter(|(path, _)| !path.starts_with("skins/")) {
+    for (path, text) in
+        templates.files().iter().filter(|(path, _)| !["skins/", "living/"].iter().any(|looks| path.starts_with(looks)))
+    {
         put(&format!("templates/{path}"), text);
     }
     files

@@ -7,6 +7,7 @@ mod journal;
 mod kept;
 mod lines;
 mod measurement;
+mod page_rows;
 
 use std::{
     borrow::Cow,
@@ -21,6 +22,7 @@ pub use journal::{Dropped, Journal};
 pub use kept::{keep_templates, templates};
 pub use lines::{Records, Torn};
 pub use measurement::not_a_measurement;
+pub use page_rows::{Columns, MOST_TEXT, PageRows};
 
 use crate::{
     digest,
@@ -48,6 +50,8 @@ pub struct Run {
     pub measured: usize,
     /// SHA-256 of `runs.jsonl`.
     pub runs_sha256: String,
+    /// For the paper's page.
+    pub page_rows: PageRows,
     /// Values to compare with, where the folder has a file of them.
     pub published: Option<Published>,
     /// The execution that the paper compares this one with, where the folder has a copy of its records.
@@ -89,8 +93,11 @@ impl Run {
         let plan = Plan::of(&study);
         let mut check = Check::new(&study, &plan);
         let mut measured = 0;
+        let bytes = fs::metadata(&runs).with_context(|| format!("{}", runs.display()))?.len();
+        let mut columns = Columns::of(bytes);
         for record in Records::open(&runs)? {
             let record = record?;
+            columns.as_mut().map_or(Ok(()), |columns| columns.add(&record))?;
             if let Some(problem) = check.row(&record).first() {
                 bail!(
                     "{}: {problem}\nhint: rows of another study were mixed in, or the file was changed; restore it",
@@ -110,6 +117,10 @@ impl Run {
             records: Vec::new(),
             measured,
             runs_sha256: digest::sha256_file(&runs).with_context(|| format!("{}", runs.display()))?,
+            page_rows: match columns {
+                Some(columns) => columns.finish(),
+                None => PageRows::Text(fs::read_to_string(&runs).with_context(|| format!("{}", runs.display()))?),
+            },
         })
     }
 
@@ -133,6 +144,7 @@ impl Run {
             measured: records.iter().filter(|record| record.phase == Phase::Measured).count(),
             records,
             runs_sha256: self.runs_sha256.clone(),
+            page_rows: self.page_rows.clone(),
             published: self.published.clone(),
             baseline: self.baseline.clone(),
         })

@@ -32,10 +32,11 @@ pub fn scene(sheet: &Sheet) -> Result<Scene> {
             let half = width.min(WIDEST) / 2.0;
             let level = if lanes.one_colour_each() { level } else { 0 };
             let (near, far) = ((middle - half, 0.0), (middle + half, mean));
-            marks.push(match lanes.along {
-                Along::Y => Mark::Bar { from: near, to: far, level },
-                Along::X => Mark::Bar { from: (near.1, near.0), to: (far.1, far.0), level },
-            });
+            let (from, to) = match lanes.along {
+                Along::Y => (near, far),
+                Along::X => ((near.1, near.0), (far.1, far.0)),
+            };
+            marks.push(Mark::Bar { from, to, level, runs: runs.iter().map(|run| run.run).collect() });
             marks.extend(interval.map(|interval| Mark::Interval {
                 along: lanes.along,
                 at: middle,

@@ -40,7 +40,7 @@ pub fn scene(sheet: &Sheet) -> Result<Scene> {
                 Along::Y => (at, place(value), level),
                 Along::X => (place(value), at, level),
             });
-            marks.push(Mark::Dots { dots: dots.collect() });
+            marks.push(Mark::Dots { dots: dots.collect(), runs: Vec::new() });
         }
         drawn.push((heading, marks));
     }

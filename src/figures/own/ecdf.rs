@@ -43,7 +43,7 @@ pub fn scene(sheet: &Sheet) -> Result<Scene> {
             thinned |= places.len() > MOST_STEPS;
             marks.push(Mark::Line { points: steps(&places, x.range), stroke: Stroke::Level(level) });
             let quarter = |share: f64| (places[at_share(places.len(), share)], 100.0 * share, level);
-            marks.push(Mark::Dots { dots: [0.25, 0.5, 0.75].map(quarter).to_vec() });
+            marks.push(Mark::Dots { dots: [0.25, 0.5, 0.75].map(quarter).to_vec(), runs: Vec::new() });
         }
         drawn.push((heading, marks));
     }

@@ -85,7 +85,7 @@ pub fn scene(sheet: &Sheet) -> Result<Scene> {
             if points.len() > 1 {
                 marks.push(Mark::Line { points, stroke: Stroke::Level(level) });
             }
-            marks.push(Mark::Dots { dots });
+            marks.push(Mark::Dots { dots, runs: Vec::new() });
         }
         drawn.push((heading, marks));
     }

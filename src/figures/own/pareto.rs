@@ -50,7 +50,7 @@ pub fn scene(sheet: &Sheet) -> Result<Scene> {
     let draw = |(heading, points): (String, Vec<Point>)| {
         let path = staircase(&front(&points, (x, y)), (x, y), ranges);
         let line = Mark::Line { points: path, stroke: Stroke::Thin };
-        (heading, vec![line, Mark::Dots { dots: thin(points, MOST_CELLS, |point: &Point| point.0) }])
+        (heading, vec![line, Mark::Dots { dots: thin(points, MOST_CELLS, |point: &Point| point.0), runs: Vec::new() }])
     };
     let panels = clouds.into_iter().map(draw).collect();
     let mut legend = sheet.colours().map_or_else(Legend::default, |colours| Legend {

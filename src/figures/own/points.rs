@@ -53,7 +53,7 @@ fn swarms(sheet: &Sheet) -> Result<Scene> {
             intervals.extend(interval);
             thinned |= runs.len() > most;
             let dot = |run: &&RunMetrics| {
-                Some(Dot { value: lanes.ruler.place(run.value(metric)?), level: lanes.colour(run) })
+                Some(Dot { value: lanes.ruler.place(run.value(metric)?), level: lanes.colour(run), run: Some(run.run) })
             };
             let dots = thin(runs.iter().filter_map(dot).collect(), most, |dot: &Dot| dot.value);
             let parts = match lanes.along {
@@ -105,7 +105,9 @@ fn spaced(sheet: &Sheet, place: usize, metric: Metric) -> Result<Scene> {
             let stats = sheet.stats(&runs, metric)?;
             let interval = stats.interval.map(|interval| ruler.places(interval));
             intervals.extend(interval);
-            let dot = |run: &&RunMetrics| Some(Dot { value: ruler.place(run.value(metric)?), level: colour(run) });
+            let dot = |run: &&RunMetrics| {
+                Some(Dot { value: ruler.place(run.value(metric)?), level: colour(run), run: Some(run.run) })
+            };
             let dots = thin(runs.iter().filter_map(dot).collect(), most, |dot: &Dot| dot.value);
             marks.push(Mark::Swarm { along: Along::Y, lane: (place - 0.7 * lane, place + 0.1 * lane), dots });
             let mean = ruler.place(stats.mean);
@@ -129,6 +131,9 @@ fn legend(sheet: &Sheet) -> Legend {
     })
 }
 
+/// Where a run stands, and its colour.
+type Spot = (f64, f64, usize);
+
 /// One metric against another.
 fn cloud(sheet: &Sheet, x: Metric, y: Metric) -> Result<Scene> {
     if x == y {
@@ -142,15 +147,17 @@ fn cloud(sheet: &Sheet, x: Metric, y: Metric) -> Result<Scene> {
     let thinned = facets.iter().any(|(_, runs)| runs.len() > most);
     let at = |run: &&RunMetrics| {
         let level = colours.as_ref().map_or(0, |colours| colours.at(run));
-        Some((across.place(run.value(x)?), up.place(run.value(y)?), level))
+        Some(((across.place(run.value(x)?), up.place(run.value(y)?), level), run.run))
     };
-    let all: Vec<(f64, f64, usize)> = sheet.runs.iter().filter_map(at).collect();
-    let [xs, ys]: [Vec<f64>; 2] = [all.iter().map(|dot| dot.0).collect(), all.iter().map(|dot| dot.1).collect()];
+    let all: Vec<(Spot, u32)> = sheet.runs.iter().filter_map(at).collect();
+    let [xs, ys]: [Vec<f64>; 2] =
+        [all.iter().map(|(dot, _)| dot.0).collect(), all.iter().map(|(dot, _)| dot.1).collect()];
     let y_axis = up.axis(&ys, &[], board.ticks_up());
     let x_axis = across.axis(&xs, &[], ticks_across(board.width(&y_axis, sheet.font)));
     let draw = |(heading, runs): (String, Vec<&RunMetrics>)| {
-        let dots = thin(runs.iter().filter_map(at).collect(), most, |dot: &(f64, f64, usize)| dot.0);
-        (heading, vec![Mark::Dots { dots }])
+        let drawn = thin(runs.iter().filter_map(at).collect(), most, |(dot, _): &(Spot, u32)| dot.0);
+        let (dots, runs) = drawn.into_iter().unzip();
+        (heading, vec![Mark::Dots { dots, runs }])
     };
     let panels = facets.into_iter().map(draw).collect();
     let mut legend = legend(sheet);
