@@ -23,7 +23,7 @@ use crate::{
     analysis::Tally,
     claims::agree::Edition,
     machine::Environment,
-    paper::Templates,
+    paper::{self, Templates},
     store::{BASELINE, Run},
 };
 
@@ -50,6 +50,8 @@ pub struct Report {
     pub signature: Signed,
     /// What was not looked at, and why.
     pub unchecked: Vec<String>,
+    /// A page of the bundle that runs what no version of offprint wrote: it may show anything.
+    pub foreign: Vec<String>,
     /// The way out, where it is known: what another program did to the bundle can be undone.
     pub hint: Option<String>,
 }
@@ -72,6 +74,17 @@ pub enum Signed {
     },
 }
 
+/// Pages with a stranger's script, whatever else is right with the bundle.
+fn foreign(bundle: &Bundle) -> Vec<String> {
+    let pages =
+        bundle.files().filter(|file| file.ends_with(".html") || file.ends_with(".htm") || file.ends_with(".svg"));
+    let is_foreign = |file: &&String| {
+        // What is too large to read, or no text, is not opened as a page either.
+        bundle.text(file).is_ok_and(|text| paper::script(&text) == paper::Script::Foreign)
+    };
+    pages.map(|file| file.to_string()).collect::<Vec<String>>().iter().filter(is_foreign).cloned().collect()
+}
+
 /// Checks a bundle; with `allowed`, also that one of these signed it.
 ///
 /// # Errors
@@ -91,6 +104,7 @@ pub fn verify(bundle: &Bundle, allowed: Option<&AllowedSigners>) -> Result<Repor
         derived: 0,
         signature: Signed::No,
         unchecked: Vec::new(),
+        foreign: foreign(bundle),
         hint: bundle.hint().map(str::to_owned),
     };
     if bundle.is_none_of_ours() {
@@ -211,6 +225,7 @@ impl Report {
             measured: rows.measured,
             records: rows.records,
             runs_sha256: digests.hex[0].clone(),
+            page_rows: rows.page_rows,
             published: published.ok()?,
             baseline: None,
         };

@@ -77,12 +77,12 @@ pub(super) fn open(path: &Path) -> Result<Opened> {
 }
 
 /// `figures/comparison.{svg,pdf,png}` under `out`; returns the SVG.
-pub(super) fn write_figure(out: &Path, comparison: &Comparison) -> Result<Vec<u8>> {
+pub(super) fn write_figure(out: &Path, comparison: &Comparison) -> Result<String> {
     let figure = compare::draw(comparison)?;
     for (extension, bytes) in [("svg", &figure.svg), ("pdf", &figure.pdf), ("png", &figure.png)] {
         write(out, &format!("figures/{}.{extension}", figure.id), bytes)?;
     }
-    Ok(figure.svg)
+    Ok(figure.page)
 }
 
 /// A file under `out`, whole or not at all.

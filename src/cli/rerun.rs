@@ -152,7 +152,7 @@ fn differences(then: &CheckpointFacts, now: Option<&CheckpointFacts>) -> Vec<Str
 }
 
 fn write_report(args: &RerunArgs, original: &Run, rerun: &Run, review: &Review) -> Result<()> {
-    let svg = write_figure(&args.out, &review.comparison)?;
+    let drawing = write_figure(&args.out, &review.comparison)?;
     let of = |run: &Run| format!("{} (runs.jsonl sha256 {})", run.run_id, run.runs_sha256);
     let dates: BTreeSet<&str> = rerun.records.iter().filter_map(|row| row.started_at.split('T').next()).collect();
     let fake = review.comparison.b.not_a_measurement.as_ref();
@@ -165,7 +165,7 @@ fn write_report(args: &RerunArgs, original: &Run, rerun: &Run, review: &Review) 
         command: "offprint rerun".to_owned(),
         warning: fake.map(|why| format!("THIS IS NOT A MEASUREMENT: {why}.")),
     };
-    let figures = BTreeMap::from([("comparison".to_owned(), svg)]);
+    let figures = BTreeMap::from([("comparison".to_owned(), drawing)]);
     let (markdown, html) = paper::page(&page, &compare::report(review), &figures)?;
     write(&args.out, "review.md", markdown.as_bytes())?;
     write(&args.out, "review.html", html.as_bytes())?;

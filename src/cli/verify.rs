@@ -30,6 +30,9 @@ pub fn run(args: VerifyArgs) -> Result<ExitCode> {
         say!("{}", serde_json::to_string_pretty(&report)?);
         return Ok(ExitCode::from(u8::from(!report.is_fine())));
     }
+    for page in &report.foreign {
+        say!("WARNING: {page} runs a script that no version of offprint wrote. DO NOT OPEN IT: it can show anything.");
+    }
     for problem in &report.problems {
         say!("{problem}");
     }

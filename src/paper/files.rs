@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::{Templates, context::figures_of, levels, render};
+use super::{Figures, Templates, context::figures_of, levels, render};
 use crate::{
     analysis::{Summary, tables},
     claims::Claims,
-    figures::{self, Labels},
+    figures::{self, Figure, Labels},
     store::Run,
 };
 
@@ -23,12 +23,13 @@ pub fn files(
     claims: &Claims,
     templates: &Templates,
 ) -> Result<BTreeMap<String, Vec<u8>>> {
-    let mut files = exhibits(run, summary, figures_of(templates)?.as_ref())?;
-    let drawn = |(path, bytes): (&String, &Vec<u8>)| {
-        Some((path.strip_prefix("figures/")?.strip_suffix(".svg")?.to_owned(), bytes.clone()))
+    let drawn = figures::draw(summary, &Labels::of(&run.study, &run.environment), figures_of(templates)?.as_ref())?;
+    let figures = Figures {
+        svg: drawn.iter().map(|figure| (figure.id.clone(), figure.svg.clone())).collect(),
+        page: drawn.iter().map(|figure| (figure.id.clone(), figure.page.clone())).collect(),
     };
-    let figures = files.iter().filter_map(drawn).collect();
-    let paper = render(templates, claims, &levels(&run.study, summary, claims, templates)?, &figures)?;
+    let mut files = as_files(summary, drawn);
+    let paper = render(templates, run, claims, &levels(&run.study, summary, claims, templates)?, &figures)?;
     files.extend([
         ("paper.md".to_owned(), paper.markdown.into_bytes()),
         ("paper.tex".to_owned(), paper.latex.into_bytes()),
@@ -44,14 +45,18 @@ pub fn files(
 /// # Errors
 /// A drawing library fails; what is wrong with `own`.
 pub fn exhibits(run: &Run, summary: &Summary, own: Option<&figures::Own>) -> Result<BTreeMap<String, Vec<u8>>> {
+    Ok(as_files(summary, figures::draw(summary, &Labels::of(&run.study, &run.environment), own)?))
+}
+
+fn as_files(summary: &Summary, drawn: Vec<Figure>) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     for table in tables::of(summary) {
         files.insert(format!("tables/{}", table.name), table.csv.into_bytes());
     }
-    for figure in figures::draw(summary, &Labels::of(&run.study, &run.environment), own)? {
+    for figure in drawn {
         for (extension, bytes) in [("svg", figure.svg), ("pdf", figure.pdf), ("png", figure.png)] {
             files.insert(format!("figures/{}.{extension}", figure.id), bytes);
         }
     }
-    Ok(files)
+    files
 }

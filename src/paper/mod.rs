@@ -9,7 +9,9 @@ mod html;
 mod latex;
 mod layout;
 mod letters;
+mod living;
 mod lost;
+mod marks;
 mod nearest;
 mod numbering;
 mod people;
@@ -38,8 +40,13 @@ pub(crate) use {
     typst::{bodies, written},
 };
 
-use crate::claims::{Claims, Id};
+use crate::{
+    claims::{Claims, Id},
+    store::Run,
+};
 use layout::Layout;
+use living::Living;
+pub use living::{Script, script};
 use numbering::Numbered;
 use people::People;
 use references::References;
@@ -54,30 +61,34 @@ pub struct Paper {
     pub typst: Option<String>,
 }
 
-/// Renders the paper. `figures` are SVG bytes by id.
+/// A paper's figures, by id: as files, and as drawings for the page.
+#[derive(Debug, Clone, Default)]
+pub struct Figures {
+    pub svg: BTreeMap<String, Vec<u8>>,
+    pub page: BTreeMap<String, String>,
+}
+
+/// Renders the paper of a run.
 ///
 /// # Errors
 /// A template that asks for an unknown claim, a reference to nothing, a bibliography entry that is missing or unused.
-pub fn render(
-    templates: &Templates,
-    claims: &Claims,
-    levels: &Levels,
-    figures: &BTreeMap<String, Vec<u8>>,
-) -> Result<Paper> {
-    let Numbered { printed: body, symbolic } = body(templates, claims, levels)?;
-    lost::check(&body, figures).map_err(|lost| lost::placed(lost.into(), templates))?;
+pub fn render(templates: &Templates, run: &Run, claims: &Claims, levels: &Levels, figures: &Figures) -> Result<Paper> {
+    let Numbered { printed: marked, symbolic } = marked(templates, claims, levels)?;
+    let (body, symbolic) = (marks::strip(&marked), marks::strip(&symbolic));
+    lost::check(&body, &figures.svg).map_err(|lost| lost::placed(lost.into(), templates))?;
     let front = Front::of(claims);
+    let html = templates.get("skins/paper.html")?;
+    let living = if living::is_asked(html) {
+        let data = living::Data { claims, run };
+        living::of(templates, &marked, Some(&marks::Ids::of(claims)), &figures.page, Some(&data))?
+    } else {
+        living::Living { body: html::body(&body, &figures.svg), ..Default::default() }
+    };
     Ok(Paper {
         markdown: markdown(templates, &front, &body)?,
         latex: tex("paper.tex", templates.get("skins/paper.tex")?, &front, &symbolic)?,
-        html: skin(
-            "paper.html",
-            templates.get("skins/paper.html")?,
-            &front,
-            html::escape,
-            [&html::body(&body, figures), ""],
-        )?,
-        typst: typst(templates, &front, split_abstract(&body).into(), figures)?,
+        html: page_of(html, &front, &living)?,
+        typst: typst(templates, &front, split_abstract(&body).into(), &figures.svg)?,
     })
 }
 
@@ -90,7 +101,7 @@ fn typst(
 ) -> Result<Option<String>> {
     let Ok(template) = templates.get(typst::SKIN) else { return Ok(None) };
     let [abstract_, rest] = typst::bodies(texts, figures);
-    let filled = skin("paper.typ", template, front, typst::value, [&abstract_, &rest])?;
+    let filled = skin("paper.typ", template, front, typst::value, [&abstract_, &rest], None)?;
     if Templates::built_in().get(typst::SKIN)? != template {
         typst::check(&filled).with_context(|| format!("templates/{}, filled", typst::SKIN))?;
     }
@@ -112,11 +123,11 @@ pub struct Page {
     pub warning: Option<String>,
 }
 
-/// Writes a page as Markdown and as HTML. `body` is Markdown; figures are SVG bytes by id.
+/// Writes a page as Markdown and as HTML. `body` is Markdown; figures are drawings for the page by id.
 ///
 /// # Errors
 /// None that a value here can cause.
-pub fn page(page: &Page, body: &str, figures: &BTreeMap<String, Vec<u8>>) -> Result<(String, String)> {
+pub fn page(page: &Page, body: &str, figures: &BTreeMap<String, String>) -> Result<(String, String)> {
     let front = Front {
         title: page.title.clone(),
         authors: page.authors.clone(),
@@ -132,27 +143,31 @@ pub fn page(page: &Page, body: &str, figures: &BTreeMap<String, Vec<u8>>) -> Res
         venues: None,
     };
     let templates = Templates::built_in();
-    let html =
-        skin("paper.html", templates.get("skins/paper.html")?, &front, html::escape, [&html::body(body, figures), ""])?;
+    let living = living::of(&templates, body, None, figures, None)?;
+    let html = page_of(templates.get("skins/paper.html")?, &front, &living)?;
     Ok((markdown(&templates, &front, body)?, html))
+}
+
+fn page_of(template: &str, front: &Front, living: &Living) -> Result<String> {
+    skin("paper.html", template, front, html::escape, [&living.body, ""], Some(living))
 }
 
 /// LaTeX's document in the skin called so.
 fn tex(name: &str, template: &str, front: &Front, symbolic: &str) -> Result<String> {
     let layout = Layout::of(template).with_context(|| format!("templates/skins/{name}"))?;
     let (abstract_, rest) = split_abstract(symbolic);
-    skin(name, template, front, latex::words, [&latex::body(abstract_, &layout), &latex::body(rest, &layout)])
+    skin(name, template, front, latex::words, [&latex::body(abstract_, &layout), &latex::body(rest, &layout)], None)
 }
 
-/// The numbered Markdown, without front matter.
-fn body(templates: &Templates, claims: &Claims, levels: &Levels) -> Result<Numbered> {
+/// The numbered Markdown, without front matter, with marks at what claims and predicates say.
+fn marked(templates: &Templates, claims: &Claims, levels: &Levels) -> Result<Numbered> {
     let references = References::new(templates.get("references.bib")?)?;
     numbering::number(&prose::sections(templates, claims, levels)?, &references)
         .map_err(|error| lost::placed(error, templates))
 }
 
 fn markdown(templates: &Templates, front: &Front, body: &str) -> Result<String> {
-    skin("paper.md", templates.get("skins/paper.md")?, front, prose::escape, [body, ""])
+    skin("paper.md", templates.get("skins/paper.md")?, front, prose::escape, [body, ""], None)
 }
 
 /// A line of `paper.md` in which a claim stands.
@@ -168,30 +183,17 @@ pub struct Place {
 /// # Errors
 /// As [`render`].
 pub fn places(templates: &Templates, claims: &Claims, levels: &Levels) -> Result<BTreeMap<Id, Vec<Place>>> {
-    // Before each claim's text stands its position between two marks: letters that no escaping touches, and that the paper
-    // does not contain, whatever is quoted in it.
-    let plain = markdown(templates, &Front::of(claims), &body(templates, claims, levels)?.printed)?;
-    let mark = (0..).map(|n| format!("Qz{n}x")).find(|mark| !plain.contains(mark)).unwrap_or_default();
-    let mut marked = claims.clone();
-    for (position, claim) in marked.claims.values_mut().enumerate() {
-        claim.text = format!("{mark}{position}{mark}{}", claim.text);
-    }
-    let text = markdown(templates, &Front::of(claims), &body(templates, &marked, levels)?.printed)?;
-    let ids: Vec<&Id> = claims.claims.keys().collect();
+    let text = markdown(templates, &Front::of(claims), &marked(templates, claims, levels)?.printed)?;
+    let ids = marks::Ids::of(claims);
     let mut found: BTreeMap<Id, Vec<Place>> = BTreeMap::new();
     for (index, line) in text.lines().enumerate() {
-        // Text and positions by turns.
-        let (mut plain, mut here) = (String::new(), Vec::new());
-        for (turn, piece) in line.split(&mark).enumerate() {
-            if turn % 2 == 0 {
-                plain += piece;
-            } else {
-                here.extend(piece.parse::<usize>().ok().and_then(|position| ids.get(position).copied()));
-            }
-        }
+        let here = marks::pieces(line).into_iter().filter_map(|piece| match piece {
+            marks::Piece::Begin(of @ marks::Of::Claim, place) => ids.get(of, place),
+            _ => None,
+        });
         for id in here {
             let places = found.entry(id.clone()).or_default();
-            let place = Place { line: index + 1, text: plain.clone() };
+            let place = Place { line: index + 1, text: marks::strip(line) };
             if places.last() != Some(&place) {
                 places.push(place);
             }
@@ -242,7 +244,14 @@ impl Front {
 
 /// Fills a skin. Its delimiters are `<%`, `<<` and `<#`, which no format uses; values are escaped for the format, the
 /// already written bodies are not.
-fn skin(name: &str, template: &str, front: &Front, escape: fn(&str) -> String, bodies: [&str; 2]) -> Result<String> {
+fn skin(
+    name: &str,
+    template: &str,
+    front: &Front,
+    escape: fn(&str) -> String,
+    bodies: [&str; 2],
+    living: Option<&Living>,
+) -> Result<String> {
     let mut tera = Tera::new();
     let delimiters = Delimiters {
         block_start: "<%".into(),
@@ -283,6 +292,13 @@ fn skin(name: &str, template: &str, front: &Front, escape: fn(&str) -> String, b
         context.insert("people", people);
         context.insert("places", places);
         context.insert("keyword_list", keyword_list);
+    }
+    if let Some(Living { style, script, policy, contents, data, .. }) = living {
+        for (key, raw) in
+            [("style", style), ("script", script), ("policy", policy), ("contents", contents), ("data", data)]
+        {
+            context.insert(key, raw);
+        }
     }
     context.insert("body", bodies[0]);
     context.insert("rest", bodies[1]);

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 
-use super::{lost::Lost, references::References};
+use super::{lost::Lost, marks::strip, references::References};
 
 /// A text in two forms, both Markdown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -171,6 +171,18 @@ struct Sections {
     labels: BTreeSet<String>,
 }
 
+/// `section-machine-and-software`, and the next of that title `section-machine-and-software-2`.
+pub(super) fn anchor(title: &str, taken: &mut BTreeSet<String>) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { ' ' };
+    let words: String = title.chars().map(plain).take(60).collect();
+    let label = std::iter::once("section").chain(words.split_whitespace()).collect::<Vec<_>>().join("-");
+    let others = (2..).map(|n| format!("{label}-{n}"));
+    let free = std::iter::once(label.clone()).chain(others).find(|label| !taken.contains(label));
+    let free = free.unwrap_or(label);
+    taken.insert(free.clone());
+    free
+}
+
 impl Sections {
     fn next(&mut self, depth: usize, title: &str) -> Numbered {
         let hashes = "#".repeat(depth);
@@ -189,20 +201,8 @@ impl Sections {
         };
         Numbered {
             printed: format!("{hashes} {number} {title}\n"),
-            symbolic: format!("{hashes} <a id=\"{}\"></a>{title}\n", self.label(title)),
+            symbolic: format!("{hashes} <a id=\"{}\"></a>{title}\n", anchor(&strip(title), &mut self.labels)),
         }
-    }
-
-    /// `section-machine-and-software`, and the next of that title `section-machine-and-software-2`.
-    fn label(&mut self, title: &str) -> String {
-        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { ' ' };
-        let words: String = title.chars().map(plain).take(60).collect();
-        let label = std::iter::once("section").chain(words.split_whitespace()).collect::<Vec<_>>().join("-");
-        let others = (2..).map(|n| format!("{label}-{n}"));
-        let free = std::iter::once(label.clone()).chain(others).find(|label| !self.labels.contains(label));
-        let free = free.unwrap_or(label);
-        self.labels.insert(free.clone());
-        free
     }
 }
 

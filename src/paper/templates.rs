@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use super::typst;
+use super::{marks, typst};
 
 /// The texts that the paper is made from, by path under `templates/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,8 +27,21 @@ macro_rules! built_in {
 }
 
 /// What every paper needs and a project may replace: looks.
-const SKINS: [(&str, &str); 4] =
-    built_in!["templates/": "skins/paper.html", "skins/paper.md", "skins/paper.tex", "skins/paper.typ"];
+const SKINS: [(&str, &str); 13] = built_in!["templates/":
+    "living/card.js",
+    "living/figures.js",
+    "living/font.css",
+    "living/formulas.js",
+    "living/living.css",
+    "living/own.js",
+    "living/page.js",
+    "living/stats.js",
+    "living/tables.js",
+    "skins/paper.html",
+    "skins/paper.md",
+    "skins/paper.tex",
+    "skins/paper.typ",
+];
 /// Those that every paper has. Of before 0.3 there is none for Typst.
 const NEEDED: [&str; 5] = [PROSE, REFERENCES, "skins/paper.html", "skins/paper.md", "skins/paper.tex"];
 
@@ -104,7 +117,7 @@ impl Templates {
     /// A file that cannot be read or is no UTF-8; one that does more than a template of a paper may.
     pub fn in_folder(folder: &Path) -> Result<Found> {
         let (mut files, mut others) = (BTreeMap::new(), Vec::new());
-        for inside in ["", "sections", "skins"] {
+        for inside in ["", "living", "sections", "skins"] {
             for name in names(&folder.join(inside))? {
                 let path = if inside.is_empty() { name } else { format!("{inside}/{name}") };
                 let file = folder.join(&path);
@@ -185,6 +198,12 @@ impl Templates {
         if let Some(skin) = self.files.get(typst::SKIN) {
             typst::check_skin(skin).with_context(|| format!("templates/{}", typst::SKIN))?;
         }
+        for (path, text) in &self.files {
+            ensure!(
+                !text.contains(marks::is_mark),
+                "templates/{path}: expected none of the letters U+E000 to U+E004, which mark numbers in the text\nhint: remove them"
+            );
+        }
         self.files.iter().try_for_each(|(path, text)| sandbox::check(path, text))
     }
 }
@@ -196,6 +215,7 @@ fn is_template(path: &str) -> bool {
         // A venue's own is read for what is submitted to it.
         Some(("skins", "venue.tex")) => false,
         Some(("sections", name)) => name.ends_with(".md"),
+        Some(("living", name)) => name.ends_with(".js") || name.ends_with(".css"),
         Some((_, name)) => [".html", ".md", ".tex", ".typ"].iter().any(|extension| name.ends_with(extension)),
     }
 }
@@ -230,7 +250,7 @@ mod tests {
     fn what_lies_in_the_folders_is_what_is_built_in() {
         let manuscript = Templates::manuscript();
         assert_eq!(
-            files_under("templates", &["", "sections", "skins"]),
+            files_under("templates", &["", "living", "sections", "skins"]),
             manuscript.files().keys().cloned().collect::<Vec<_>>()
         );
         let starter: Vec<String> = STARTER.iter().map(|(path, _)| (*path).to_owned()).collect();

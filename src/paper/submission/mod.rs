@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-use super::{Front, Levels, Templates, body, context::figures_of, exhibits, tex};
+use super::{Front, Levels, Templates, context::figures_of, exhibits, marked, marks, tex};
 use crate::{analysis::Summary, claims::Claims, store::Run};
 pub use anonymous::Secrets;
 pub use venue::Venue;
@@ -61,7 +61,7 @@ pub fn make(order: &Order<'_>) -> Result<Submission> {
     let Order { run, summary, templates, venue, anonymous, .. } = *order;
     let (claims, removed) =
         if anonymous { anonymous::withheld(order.claims, run) } else { (order.claims.clone(), Vec::new()) };
-    let symbolic = body(templates, &claims, order.levels)?.symbolic;
+    let symbolic = marks::strip(&marked(templates, &claims, order.levels)?.symbolic);
     let symbolic = if anonymous { anonymous::without_thanks(&symbolic) } else { symbolic };
     let mut front = Front::of(&claims);
     front.command = format!("offprint submission --venue {}", venue.name());
