@@ -75,9 +75,7 @@ fn of_checkpoint(id: &str, folder: &std::path::Path, resolved: &str) -> Result<C
 
 #[cfg(not(feature = "mlx"))]
 fn of_checkpoint(id: &str, _: &std::path::Path, _: &str) -> Result<CheckpointFacts> {
-    anyhow::bail!(
-        "{id}: this build of offprint has no MLX\nhint: build it with the feature `mlx`, which is the default"
-    )
+    anyhow::bail!("{id}: this build of offprint has no MLX\nhint: {}", crate::installed::how().with_mlx())
 }
 
 /// The engine's place, the checkpoint's folder, the source as resolved.
@@ -98,8 +96,9 @@ fn fetch(model: &ModelSpec, source: &str) -> Result<(String, PathBuf, String)> {
 #[cfg(not(feature = "mlx"))]
 fn fetch(model: &ModelSpec, source: &str) -> Result<(String, PathBuf, String)> {
     anyhow::bail!(
-        "{} ({source}): this build of offprint opens no model\nhint: build it with the feature `mlx`, which is the default",
-        model.id
+        "{} ({source}): this build of offprint opens no model\nhint: {}",
+        model.id,
+        crate::installed::how().with_mlx()
     )
 }
 

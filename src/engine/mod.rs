@@ -46,7 +46,7 @@ pub fn open(
         }
         #[cfg(not(feature = "mlx"))]
         EngineKind::Mlx => {
-            bail!("this build of offprint has no MLX\nhint: build it with the feature `mlx`, which is the default")
+            bail!("this build of offprint has no MLX\nhint: {}", crate::installed::how().with_mlx())
         }
         #[cfg(feature = "llama-cpp")]
         EngineKind::LlamaCpp => Ok(Box::new(llama_cpp::LlamaCpp::new(place.into()))),

@@ -15,24 +15,14 @@ use plotters::{
     },
 };
 
+pub use super::page::{Anchor, UNITS};
 use super::{
     font::{FAMILY, Font},
     inline::Inline,
 };
 
-/// Drawing units in a point. plotters counts in whole units; a twentieth of a point is below what print resolves.
-pub const UNITS: f64 = 20.0;
-
 /// plotters divides a font's size by this when it writes SVG.
 const PLOTTERS_EM: f64 = 1.24;
-
-/// Where a text stands relative to its point.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Anchor {
-    Left,
-    Middle,
-    Right,
-}
 
 /// Colour and width (points) of a line.
 #[derive(Debug, Clone, Copy, PartialEq)]

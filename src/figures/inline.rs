@@ -7,7 +7,7 @@ use anyhow::Result;
 use plotters::style::RGBColor;
 
 use super::{
-    canvas::{Anchor, UNITS},
+    page::{Anchor, UNITS},
     palette::class,
 };
 

@@ -1,5 +1,16 @@
 //! The page's measures, and what is laid out on it. Points throughout.
 
+/// Drawing units in a point. plotters counts in whole units; a twentieth of a point is below what print resolves.
+pub const UNITS: f64 = 20.0;
+
+/// Where a text stands relative to its point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Anchor {
+    Left,
+    Middle,
+    Right,
+}
+
 /// Width of every figure: one column of a page, points.
 pub const WIDTH: f64 = 288.0;
 pub const TICK_SIZE: f64 = 7.5;

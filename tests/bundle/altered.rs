@@ -230,3 +230,29 @@ fn templates_of_others_make_other_papers_and_may_not_run_away() {
     let found: Vec<String> = check(&top).problems.iter().map(ToString::to_string).collect();
     has(&found, &["derived: ", "range"]);
 }
+
+/// A page may show any green tick: whose script it runs is said first, whatever else is right.
+#[test]
+fn a_page_with_a_stranger_s_script_is_told_loudly() {
+    let mut all = files(&small().1);
+    assert!(check(&packed(&all).1).foreign.is_empty());
+    // A project with a page of its own: the page is what its templates give.
+    for path in ["data/templates/skins/paper.html", "data/paper/paper.html"] {
+        let page = all.get_mut(path).unwrap();
+        let text = String::from_utf8(page.clone()).unwrap();
+        assert_eq!(text.matches("</body>").count(), 1, "{path}");
+        *page = text.replace("</body>", "<script>alert(1)</script></body>").into_bytes();
+    }
+    relist(&mut all);
+    let (_folder, archive) = packed(&all);
+    let report = check(&archive);
+    assert_eq!(report.foreign, ["data/paper/paper.html", "data/templates/skins/paper.html"]);
+    let said = offprint(Path::new("."), &["verify", archive.to_str().unwrap()]);
+    let text = String::from_utf8(said.stdout).unwrap();
+    assert!(
+        text.starts_with("WARNING: data/paper/paper.html runs a script") && text.contains("DO NOT OPEN IT"),
+        "{text}"
+    );
+    let problems: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
+    assert!(!problems.iter().any(|problem| problem.contains("data/paper/paper.html")), "{problems:?}");
+}

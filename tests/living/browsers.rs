@@ -4,7 +4,29 @@ use std::{fs, path::Path, process::Command};
 
 use serde_json::Value;
 
-use super::{committed, said, tools};
+use super::{committed, said, scale, tools};
+
+/// Ten thousand runs: their scalars stand in columns, and all that can be computed from those is.
+#[test]
+fn ten_thousand_runs_in_a_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = scale::generate(folder.path(), 9_996);
+    scale::cost(Path::new(env!("CARGO_BIN_EXE_offprint")), "report", &made);
+    let page = made.join("paper/paper.html");
+    let text = fs::read_to_string(&page).unwrap();
+    assert!(text.len() < 8 << 20, "{} bytes", text.len());
+    assert!(text.contains("offprint.columns/1") && !text.contains("\"output_text\""));
+    let Some(found) = browse("changed", &page, &[]) else { return };
+    let check = &found["check"];
+    // How long it took is said for who looks; nothing rests on it.
+    eprintln!("{} bytes, ready after {} ms, every number again in {} ms", text.len(), check["ready"], check["ms"]);
+    assert_eq!(
+        (&found["js"], &check["other"], &check["sha256"]),
+        (&Value::Bool(true), &Value::Array(Vec::new()), &Value::Null),
+        "{found:#}"
+    );
+    assert!(check["agree"].as_u64().unwrap() > 1000, "{found:#}");
+}
 
 fn browse(what: &str, page: &Path, more: &[&Path]) -> Option<Value> {
     let tools = tools()?;

@@ -14,7 +14,7 @@ with sync_playwright() as p:
     page.wait_for_timeout(3000)
     js = page.locator("html.js").count() == 1
     if js:
-        page.locator("svg.fig .d[data-r]").first.click()
+        page.locator("svg.fig .d[data-r]").first.click(force=True)
     check = page.evaluate("document.documentElement.dataset.check") if js else None
     ran = page.evaluate("window.ran === 1")
     text = page.locator("main").inner_text()

@@ -6,6 +6,8 @@
 mod browsers;
 mod numbers;
 mod page;
+#[path = "../../examples/scale.rs"]
+mod scale;
 
 use std::{
     env, fs,
