@@ -111,6 +111,7 @@ const Offprint = (() => {
     return found;
   };
   const valuesOf = (rows, value) => rows.map(value).filter(x => x != null);
+  const known = (s, rows, x) => memo(s, `values ${s.memoOf(rows)} ${x.text}`, () => valuesOf(rows, x.of));
   const cells = (s, rows, value) => memo(s, `cells ${s.memoOf(rows)} ${value.text}`, () => [...group(rows, s.cell)].map(([key, of]) => {
     const values = of.map(value.of);
     return { key, rows: of, row: of[0], values, n: values.length, mean: mean(values) };
@@ -244,7 +245,10 @@ const Offprint = (() => {
     });
   }
   function outliers(s, rows, value) {
-    const deviations = cells(s, rows, value).flatMap(c => c.values.map(x => x / median(c.values) - 1));
+    const deviations = cells(s, rows, value).flatMap(c => {
+      const middle = median(c.values);
+      return c.values.map(x => x / middle - 1);
+    });
     const [low, high] = [.25, .75].map(share => quantile(deviations, share)), beyond = deviations.map(x => Math.max(low - x, x - high) / (high - low));
     return { mild: beyond.filter(x => x > 1.5 && x <= 3).length, severe: beyond.filter(x => x > 3).length };
   }
@@ -346,9 +350,9 @@ const Offprint = (() => {
   // What a formula says, and how that is computed of `rows`: in seconds, tokens and bytes, shares as shares.
   const RULES = [
     [`^(mean|smallest|largest|median|sd / mean|sample standard deviation \\(ddof = 1\\)|standard error \\(sd / sqrt n\\) of the mean) of ${X} over (?:all runs|the runs|runs .+)$`,
-      ({ rows }, [, statistic, x]) => x.startsWith('times between') ? undefined : of(x, x => STATISTICS[statistic](valuesOf(rows, x.of)))],
+      ({ s, rows }, [, statistic, x]) => x.startsWith('times between') ? undefined : of(x, x => STATISTICS[statistic](known(s, rows, x)))],
     [`^(lower|upper) end of Student's (?:([0-9.]+) % )?t interval for the mean of ${X} over (?:all runs|runs .+)$`, ({ s, rows }, [, end, level, x]) => of(x, x => {
-      const v = valuesOf(rows, x.of);
+      const v = known(s, rows, x);
       return around(mean(v), sd(v) / Math.sqrt(v.length), level ?? s.confidence, v.length - 1, end);
     })],
     ['^total tokens / total latency over ', ({ rows }) => sum(rows.map(row => row.n_gen)) / sum(rows.map(expression('(load + e2e)')))],
