@@ -19,7 +19,7 @@ pub const COLUMNS_SCHEMA: &str = "offprint.columns/1";
 pub enum PageRows {
     /// `runs.jsonl`, byte for byte.
     Text(String),
-    /// JSON of [`COLUMNS_SCHEMA`]: no texts, and of token times the first and the last.
+    /// JSON of `offprint.columns/1`: no texts, and of token times the first and the last.
     Columns(String),
     /// There are too many, or none are known.
     #[default]
