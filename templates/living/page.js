@@ -134,7 +134,7 @@ Page.start = async () => {
     runsText && !study.thin && button('Records', () => download('runs.jsonl', runsText)), button('Claims', () => download('claims.json', claimsText)),
     runsText && button('Compare…', () => pick.click()), pick);
   $('.skip').after(bar);
-  Page.say(runsText ? '' : 'The records of this paper are too many for a page; its bundle has them.');
+  Page.say(runsText ? '' : 'The records of this paper are not in this page: they are too many, or hold characters that a page cannot give back. Its bundle has them.');
 
   // ---------- the contents list
   const details = $('nav.toc details'), links = new Map(all('nav.toc a').map(link => [link.hash.slice(1), link])), heads = all('main h2, main h3');

@@ -13,7 +13,7 @@ use crate::{
 
 /// The schema of the block of claims.
 const PAGE_SCHEMA: &str = "offprint.page/1";
-/// A larger page carries claims alone.
+/// A larger page carries claims alone, as does one with a row that would not come out again.
 const MOST_BYTES: usize = 8 << 20;
 
 /// A paper's claims and records.
@@ -30,13 +30,19 @@ impl Data<'_> {
     /// None that a value here can cause.
     pub(super) fn blocks(&self, text: usize) -> Result<String> {
         let claims = block("o-claims", &self.claims()?);
-        let baseline = self.run.baseline.as_ref().map_or(&PageRows::None, |baseline| &baseline.page_rows);
-        let rows = [("o-runs", &self.run.page_rows), ("o-baseline", baseline)].map(|(id, rows)| match rows {
-            PageRows::Text(text) | PageRows::Columns(text) if carried(text) => block(id, text),
-            _ => String::new(),
-        });
-        let all = claims.len() + rows[0].len() + rows[1].len() + text;
-        Ok(if all > MOST_BYTES { claims } else { claims + &rows.concat() })
+        let baseline = self.run.baseline.iter().map(|baseline| ("o-baseline", &baseline.page_rows));
+        // Both or none: a run without its baseline would be compared with nothing, in silence.
+        let rows: Option<String> = std::iter::once(("o-runs", &self.run.page_rows))
+            .chain(baseline)
+            .map(|(id, rows)| match rows {
+                PageRows::Text(text) | PageRows::Columns(text) if carried(text) => Some(block(id, text)),
+                _ => None,
+            })
+            .collect();
+        Ok(match rows {
+            Some(rows) if claims.len() + rows.len() + text <= MOST_BYTES => claims + &rows,
+            _ => claims,
+        })
     }
 
     /// Texts that many claims share are told once; values are the literals that claims.json has.

@@ -41,7 +41,7 @@ pub(super) fn is_asked(skin: &str) -> bool {
 /// Fills it. `marked` is the numbered Markdown with its marks; figures are drawings for the page by id.
 ///
 /// # Errors
-/// A file of the script's or the style's that the templates lack; a page that would be too large without its records.
+/// A file of the script's or the style's that the templates lack.
 pub(super) fn of(
     templates: &Templates,
     marked: &str,
