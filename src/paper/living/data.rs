@@ -30,15 +30,7 @@ impl Data<'_> {
     /// None that a value here can cause.
     pub(super) fn blocks(&self, text: usize) -> Result<String> {
         let claims = block("o-claims", &self.claims()?);
-        let baseline = self.run.baseline.iter().map(|baseline| ("o-baseline", &baseline.page_rows));
-        // Both or none: a run without its baseline would be compared with nothing, in silence.
-        let rows: Option<String> = std::iter::once(("o-runs", &self.run.page_rows))
-            .chain(baseline)
-            .map(|(id, rows)| match rows {
-                PageRows::Text(text) | PageRows::Columns(text) if carried(text) => Some(block(id, text)),
-                _ => None,
-            })
-            .collect();
+        let rows = records(&self.run.page_rows, self.run.baseline.as_deref().map(|baseline| &baseline.page_rows));
         Ok(match rows {
             Some(rows) if claims.len() + rows.len() + text <= MOST_BYTES => claims + &rows,
             _ => claims,
@@ -86,6 +78,17 @@ impl Data<'_> {
             json!(predicates)
         ))
     }
+}
+
+/// The rows of a run and of its baseline, both or none: a run without its baseline would be compared with nothing, in silence.
+fn records(run: &PageRows, baseline: Option<&PageRows>) -> Option<String> {
+    std::iter::once(("o-runs", run))
+        .chain(baseline.map(|rows| ("o-baseline", rows)))
+        .map(|(id, rows)| match rows {
+            PageRows::Text(text) | PageRows::Columns(text) if carried(text) => Some(block(id, text)),
+            _ => None,
+        })
+        .collect()
 }
 
 /// Texts, each once, by place.
@@ -181,5 +184,17 @@ mod tests {
         assert!(!carried("{\"a\":\"\\u003c\"}"), "an escape that we would take for ours");
         assert!(carried("{\"a\":\"\\u001b\\u003C\"}"), "one that we would not");
         assert_eq!(escaped("<\u{202e}"), "\\u003c\\u202e");
+    }
+
+    #[test]
+    fn a_run_stands_with_its_baseline_or_not_at_all() {
+        let text = |text: &str| PageRows::Text(text.into());
+        let both = records(&text("{}"), Some(&text("{}"))).unwrap();
+        assert!(both.contains("o-runs") && both.contains("o-baseline"));
+        assert!(!records(&text("{}"), None).unwrap().contains("o-baseline"));
+        for lost in [PageRows::None, text("{\"a\":\"\\u003c\"}")] {
+            assert_eq!(records(&text("{}"), Some(&lost)), None);
+            assert_eq!(records(&lost, None), None);
+        }
     }
 }
