@@ -35,6 +35,14 @@ pub enum Value {
 }
 
 impl Value {
+    /// `None` of a text.
+    pub fn as_number(&self) -> Option<f64> {
+        match self {
+            Value::Number(number) => Some(*number),
+            Value::Text(_) => None,
+        }
+    }
+
     /// As claim ids, tables and people write it: `64`, `0.3`, `mlx`.
     pub fn key(&self) -> Cow<'_, str> {
         match self {
@@ -142,10 +150,7 @@ impl Level {
 
     /// `None` of a text.
     pub fn as_number(&self) -> Option<f64> {
-        match self.value {
-            Value::Number(number) => Some(number),
-            Value::Text(_) => None,
-        }
+        self.value.as_number()
     }
 }
 
@@ -202,7 +207,7 @@ pub struct Known {
     pub role: Role,
     /// Where a study lists its levels.
     pub listed: &'static str,
-    /// Smallest and largest level that a study may list under `factors`; none where its levels stand elsewhere.
+    /// Smallest and largest level that a study may list under `factors`; none where its levels are no numbers or stand elsewhere.
     pub range: Option<(u32, u32)>,
 }
 
@@ -211,6 +216,7 @@ pub const TEMPERATURE: &str = "temperature";
 pub const PROMPT: &str = "prompt";
 pub const MODEL: &str = "model";
 pub const ENGINE: &str = "engine";
+pub const QUANTIZATION: &str = "quantization";
 pub const THREADS: &str = "threads";
 /// The variable by which a worker is told how many threads compute.
 pub const THREADS_VARIABLE: &str = "OFFPRINT_THREADS";
@@ -218,7 +224,7 @@ pub const CONTEXT: &str = "context";
 pub const BATCH: &str = "batch";
 
 /// Every factor that acts somewhere, in the order in which they enter an analysis.
-pub const KNOWN: [Known; 8] = {
+pub const KNOWN: [Known; 9] = {
     use Kind::{Named, Numeric};
     use Role::{Compared, Crossed};
     const fn known(name: &'static str, label: &'static str, unit: &'static str, said: &'static str) -> Known {
@@ -238,6 +244,7 @@ pub const KNOWN: [Known; 8] = {
         Known { role: Crossed, kind: Named, listed: "prompts", ..known(PROMPT, "prompt", "", "prompt {}") },
         Known { kind: Named, listed: "models", ..known(MODEL, "model", "", "{}") },
         Known { kind: Named, listed: "models[].engine", ..known(ENGINE, "engine", "", "{}") },
+        Known { kind: Named, ..known(QUANTIZATION, "quantization", "", "{}") },
         Known { range: Some((1, 256)), ..known(THREADS, "threads", "", "{} threads") },
         Known { range: Some((0, 1_000_000)), ..known(CONTEXT, "context", "tokens", "a context of {} tokens") },
         Known { range: Some((1, 4096)), ..known(BATCH, "batch size", "requests", "batches of {} requests") },
@@ -245,6 +252,11 @@ pub const KNOWN: [Known; 8] = {
 };
 
 impl Known {
+    /// Does a study list its levels under `factors`?
+    pub fn is_listed_there(&self) -> bool {
+        self.listed == "factors"
+    }
+
     pub fn named(name: &str) -> Option<&'static Known> {
         KNOWN.iter().find(|known| known.name == name)
     }

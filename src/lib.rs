@@ -11,6 +11,7 @@ pub mod digest; // SHA-256 of bytes and files
 pub mod cache; // the folder that fetched things are kept in
 pub mod installed; // how the program came to where it is
 pub mod random; // SplitMix64
+pub mod packing; // how MLX packs weights, and how they are to be packed anew
 pub mod factor; // what varies in a design, as data
 pub mod record; // one row of runs.jsonl, and its schema versions
 pub mod metric; // one table of metrics: name, unit, formula, how it comes from a row

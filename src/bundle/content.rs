@@ -125,6 +125,10 @@ pub fn described(
 
 fn model(run: &Run) -> String {
     let checkpoints = &run.environment.checkpoints;
-    let files = checkpoints.iter().flat_map(|checkpoint| &checkpoint.files);
-    files.map(|(name, sha256)| format!("{sha256}  {name}\n")).collect()
+    let files = checkpoints.iter().flat_map(|checkpoint| {
+        // Several levels have files of one name.
+        let folder = checkpoint.recipe.as_ref().map_or_else(String::new, |recipe| format!("{recipe}/"));
+        checkpoint.files.iter().map(move |(name, sha256)| format!("{sha256}  {folder}{name}\n"))
+    });
+    files.collect()
 }

@@ -77,7 +77,8 @@ impl Ranges {
     /// read accuses nobody.
     fn roof(&self, row: &RunRecord) -> Option<Misfit> {
         let bandwidth = bandwidth(self.environment.chip.value.as_deref()?)?;
-        let of_model = |checkpoint: &&CheckpointFacts| checkpoint.model == row.model;
+        let model = self.study.models.iter().find(|model| model.made(row))?;
+        let of_model = |checkpoint: &&CheckpointFacts| checkpoint.is_of(model);
         let weights = self.environment.checkpoints.iter().find(of_model)?.weight_bytes;
         let times = row.token_times_ns.as_deref()?;
         let took = times.last()?.checked_sub(*times.first()?)?;

@@ -24,7 +24,7 @@ pub fn readme(label: &Label, run: &Run, summary: &Summary, files: &BTreeMap<Stri
     let several = run.study.models.len() > 1;
     let of_model = |model: &ModelSpec| {
         let engine = if several { format!(" on {}", plain(model.engine.name())) } else { String::new() };
-        format!("{} ({}){engine}", plain(&model.name), plain(&model.source))
+        format!("{} ({}){engine}", plain(&model.name), plain(&model.packed(&model.source)))
     };
     let models: Vec<String> = run.study.models.iter().map(of_model).collect();
     let warning = match not_a_measurement(&run.study, environment) {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     analysis::{self, Summary},
-    factor::{ENGINE, MODEL},
+    factor::{ENGINE, MODEL, QUANTIZATION},
     store::Run,
     study::ModelSpec,
 };
@@ -64,6 +64,10 @@ impl Registry {
         for (place, checkpoint) in checkpoints.iter().enumerate() {
             if place == 0 {
                 self.checkpoint(&Id::new("model"), checkpoint);
+            }
+            let levels = summary.by(QUANTIZATION).len();
+            if let (false, Some(recipe)) = (several || levels < 2, &checkpoint.recipe) {
+                self.checkpoint(&Id::by(QUANTIZATION, recipe), checkpoint);
             }
             if several {
                 self.checkpoint(&Id::by(MODEL, &checkpoint.model), checkpoint);

@@ -153,7 +153,10 @@ fn labels(study: &Study, name: &str) -> Vec<String> {
 fn product(study: &Study) -> String {
     let mut factors = Vec::new();
     if study.models.len() > 1 {
-        factors.push("models on their engines".to_owned());
+        factors.push(match study.models[0].quantization {
+            Some(_) => "models on their engines at each quantization".to_owned(),
+            None => "models on their engines".to_owned(),
+        });
     }
     factors.extend(["prompts", "lengths", "temperatures"].map(str::to_owned));
     factors.extend(study.factors.iter().map(|factor| format!("levels of {}", factor.label)));

@@ -88,7 +88,8 @@ pub(super) fn of(environment: &Environment) -> Conditions {
     }
     let checkpoint = |facts: &CheckpointFacts| {
         let files: Vec<String> = facts.files.iter().map(|(name, sha256)| format!("{name} {sha256}")).collect();
-        let name = format!("checkpoint of {}", facts.model);
+        let recipe = facts.recipe.as_ref().map_or_else(String::new, |recipe| format!(", quantization {recipe}"));
+        let name = format!("checkpoint of {}{recipe}", facts.model);
         (name, format!("{} with files of digest {}", facts.source, digest::sha256_hex(files.join("\n").as_bytes())))
     };
     let named = |name: &str, value: String| (name.to_owned(), value);

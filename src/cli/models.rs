@@ -36,14 +36,14 @@ impl Located {
 pub(super) fn locate(study: &Study, sources: &BTreeMap<String, String>) -> Located {
     let mut located = Located { places: Vec::new(), folders: Vec::new(), resolved: Vec::new(), refused: Vec::new() };
     for model in &study.models {
-        let source = sources.get(&model.id).unwrap_or(&model.source);
+        let source = model.packed(sources.get(&model.id).unwrap_or(&model.source));
         let (place, folder, resolved) = if !model.engine.opens_files() {
             (model.source.clone(), None, String::new())
         } else {
-            match fetch(model, source) {
+            match fetch(model, &source) {
                 Ok((place, folder, resolved)) => (place, Some(folder), resolved),
                 Err(error) => {
-                    located.refused.push(Finding::refuse("model", &model.id, &error));
+                    located.refused.push(Finding::refuse("model", &model.weights(), &error));
                     (String::new(), None, String::new())
                 }
             }
@@ -61,21 +61,26 @@ pub(super) fn locate(study: &Study, sources: &BTreeMap<String, String>) -> Locat
 pub(super) fn facts(study: &Study, located: &Located) -> Result<Vec<CheckpointFacts>> {
     let mut facts: Vec<CheckpointFacts> = Vec::new();
     for ((model, folder), resolved) in study.models.iter().zip(&located.folders).zip(&located.resolved) {
-        if let Some(folder) = folder.as_ref().filter(|_| facts.iter().all(|known| known.model != model.id)) {
-            facts.push(of_checkpoint(&model.id, folder, resolved)?);
+        if let Some(folder) = folder.as_ref().filter(|_| !facts.iter().any(|known| known.is_of(model))) {
+            facts.push(of_checkpoint(model, folder, resolved)?);
         }
     }
     Ok(facts)
 }
 
 #[cfg(feature = "mlx")]
-fn of_checkpoint(id: &str, folder: &std::path::Path, resolved: &str) -> Result<CheckpointFacts> {
-    crate::model::facts::of(&crate::model::Checkpoint::open(folder)?, id, resolved)
+fn of_checkpoint(model: &ModelSpec, folder: &std::path::Path, resolved: &str) -> Result<CheckpointFacts> {
+    crate::model::facts::of(
+        &crate::model::Checkpoint::open(folder)?,
+        &model.id,
+        model.quantization.as_deref(),
+        resolved,
+    )
 }
 
 #[cfg(not(feature = "mlx"))]
-fn of_checkpoint(id: &str, _: &std::path::Path, _: &str) -> Result<CheckpointFacts> {
-    anyhow::bail!("{id}: this build of offprint has no MLX\nhint: {}", crate::installed::how().with_mlx())
+fn of_checkpoint(model: &ModelSpec, _: &std::path::Path, _: &str) -> Result<CheckpointFacts> {
+    anyhow::bail!("{}: this build of offprint has no MLX\nhint: {}", model.id, crate::installed::how().with_mlx())
 }
 
 /// The engine's place, the checkpoint's folder, the source as resolved.

@@ -112,7 +112,7 @@ fn outcome(record: &RunRecord) -> String {
 /// A point of the design, for people.
 pub fn cell(study: &Study, run: &PlannedRun) -> String {
     let (prompt, model) = (&study.prompts[run.prompt].id, &study.models[run.model]);
-    let system = if study.models.len() > 1 { study.system(model) + ", " } else { String::new() };
+    let system = if study.models.len() > 1 { model.said(study) + ", " } else { String::new() };
     let others = study.factors.iter().zip(&run.levels).filter(|(factor, _)| factor.varies());
     let others: String = others.map(|(factor, level)| format!(", {}", factor.say(&factor.levels[*level]))).collect();
     format!("{system}prompt {prompt}, {} tokens, temperature {}{others}", run.max_tokens, run.temperature)

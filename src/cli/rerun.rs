@@ -50,7 +50,7 @@ pub fn run(args: RerunArgs) -> Result<ExitCode> {
     let (study_file, results) = (args.out.join("study.yaml"), args.out.join("results"));
     let unfinished = if args.resume { Some(unfinished(&study_file, &results)?) } else { None };
     let then = &original.environment.checkpoints;
-    let source = |facts: &CheckpointFacts| args.model.clone().unwrap_or_else(|| facts.source.clone());
+    let source = |facts: &CheckpointFacts| args.model.clone().unwrap_or_else(|| facts.unpacked().to_owned());
     let origin = Origin {
         sources: then.iter().map(|facts| (facts.model.clone(), source(facts))).collect(),
         accept: &|now| same_models(&original, now),
@@ -123,7 +123,7 @@ fn same_models(original: &Run, now: &[CheckpointFacts]) -> Result<()> {
     let differences: Vec<String> = then
         .iter()
         .flat_map(|facts| {
-            let found = now.iter().find(|found| found.model == facts.model);
+            let found = now.iter().find(|found| (&found.model, &found.recipe) == (&facts.model, &facts.recipe));
             differences(facts, found)
         })
         .collect();

@@ -227,7 +227,7 @@ impl<'a> Told<'a> {
 /// A system without a run that ended well; two that share no cell with replicates.
 pub fn compare(a: &Run, b: &Run) -> Result<Comparison> {
     let shared = |model: &ModelSpec, study: &Study| {
-        study.models.iter().position(|other| (&other.id, &other.engine) == (&model.id, &model.engine))
+        study.models.iter().position(|other| other.has_system_of(model) && other.has_weights_of(model))
     };
     let listed = a.study.models.iter().enumerate();
     let mut places: Vec<(usize, usize)> =

@@ -20,6 +20,8 @@ pub use library::LoadedLibrary;
 pub use processor::Processor;
 pub use resources::{free_disk, free_memory};
 use serde::{Deserialize, Serialize};
+
+use crate::study::ModelSpec;
 pub use software::CARGO_LOCK;
 pub use thermal::{Thermal, thermal, thermal_reading};
 
@@ -109,6 +111,9 @@ pub struct Environment {
 pub struct CheckpointFacts {
     /// The model's id in the study.
     pub model: String,
+    /// What its weights were packed as here, where the study varies that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<String>,
     /// The source as resolved, revision included.
     pub source: String,
     /// SHA-256 by file name.
@@ -123,6 +128,19 @@ pub struct CheckpointFacts {
     pub quantization: Option<String>,
     /// Weights without meaning (made for tests): every output marks itself as not a measurement.
     pub random_weights: bool,
+}
+
+impl CheckpointFacts {
+    /// The source of what was packed here.
+    pub fn unpacked(&self) -> &str {
+        let packed = self.recipe.as_ref().and_then(|recipe| self.source.strip_prefix(&format!("quantized:{recipe}:")));
+        packed.unwrap_or(&self.source)
+    }
+
+    /// Are these the weights of this model of a study?
+    pub fn is_of(&self, model: &ModelSpec) -> bool {
+        (&self.model, &self.recipe) == (&model.id, &model.quantization)
+    }
 }
 
 /// What the operating system knows of the machine.
@@ -240,6 +258,7 @@ impl CheckpointFacts {
     pub(crate) fn tiny() -> Self {
         CheckpointFacts {
             model: "tiny".to_owned(),
+            recipe: None,
             source: "path:tiny".to_owned(),
             files: [("model.safetensors".to_owned(), "00".repeat(32))].into(),
             weight_bytes: 4,

@@ -7,11 +7,15 @@ use mlx_rs::{
     error::{Exception, Result},
 };
 use mlx_sys::{
-    mlx_array, mlx_array_new, mlx_dequantize, mlx_gather_qmm, mlx_optional_dtype, mlx_optional_int,
-    mlx_quantized_matmul, mlx_slice, mlx_slice_update,
+    mlx_array, mlx_array_new, mlx_dequantize, mlx_gather_qmm, mlx_optional_dtype, mlx_optional_int, mlx_quantize,
+    mlx_quantized_matmul, mlx_slice, mlx_slice_update, mlx_vector_array_free, mlx_vector_array_get,
+    mlx_vector_array_new,
 };
 
-use crate::model::config::Packing;
+use crate::{
+    model::fp4,
+    packing::{Mode, Packing},
+};
 
 /// A packed matrix, borrowed; `[rows, words]`, or `[experts, rows, words]`.
 #[derive(Debug, Clone, Copy)]
@@ -23,11 +27,43 @@ pub struct Packed<'a> {
     pub packing: Packing,
 }
 
+/// Group, bits and mode as mlx-c takes them.
+fn sizes(packing: Packing) -> (mlx_optional_int, mlx_optional_int, CString) {
+    let int = |value: usize| mlx_optional_int { value: value as i32, has_value: true };
+    let mode = CString::new(packing.mode.name()).unwrap_or_default();
+    (int(packing.group_size), int(packing.bits), mode)
+}
+
+/// Rows `[rows, columns]` packed: words `[rows, columns * bits / 32]`, scales `[rows, columns / group]` and, in the affine mode,
+/// biases like them. On a CPU; the result is that of [`packed_by_mlx`], sooner.
+pub fn packed(rows: &Array, packing: Packing) -> Result<Vec<Array>> {
+    match packing.mode {
+        Mode::Mxfp4 | Mode::Nvfp4 => fp4::packed(rows, packing),
+        Mode::Affine | Mode::Mxfp8 => packed_by_mlx(rows, packing),
+    }
+}
+
+/// The same by MLX alone.
+pub fn packed_by_mlx(rows: &Array, packing: Packing) -> Result<Vec<Array>> {
+    let (stream, (group, bits, mode)) = (Stream::thread_local_or_default(), sizes(packing));
+    let nothing = Handle::of(None);
+    // SAFETY: handles and the mode's name live through the calls; the vector is freed once, its arrays are `Array`s' on success only.
+    unsafe {
+        let mut parts = mlx_vector_array_new();
+        let made =
+            mlx_quantize(&mut parts, rows.as_ptr(), group, bits, mode.as_ptr(), nothing.raw, stream.as_ptr()) == 0;
+        let part = |index| operation("pack a matrix", |result| mlx_vector_array_get(result, parts, index));
+        let count = if packing.mode == Mode::Affine { 3 } else { 2 };
+        let arrays =
+            if made { (0..count).map(part).collect() } else { Err(Exception::custom("MLX could not pack a matrix")) };
+        mlx_vector_array_free(parts);
+        arrays
+    }
+}
+
 impl Packed<'_> {
     fn sizes(&self) -> (mlx_optional_int, mlx_optional_int, CString) {
-        let int = |value: usize| mlx_optional_int { value: value as i32, has_value: true };
-        let mode = CString::new(self.packing.mode.name()).unwrap_or_default();
-        (int(self.packing.group_size), int(self.packing.bits), mode)
+        sizes(self.packing)
     }
 
     fn biases(&self) -> Handle<'_> {
@@ -166,7 +202,7 @@ pub fn positions(of: &Array, from: i32, to: i32) -> Result<Array> {
 }
 
 /// What mlx-rs does around each call into mlx-c.
-fn operation(what: &str, call: impl FnOnce(*mut mlx_array) -> i32) -> Result<Array> {
+pub(super) fn operation(what: &str, call: impl FnOnce(*mut mlx_array) -> i32) -> Result<Array> {
     // SAFETY: an empty handle, which the call fills; it becomes an `Array` only on success.
     unsafe {
         let mut result = mlx_array_new();

@@ -26,7 +26,7 @@ use crate::model::{
     rope::Rope,
     spec::{self, Head, Keys, Spec},
     step::cuda::{self, Cuda},
-    weights::{Loaded, Parameters, Source, Weights},
+    weights::{Loaded, Parameters, Source, Stored, Weights},
 };
 
 /// The whole model.
@@ -97,6 +97,17 @@ impl Decoder {
         Ok(Self::assemble(checkpoint, None, &Kernels::Stock)?.1.parameters)
     }
 
+    /// Every tensor of the model in mlx-lm's form, and its matrices, in the order of their modules. Headers are read, weights are not.
+    ///
+    /// # Errors
+    /// As [`Decoder::check`].
+    pub fn tensors(checkpoint: &Checkpoint) -> Loaded<(Weights, Vec<Stored>)> {
+        let matrices = Self::assemble(checkpoint, None, &Kernels::Stock)?.1.matrices;
+        let mut weights = Weights::open(&checkpoint.shards, None)?;
+        as_mlx_lm_stores(&mut weights, &checkpoint.config.spec)?;
+        Ok((weights, matrices))
+    }
+
     /// What computes: the kernels that were asked for, or MLX's own.
     pub fn kernels(&self) -> &Kernels {
         &self.kernels
@@ -111,16 +122,7 @@ impl Decoder {
         if matches!(kernels, Kernels::Ours { level, .. } if level != "plain") {
             weights.keep_matrices();
         }
-        let mut notes = originals::convert(&mut weights, &spec)?;
-        let head = format!("{}lm_head", spec.prefix);
-        let tied = match spec.head {
-            Head::Tied => true,
-            Head::Own => false,
-            Head::AsStored => !weights.has(&format!("{head}.weight")),
-        };
-        if tied {
-            weights.discard(&format!("{head}."));
-        }
+        let (mut notes, tied) = as_mlx_lm_stores(&mut weights, &spec)?;
         if matches!(kernels, Kernels::Cuda) {
             weights.unify();
         }
@@ -133,8 +135,9 @@ impl Decoder {
             .map(|layer| Layer::load(source_ref, &spec, layer, kernels))
             .collect::<Loaded<Vec<_>>>()?;
         let norm = Norm::load(source_ref, spec.norm, &spec.path(spec.last_norm), hidden)?;
-        let lm_head = if tied { None } else { Some(Linear::load(source_ref, &head, &[vocabulary, hidden], false)?) };
-        let parameters = source.parameters;
+        let lm_head =
+            if tied { None } else { Some(Linear::load(source_ref, &head_of(&spec), &[vocabulary, hidden], false)?) };
+        let (parameters, matrices) = (source.parameters, std::mem::take(&mut source.matrices));
         notes.extend(source.finish()?);
         let model = Decoder {
             dtype: norm.weight.dtype(),
@@ -151,7 +154,7 @@ impl Decoder {
             fused: None,
             cuda: None,
         };
-        Ok((model, Told { parameters, notes }))
+        Ok((model, Told { parameters, matrices, notes }))
     }
 
     /// An empty past with room for `capacity` positions.
@@ -323,9 +326,30 @@ impl Decoder {
     }
 }
 
+/// The module of the head's own matrix.
+fn head_of(spec: &Spec) -> String {
+    format!("{}lm_head", spec.prefix)
+}
+
+/// Brings the tensors into mlx-lm's form, without a head that is the embedding's: what was dropped, in words, and whether it is.
+fn as_mlx_lm_stores(weights: &mut Weights, spec: &Spec) -> Loaded<(Vec<String>, bool)> {
+    let notes = originals::convert(weights, spec)?;
+    let head = head_of(spec);
+    let tied = match spec.head {
+        Head::Tied => true,
+        Head::Own => false,
+        Head::AsStored => !weights.has(&format!("{head}.weight")),
+    };
+    if tied {
+        weights.discard(&format!("{head}."));
+    }
+    Ok((notes, tied))
+}
+
 /// What putting a model together tells of it.
 struct Told {
     parameters: Parameters,
+    matrices: Vec<Stored>,
     /// What is odd, in words.
     notes: Vec<String>,
 }

@@ -10,12 +10,13 @@ use crate::{
     model::{checkpoint::Checkpoint, decoder::Decoder, shards::file_name},
 };
 
-/// What identifies these weights, every file's SHA-256 included. `model` is the study's id, `source` as resolved.
+/// What identifies these weights, every file's SHA-256 included. `model` is the study's id, `recipe` the level
+/// of its factor `quantization`, `source` as resolved.
 ///
 /// # Errors
 /// A file that cannot be read, or that is not the one that the folder's own checksums were made of; tensors that are not the
 /// configuration's.
-pub fn of(checkpoint: &Checkpoint, model: &str, source: &str) -> Result<CheckpointFacts> {
+pub fn of(checkpoint: &Checkpoint, model: &str, recipe: Option<&str>, source: &str) -> Result<CheckpointFacts> {
     let mut files = BTreeMap::new();
     let mut weight_bytes = 0;
     let mut entries: Vec<PathBuf> =
@@ -32,6 +33,7 @@ pub fn of(checkpoint: &Checkpoint, model: &str, source: &str) -> Result<Checkpoi
     let counted = Decoder::count(checkpoint).with_context(|| format!("{}", checkpoint.folder.display()))?;
     Ok(CheckpointFacts {
         model: model.to_owned(),
+        recipe: recipe.map(str::to_owned),
         source: source.to_owned(),
         files,
         weight_bytes,

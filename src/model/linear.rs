@@ -10,7 +10,7 @@ use mlx_rs::{
 use crate::model::{
     calls::Packed,
     config::{Mode, Packing, inferred},
-    weights::{Loaded, Source},
+    weights::{Loaded, Source, Stored},
 };
 
 /// A matrix, quantised or not: `[outputs, inputs]`, or `[experts, outputs, inputs]`.
@@ -30,7 +30,9 @@ impl Matrix {
         source.parameters.all += shape.iter().map(|size| *size as u64).product::<u64>();
         let named = source.quantization.and_then(|quantization| quantization.named.get(path)).copied();
         let quantised = source.quantization.is_some() && source.weights.has(&scales) && named != Some(None);
+        let stored = |packing| Stored { path: path.to_owned(), shape: shape.to_vec(), packing };
         if !quantised {
+            source.matrices.push(stored(None));
             return Ok(Matrix::Plain { weight: source.weights.matrix(&weight, &of(columns))? });
         }
         let packing = match named.flatten() {
@@ -73,6 +75,7 @@ impl Matrix {
             )
             .into());
         }
+        source.matrices.push(stored(Some(packing)));
         let weight = source.weights.packed(&weight, &of(columns * bits / 32))?;
         let (scales, biases) = source.weights.scales(packing.mode, &scales, &biases, &of(columns / group))?;
         Ok(Matrix::Packed { weight, scales, biases, packing })

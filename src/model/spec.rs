@@ -26,6 +26,7 @@ pub struct Spec {
     /// The last norm.
     pub last_norm: &'static str,
     pub original: Original,
+    pub conversion: Conversion,
 }
 
 /// Where the head's matrix comes from.
@@ -275,6 +276,15 @@ pub struct Original {
     pub experts: StoredExperts,
     /// Where the convolution's taps are the last axis the weights are the maker's, whose norms are less one (Qwen3.5, Qwen3-Next).
     pub norms_less_one: bool,
+}
+
+/// What mlx-lm's `convert` treats otherwise than the rest, by the ends of names (a model's `quant_predicate` and `cast_predicate`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Conversion {
+    /// Modules that get 8 bits in groups of 64, whatever the others get.
+    pub wide: &'static [&'static str],
+    /// Tensors that keep the type that they are stored in.
+    pub uncast: &'static [&'static str],
 }
 
 /// How the experts of one layer are stored where they are not as mlx-lm stores them: one array of all for gate, up and down.

@@ -66,6 +66,19 @@ pub struct Source<'a> {
     otherwise: BTreeMap<String, Vec<String>>,
     /// Of the modules loaded so far.
     pub parameters: Parameters,
+    /// Every matrix asked for so far.
+    pub matrices: Vec<Stored>,
+}
+
+/// A matrix as a checkpoint has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// Its module: `model.layers.0.mlp.up_proj`.
+    pub path: String,
+    /// Rows, columns; experts before them.
+    pub shape: Vec<usize>,
+    /// `None`: numbers in floating point.
+    pub packing: Option<Packing>,
 }
 
 /// Numbers in matrices, norms and biases.
@@ -78,7 +91,13 @@ pub struct Parameters {
 
 impl<'a> Source<'a> {
     pub fn new(weights: Weights, quantization: Option<&'a Quantization>) -> Self {
-        Source { weights, quantization, otherwise: BTreeMap::new(), parameters: Parameters::default() }
+        Source {
+            weights,
+            quantization,
+            otherwise: BTreeMap::new(),
+            parameters: Parameters::default(),
+            matrices: Vec::new(),
+        }
     }
 
     /// A module whose packing is what its shapes say.

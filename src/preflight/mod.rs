@@ -13,7 +13,7 @@ use crate::{
     engine,
     factor::{Factor, Level, THREADS},
     machine,
-    study::{Engine, EngineKind, Study},
+    study::{Engine, EngineKind, ModelSpec, Study},
 };
 
 /// What a finding does to the study.
@@ -162,14 +162,15 @@ pub fn models(study: &Study, folders: &[Option<PathBuf>], stock_kernels: bool) -
     // A choice that cannot be is a finding of the engine's.
     let chosen = engine::mlx::kernels(stock_kernels).unwrap_or(Kernels::Stock);
     let mut found = Vec::new();
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: Vec<&ModelSpec> = Vec::new();
     for (model, folder) in study.models.iter().zip(folders) {
         // On several engines it is one model.
-        if let Some(folder) = folder.as_ref().filter(|_| !seen.contains(&model.id.as_str())) {
-            seen.push(&model.id);
-            let on_mlx = study.models.iter().any(|other| other.id == model.id && other.engine.is(EngineKind::Mlx));
+        if let Some(folder) = folder.as_ref().filter(|_| !seen.iter().any(|known| known.has_weights_of(model))) {
+            seen.push(model);
+            let on_mlx =
+                study.models.iter().any(|other| other.has_weights_of(model) && other.engine.is(EngineKind::Mlx));
             let kernels = if on_mlx { &chosen } else { &Kernels::Stock };
-            found.extend(checkpoint::findings(study, &model.id, folder, kernels));
+            found.extend(checkpoint::findings(study, &model.weights(), folder, kernels));
         }
     }
     found

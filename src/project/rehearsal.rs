@@ -64,6 +64,7 @@ pub fn proofread(file: &Path, study: &Study, templates: &Templates) -> Result<()
 fn checkpoint(model: &ModelSpec) -> Option<CheckpointFacts> {
     let facts = CheckpointFacts {
         model: model.id.clone(),
+        recipe: model.quantization.clone(),
         source: model.source.clone(),
         files: [("model.safetensors".to_owned(), "0".repeat(64))].into(),
         weight_bytes: 1,

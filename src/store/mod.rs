@@ -135,7 +135,7 @@ impl Run {
         let records: Vec<RunRecord> = self.records.iter().filter(of).cloned().collect();
         let checkpoints = self.environment.checkpoints.iter();
         let checkpoints =
-            checkpoints.filter(|facts| study.models.iter().any(|model| model.id == facts.model)).cloned().collect();
+            checkpoints.filter(|facts| study.models.iter().any(|model| facts.is_of(model))).cloned().collect();
         Cow::Owned(Run {
             folder: self.folder.clone(),
             run_id: self.run_id.clone(),

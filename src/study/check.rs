@@ -7,6 +7,7 @@ use super::{
     demand::{Checked, above_zero, distinct, distinct_by, ensure, in_range, not_empty, one_line},
     engines, factors,
     file::{About, AuthorEntry, BenchmarkSettings, ExecutionEntry, File, Model, PromptEntry, StatisticsEntry},
+    quantization,
 };
 use crate::factor::Factor;
 
@@ -22,11 +23,12 @@ const MAX_SECONDS: f64 = 86_400.0;
 const MAX_NAME: usize = 64;
 
 pub(super) fn study(file: File) -> Checked<Study> {
-    let models = models(file.models)?;
+    let (levels, others) = quantization::apart(file.factors)?;
+    let models = quantization::applied(&levels, models(file.models)?)?;
     let prompts = prompts(file.prompts)?;
     let settings = settings(file.benchmark_settings)?;
     let isolation = served(&models, &prompts, &settings, file.execution.isolation)?;
-    let factors = factors::check(file.factors, &models)?;
+    let factors = factors::check(others, &models)?;
     grid(&models, &prompts, &settings, &factors)?;
     let About { name, title, authors, keywords, doi, published } = file.study;
     if let Some(path) = &published {
@@ -212,7 +214,8 @@ fn model(i: usize, Model { id, name, source, engine }: Model) -> Checked<Vec<Mod
         &format!("engine {} with source {source}", names.join(", ")),
         "leave one of the two out",
     )?;
-    let on = |engine| ModelSpec { id: id.clone(), name: name.clone(), source: source.clone(), engine };
+    let on =
+        |engine| ModelSpec { id: id.clone(), name: name.clone(), source: source.clone(), engine, quantization: None };
     Ok(engines.into_iter().map(on).collect())
 }
 
@@ -331,8 +334,13 @@ fn told(entry: &BenchmarkSettings) -> Checked<Told> {
 fn grid(models: &[ModelSpec], prompts: &[Prompt], settings: &Settings, others: &[Factor]) -> Checked<()> {
     let (lengths, temperatures) = (settings.max_tokens.len(), settings.temperatures.len());
     let counted = |n: usize, one: &str, of: &str| (n, format!("{n} {one}{}{of}", if n == 1 { "" } else { "s" }));
-    let mut factors = vec![counted(models.len(), "model", ""), counted(prompts.len(), "prompt", "")];
+    let recipes =
+        models.iter().filter(|model| models.first().is_some_and(|first| model.has_system_of(first))).count().max(1);
+    let mut factors = vec![counted(models.len() / recipes, "model", ""), counted(prompts.len(), "prompt", "")];
     factors.extend([counted(lengths, "length", ""), counted(temperatures, "temperature", "")]);
+    if recipes > 1 {
+        factors.push(counted(recipes, "level", " of quantization"));
+    }
     factors.extend(others.iter().map(|factor| counted(factor.levels.len(), "level", &format!(" of {}", factor.label))));
     factors.push(counted(settings.num_runs as usize, "replicate", ""));
     let runs = factors.iter().fold(1u64, |product, (levels, _)| product.saturating_mul(*levels as u64));

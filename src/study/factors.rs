@@ -7,7 +7,7 @@ use super::{
     error::Problem,
     file::Factors,
 };
-use crate::factor::{Factor, KNOWN, Known, Level};
+use crate::factor::{Factor, KNOWN, Known, Level, Value};
 
 /// # Errors
 /// A factor that is none, or that the study lists elsewhere; a level twice, out of range, or beyond what an engine can do.
@@ -15,11 +15,13 @@ pub(super) fn check(Factors(entries): Factors, models: &[ModelSpec]) -> Checked<
     entries.into_iter().map(|(name, levels)| factor(&name, &levels, models)).collect()
 }
 
-fn factor(name: &str, levels: &[u32], models: &[ModelSpec]) -> Checked<Factor> {
+fn factor(name: &str, levels: &[Value], models: &[ModelSpec]) -> Checked<Factor> {
     let key = format!("factors.{name}");
     let known = known(name, &key)?;
     let (least, most) = known.range.unwrap_or_default();
     not_empty(&key, levels, "list its levels, the reference first")?;
+    let levels = whole(&key, levels)?;
+    let levels = levels.as_slice();
     for (i, level) in levels.iter().enumerate() {
         let unit = if known.unit.is_empty() { String::new() } else { format!(" of {}", known.unit) };
         in_range(&format!("{key}[{i}]"), level, &least, &most, &format!("a level of `{name}` is a number{unit}"))?;
@@ -36,17 +38,28 @@ fn factor(name: &str, levels: &[u32], models: &[ModelSpec]) -> Checked<Factor> {
     Ok(known.with(levels.iter().map(|level| Level::number((*level).into())).collect()))
 }
 
+/// Levels that are whole numbers.
+fn whole(key: &str, levels: &[Value]) -> Checked<Vec<u32>> {
+    let number = |(i, level): (usize, &Value)| {
+        let whole = |number: &f64| number.trunc() == *number && (0.0..=f64::from(u32::MAX)).contains(number);
+        let number = level.as_number().filter(whole).map(|number| number as u32);
+        let what = || format!("expected a whole number, found {level}");
+        number.ok_or_else(|| Problem::new(&format!("{key}[{i}]"), what(), "levels of this factor are numbers"))
+    };
+    levels.iter().enumerate().map(number).collect()
+}
+
 /// The factor of this name, if its levels are listed here.
 fn known(name: &str, key: &str) -> Checked<&'static Known> {
-    let found = KNOWN.iter().find(|known| known.name == name && known.range.is_some());
-    let here: Vec<&str> = KNOWN.iter().filter(|known| known.range.is_some()).map(|known| known.name).collect();
+    let found = KNOWN.iter().find(|known| known.name == name && known.is_listed_there());
+    let here: Vec<&str> = KNOWN.iter().filter(|known| known.is_listed_there()).map(|known| known.name).collect();
     let problem = |found: String, hint: String| {
         Problem::new(key, format!("expected one of {}, found {found}", here.join(", ")), hint)
     };
     // `prompts: [...]`, `max_tokens: [...]` and `prompt: [...]` are meant alike.
     let is_elsewhere = |known: &&Known| {
         let listed = known.listed.rsplit('.').next().unwrap_or_default();
-        known.range.is_none() && [known.name, listed, &format!("{}s", known.name)].contains(&name)
+        !known.is_listed_there() && [known.name, listed, &format!("{}s", known.name)].contains(&name)
     };
     let elsewhere = KNOWN.iter().find(is_elsewhere);
     found.ok_or_else(|| match elsewhere {

@@ -7,6 +7,8 @@ use serde::{
     de::{Error, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 
+use crate::factor::Value as Level;
+
 use super::{Api, Cache, Effort, Isolation, Length, Order, Seed, Server, Signal, Tokens};
 
 #[derive(Debug, Deserialize)]
@@ -187,7 +189,7 @@ pub(super) struct StopEntry {
 
 /// `factors`: names with their levels, in the file's order.
 #[derive(Debug, Default)]
-pub(super) struct Factors(pub(super) Vec<(String, Vec<u32>)>);
+pub(super) struct Factors(pub(super) Vec<(String, Vec<Level>)>);
 
 /// A prompt: its text, or a mapping with its `text` or the number of its `tokens`.
 #[derive(Debug)]
@@ -269,7 +271,7 @@ impl<'de> Deserialize<'de> for Factors {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Factors, A::Error> {
-                let mut factors: Vec<(String, Vec<u32>)> = Vec::new();
+                let mut factors: Vec<(String, Vec<Level>)> = Vec::new();
                 while let Some((name, levels)) = entries.next_entry()? {
                     if factors.iter().any(|(known, _)| *known == name) {
                         return Err(A::Error::custom(format_args!("duplicate field `{name}`")));

@@ -17,6 +17,7 @@ mod person;
 mod plan;
 mod preset;
 mod published;
+mod quantization;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -41,7 +42,8 @@ pub use written::written_out;
 
 use crate::{
     digest::sha256_hex,
-    factor::{ENGINE, Factor, Known, LENGTH, Level, MODEL, PROMPT, TEMPERATURE, Value, ValueRef},
+    factor::{ENGINE, Factor, Known, LENGTH, Level, MODEL, PROMPT, QUANTIZATION, TEMPERATURE, Value, ValueRef},
+    packing::Recipe,
     record::RunRecord,
 };
 
@@ -96,6 +98,9 @@ pub struct ModelSpec {
     /// weights and nothing here opens them.
     pub source: String,
     pub engine: Engine,
+    /// What its weights are packed as, where the design varies that: a [`Recipe`] as it is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantization: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -128,7 +133,48 @@ impl ModelSpec {
 
     /// Is the row one of this model on this engine?
     pub fn made(&self, record: &RunRecord) -> bool {
-        record.model == self.id && record.engine == self.engine.name()
+        let level = record.factors.get(QUANTIZATION);
+        record.model == self.id
+            && record.engine == self.engine.name()
+            && self
+                .quantization
+                .as_ref()
+                .is_none_or(|recipe| matches!(level, Some(Value::Text(level)) if level == recipe))
+    }
+
+    /// Are they the same weights, on whatever engines?
+    pub fn has_weights_of(&self, other: &ModelSpec) -> bool {
+        (&self.id, &self.quantization) == (&other.id, &other.quantization)
+    }
+
+    /// As people say what tells it from the study's others: its system, with words for a quantization alone.
+    pub fn said(&self, study: &Study) -> String {
+        let system = study.system(self);
+        match &self.quantization {
+            Some(recipe) if *recipe == system => recipe.parse::<Recipe>().map_or(system, Recipe::words),
+            _ => system,
+        }
+    }
+
+    /// As messages name its weights: the id, and how they are packed where that varies.
+    pub fn weights(&self) -> String {
+        match &self.quantization {
+            Some(recipe) => format!("{}, quantization {recipe}", self.id),
+            None => self.id.clone(),
+        }
+    }
+
+    /// Are they the same model on the same engine, however packed?
+    pub fn has_system_of(&self, other: &ModelSpec) -> bool {
+        (&self.id, &self.engine) == (&other.id, &other.engine)
+    }
+
+    /// Where a source's weights come from at this level.
+    pub fn packed(&self, source: &str) -> String {
+        match &self.quantization {
+            Some(recipe) => format!("quantized:{recipe}:{source}"),
+            None => source.to_owned(),
+        }
     }
 }
 
@@ -191,14 +237,19 @@ impl Study {
     }
 
     /// What tells a model of the study from its others: the engine where all are one model's, else the id; both where a model
-    /// among several has several engines.
+    /// among several has several engines; and its quantization where that varies.
     pub fn system(&self, model: &ModelSpec) -> String {
-        let alone = self.models.iter().filter(|other| other.id == model.id).count() == 1;
+        let alone = self.models.iter().all(|other| other.id != model.id || other.engine == model.engine);
         let one_model = self.models.iter().all(|other| other.id == model.id);
-        match (one_model, alone) {
+        let name = match (one_model, alone) {
             (true, _) => model.engine.name().to_owned(),
             (false, true) => model.id.clone(),
             (false, false) => format!("{}/{}", model.id, model.engine),
+        };
+        match &model.quantization {
+            Some(recipe) if one_model && alone => recipe.clone(),
+            Some(recipe) => format!("{name}/{recipe}"),
+            None => name,
         }
     }
 
@@ -223,12 +274,21 @@ impl Study {
                 engines.push(engine);
             }
         }
+        let mut recipes: Vec<Level> = Vec::new();
+        for recipe in self.models.iter().filter_map(|model| model.quantization.as_deref()) {
+            let words = recipe.parse::<Recipe>().map_or_else(|_| recipe.to_owned(), Recipe::words);
+            let level = named(recipe, &words);
+            if !recipes.contains(&level) {
+                recipes.push(level);
+            }
+        }
         let own = [
             factor(LENGTH, self.settings.max_tokens.iter().map(|length| number((*length).into())).collect()),
             factor(TEMPERATURE, self.settings.temperatures.iter().copied().map(number).collect()),
             factor(PROMPT, self.prompts.iter().map(|prompt| Level::text(&prompt.id)).collect()),
             factor(MODEL, models),
             factor(ENGINE, engines),
+            factor(QUANTIZATION, recipes).filter(|factor| !factor.levels.is_empty()),
         ];
         own.into_iter().flatten().chain(self.factors.iter().cloned()).collect()
     }
@@ -391,7 +451,9 @@ impl PlannedRun {
             (ENGINE, ValueRef::Text(model.engine.name())),
         ];
         let others = study.factors.iter().zip(&self.levels);
+        let recipe = model.quantization.as_deref().map(|recipe| (QUANTIZATION, ValueRef::Text(recipe)));
         own.into_iter()
+            .chain(recipe)
             .chain(others.map(|(factor, level)| (factor.name.as_str(), (&factor.levels[*level].value).into())))
     }
 }

@@ -14,6 +14,7 @@ mod formats;
 mod golden;
 mod logits;
 mod originals;
+mod quantize;
 mod tiny;
 mod values;
 

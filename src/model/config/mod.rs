@@ -6,10 +6,11 @@ mod quantization;
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
-pub use quantization::{Mode, Packing, Quantization, inferred};
+pub use quantization::{Quantization, inferred};
 use serde_json::{Map, Value};
 
 use crate::model::{readers, spec::Spec};
+pub use crate::packing::{Mode, Packing};
 
 /// A configuration, read.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,14 +86,16 @@ impl Config {
     }
 }
 
-/// What an import says of itself: terms of the weights, and what it had to choose.
+/// What an import says of itself: terms of the weights, what it had to choose, and matrices that could not be packed.
 fn of_import(map: &Map<String, Value>) -> Vec<String> {
     let licence = said(map, "offprint_licence").map(|licence| {
         let text = |key: &str| licence[key].as_str().unwrap_or("not said");
         format!("the weights are under the {}, {}; the package is {}", text("name"), text("url"), text("package_is"))
     });
     let notes = said(map, "offprint_notes").and_then(Value::as_array).into_iter().flatten();
-    licence.into_iter().chain(notes.filter_map(Value::as_str).map(|note| format!("import: {note}"))).collect()
+    let notes = notes.filter_map(Value::as_str).map(|note| format!("import: {note}"));
+    let packed = said(map, "offprint_quantized").and_then(|made| made["left"].as_str());
+    licence.into_iter().chain(notes).chain(packed.map(str::to_owned)).collect()
 }
 
 /// A key of the file, or of the text model in it.

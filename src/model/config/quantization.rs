@@ -5,59 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Map, Value};
 
-/// How MLX packs weights: one scale a `group_size` weights of a row, `bits` a weight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Packing {
-    pub mode: Mode,
-    pub group_size: usize,
-    pub bits: usize,
-}
-
-/// MLX's quantisation modes (`mlx.core.quantize`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Whole numbers with a scale and a bias a group.
-    Affine,
-    /// E2M1 with a power of two a group of 32.
-    Mxfp4,
-    /// E4M3 with a power of two a group of 32.
-    Mxfp8,
-    /// E2M1 with an E4M3 scale a group of 16.
-    Nvfp4,
-}
-
-impl Mode {
-    const ALL: [Mode; 4] = [Mode::Affine, Mode::Mxfp4, Mode::Mxfp8, Mode::Nvfp4];
-
-    /// As MLX and configurations call it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Mode::Affine => "affine",
-            Mode::Mxfp4 => "mxfp4",
-            Mode::Mxfp8 => "mxfp8",
-            Mode::Nvfp4 => "nvfp4",
-        }
-    }
-
-    /// Group sizes and bits that there are.
-    fn sizes(self) -> (&'static [usize], &'static [usize]) {
-        match self {
-            Mode::Affine => (&[32, 64, 128], &[2, 3, 4, 5, 6, 8]),
-            Mode::Mxfp4 => (&[32], &[4]),
-            Mode::Mxfp8 => (&[32], &[8]),
-            Mode::Nvfp4 => (&[16], &[4]),
-        }
-    }
-}
-
-impl std::fmt::Display for Packing {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.mode {
-            Mode::Affine => write!(f, "{}-bit affine, group {}", self.bits, self.group_size),
-            mode => write!(f, "{}, group {}", mode.name(), self.group_size),
-        }
-    }
-}
+use crate::packing::{Mode, Packing};
 
 /// A default, and what the file says of single modules (`None`: not quantised).
 #[derive(Debug, Clone, PartialEq)]
@@ -141,7 +89,7 @@ fn packing(name: &str, entries: &Map<String, Value>) -> Result<Packing> {
     // An override without a mode is affine, whatever the default's is.
     let mode = match entries.get("mode") {
         None | Some(Value::Null) => Mode::Affine,
-        Some(said) => Mode::ALL.into_iter().find(|mode| said == mode.name()).with_context(|| {
+        Some(said) => said.as_str().and_then(Mode::named).with_context(|| {
             let names: Vec<_> = Mode::ALL.iter().map(|mode| format!("`{}`", mode.name())).collect();
             format!("{name}.mode: expected one of {}, found {said}\n{HINT}", names.join(", "))
         })?,

@@ -9,13 +9,16 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use half::f16;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
     architecture::{Architecture, Role, Sizes},
     blocks::{self, GROUP, Kind},
 };
-use crate::model::gguf::{Storage, TensorInfo};
+use crate::model::{
+    gguf::{Storage, TensorInfo},
+    safetensors::{self, Entry},
+};
 
 /// A tensor with its name in the checkpoint and, for q and k, the heads whose rows are permuted.
 pub(super) struct Placed<'a> {
@@ -153,24 +156,16 @@ fn less_one(stored: f32) -> Result<f32> {
 
 /// Streams the tensors out: a header of names, types and offsets, then their bytes in that order.
 pub(super) fn write_safetensors(file: &[u8], tensors: &[Placed<'_>], to: &Path) -> Result<()> {
-    let mut directory = Map::new();
-    directory.insert("__metadata__".into(), json!({"format": "mlx"}));
-    let mut offset = 0;
-    for tensor in tensors {
-        for (suffix, dtype, shape) in tensor.arrays() {
-            let width = if dtype.ends_with("16") { 2 } else { 4 };
-            let end = offset + shape.iter().product::<u64>() * width;
-            let name = format!("{}.{suffix}", tensor.module);
-            let entry = json!({"dtype": dtype, "shape": shape, "data_offsets": [offset, end]});
-            ensure!(directory.insert(name.clone(), entry).is_none(), "`{name}` is there twice");
-            offset = end;
-        }
-    }
-    let mut header = serde_json::to_vec(&Value::Object(directory))?;
-    header.resize(header.len().div_ceil(8) * 8, b' ');
+    let parts = tensors.iter().flat_map(|tensor| {
+        tensor.arrays().into_iter().map(|(suffix, dtype, shape)| Entry {
+            name: format!("{}.{suffix}", tensor.module),
+            dtype,
+            shape: shape.into_iter().map(|size| size as usize).collect(),
+        })
+    });
+    let (header, _) = safetensors::header(&parts.collect::<Vec<_>>())?;
     let context = || format!("{}", to.display());
     let mut out = BufWriter::new(File::create(to).with_context(context)?);
-    out.write_all(&(header.len() as u64).to_le_bytes()).with_context(context)?;
     out.write_all(&header).with_context(context)?;
     for tensor in tensors {
         for (suffix, ..) in tensor.arrays() {

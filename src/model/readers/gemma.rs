@@ -184,6 +184,7 @@ pub fn gemma4(keys: &Keys<'_>) -> Result<Spec> {
     ];
     spec.original.renamed = &[("model.language_model.", "language_model.model.")];
     spec.original.experts = StoredExperts::Joined;
+    spec.conversion.wide = &["router.proj"];
     Ok(spec)
 }
 

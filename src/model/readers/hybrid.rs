@@ -5,8 +5,8 @@ use anyhow::{Context, Result, bail, ensure};
 use super::keys::Keys;
 use super::{FULL, Sizes, head, qwen, rope};
 use crate::model::spec::{
-    Activation, Attention, Conv, Delta, Dense, Experts, Feed, Head, Layer, Mixer, Norms, QkNorm, Routing, Shared, Spec,
-    StoredExperts,
+    Activation, Attention, Conv, Conversion, Delta, Dense, Experts, Feed, Head, Layer, Mixer, Norms, QkNorm, Routing,
+    Shared, Spec, StoredExperts,
 };
 
 /// `mlx_lm/models/qwen3_next.py`.
@@ -19,6 +19,7 @@ pub fn qwen3_next(keys: &Keys<'_>) -> Result<Spec> {
     let experts = Experts { shared: Some(shared(keys)?), ..experts };
     qwen::sparse(keys, &mut spec.layers, |layer| layer.feed = Feed::Experts(experts.clone()))?;
     spec.original.experts = StoredExperts::Apart(["mlp.experts", "gate_proj", "up_proj", "down_proj"]);
+    spec.conversion.wide = &["mlp.gate", "shared_expert_gate"];
     spec.original.dropped = &["mtp."];
     Ok(spec)
 }
@@ -48,7 +49,9 @@ pub fn qwen3_5(keys: &Keys<'_>) -> Result<Spec> {
             layer.feed = Feed::Experts(experts.clone());
         }
         spec.original.experts = StoredExperts::Joined;
+        spec.conversion.wide = &["mlp.gate", "shared_expert_gate"];
     }
+    spec.conversion.uncast = &["A_log"];
     // Their weights are read, but for further tokens at once and for pictures.
     for key in ["mtp_num_hidden_layers", "mtp_use_dedicated_embeddings", "attn_output_gate", "mamba_ssm_dtype"] {
         keys.said(key);
@@ -232,5 +235,6 @@ pub fn lfm2_moe(keys: &Keys<'_>) -> Result<Spec> {
     };
     let mut spec = lfm2_model(keys, sizes, full.into_iter().enumerate().map(layer).collect())?;
     spec.original.experts = StoredExperts::Apart(["feed_forward.experts", "w1", "w3", "w2"]);
+    spec.conversion = Conversion { wide: &["feed_forward.gate"], uncast: &["expert_bias"] };
     Ok(spec)
 }

@@ -14,6 +14,7 @@ const OF_ALL: &[&str] = &[
     "model_type",
     "offprint_licence",
     "offprint_notes",
+    "offprint_quantized",
     "offprint_random_weights",
     "quantization",
     "quantization_config",

@@ -14,8 +14,8 @@ use serde_json::{Map, Value};
 
 use self::keys::Keys;
 use crate::model::spec::{
-    Activation, Attention, Dense, Experts, Feed, Head, Keys as KeysOf, Layer, Mixer, Norm, NormKind, Norms, Original,
-    Rope, Spec,
+    Activation, Attention, Conversion, Dense, Experts, Feed, Head, Keys as KeysOf, Layer, Mixer, Norm, NormKind, Norms,
+    Original, Rope, Spec,
 };
 
 /// One architecture.
@@ -314,6 +314,7 @@ impl Sizes {
             prefix: "",
             last_norm: "norm",
             original: Original::default(),
+            conversion: Conversion::default(),
         }
     }
 }

@@ -49,6 +49,7 @@ pub fn gpt_oss(keys: &Keys<'_>) -> Result<Spec> {
             attention.window = Some(window);
         }
     }
+    spec.conversion.wide = &["router"];
     Ok(spec)
 }
 
@@ -120,6 +121,7 @@ pub fn granite(keys: &Keys<'_>) -> Result<Spec> {
     spec.embedding_scale = keys.number("embedding_multiplier")? as f32;
     spec.residual_scale = keys.number("residual_multiplier")? as f32;
     spec.logit_scale = 1.0 / keys.number("logits_scaling")? as f32;
+    spec.conversion.wide = &["self_attn.o_proj", "mlp.down_proj", "lm_head"];
     Ok(spec)
 }
 

@@ -45,6 +45,7 @@ pub fn qwen3_moe(keys: &Keys<'_>) -> Result<Spec> {
     }
     let mut spec = sizes.model(layers, vec![rope], required_head(keys)?);
     spec.original.experts = StoredExperts::Apart(["mlp.experts", "gate_proj", "up_proj", "down_proj"]);
+    spec.conversion.wide = &["mlp.gate"];
     Ok(spec)
 }
 
