@@ -67,7 +67,8 @@ impl Evidence {
         })?;
         let run = Run { records, ..run };
         let tally = tally.unwrap_or_else(|| Tally::of(&run.study));
-        let summary = tally.finish().with_context(|| folder.display().to_string())?;
+        let summary = tally.finish().and_then(|summary| summary.with_quality(&run.study, &run.quality));
+        let summary = summary.with_context(|| folder.display().to_string())?;
         let claims = all_claims(&run, &summary, own)?;
         Ok(Evidence { run, summary, claims })
     }

@@ -14,6 +14,7 @@ pub mod random; // SplitMix64
 pub mod packing; // how MLX packs weights, and how they are to be packed anew
 pub mod factor; // what varies in a design, as data
 pub mod record; // one row of runs.jsonl, and its schema versions
+pub mod quality; // rows of quality.jsonl: how well a model predicts a text
 pub mod metric; // one table of metrics: name, unit, formula, how it comes from a row
 
 // the left half: measures

@@ -126,7 +126,7 @@ impl Recipe {
     pub fn words(self) -> String {
         let group = |size: usize| if size == 64 { String::new() } else { format!(" in groups of {size}") };
         match self {
-            Recipe::None => "not quantised".to_owned(),
+            Recipe::None => "no quantization".to_owned(),
             Recipe::Uniform(Packing { mode: Mode::Affine, group_size, bits }) => {
                 format!("{bits} bits{}", group(group_size))
             }
@@ -205,7 +205,7 @@ mod tests {
         let words = |text: &str| text.parse::<Recipe>().unwrap().words();
         assert_eq!(
             ["none", "8", "4-g32", "mxfp4", "mixed_3_6"].map(words),
-            ["not quantised", "8 bits", "4 bits in groups of 32", "MXFP4", "3 and 6 bits mixed",]
+            ["no quantization", "8 bits", "4 bits in groups of 32", "MXFP4", "3 and 6 bits mixed",]
         );
     }
 }

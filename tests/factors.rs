@@ -76,6 +76,7 @@ impl Design {
             runs_sha256: "0".repeat(64),
             page_rows: offprint::store::PageRows::None,
             published: None,
+            quality: Vec::new(),
             baseline: None,
         }
     }

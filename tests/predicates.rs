@@ -87,6 +87,7 @@ impl Case {
             runs_sha256: String::new(),
             page_rows: offprint::store::PageRows::None,
             published: Some(Published::from_str("v1.yaml", V1).unwrap()),
+            quality: Vec::new(),
             baseline: None,
         }
     }

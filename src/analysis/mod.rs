@@ -11,6 +11,7 @@ pub mod observation;
 pub mod outliers;
 pub mod pairs;
 pub mod parts;
+pub mod quality;
 pub mod reference;
 pub mod stats;
 pub mod tables;
@@ -28,12 +29,14 @@ pub use tally::{Seen, Tally};
 use crate::{
     factor::{Factor, Level, Role},
     metric::Metric,
+    quality::QualityRow,
     record::RunRecord,
     study::Study,
 };
 use gaps::Gaps;
 use observation::Grid;
 use parts::Parts;
+use quality::Quality;
 
 /// Summarises the measured runs of the study that ended well.
 ///
@@ -62,10 +65,20 @@ pub struct Summary {
     pub by: Vec<Vec<Group>>,
     /// One a point of the design, in plan order.
     pub cells: Vec<Group>,
+    /// How well each model predicts the study's text, where that was measured.
+    pub quality: Vec<Quality>,
     pub seen: Seen,
 }
 
 impl Summary {
+    /// The same with what rows of `quality.jsonl` say.
+    ///
+    /// # Errors
+    /// As [`quality::of`].
+    pub fn with_quality(self, study: &Study, rows: &[QualityRow]) -> Result<Summary> {
+        Ok(Summary { quality: quality::of(study, rows)?, ..self })
+    }
+
     /// Indices of the factors that have several levels in the design.
     pub fn varying(&self) -> Vec<usize> {
         (0..self.factors.len()).filter(|factor| self.factors[*factor].varies()).collect()

@@ -188,6 +188,7 @@ impl Tally {
             overall,
             by,
             cells,
+            quality: Vec::new(),
             seen,
         })
     }

@@ -5,6 +5,7 @@ mod cooling;
 pub mod guard;
 pub mod process;
 mod programs;
+pub mod quality;
 #[cfg(feature = "http")]
 mod server;
 mod signal;

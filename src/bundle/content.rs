@@ -18,8 +18,9 @@ use crate::{
     store::{BASELINE, Run},
 };
 
-/// What a run folder's records are, those of a baseline in it included; the last is not in every run.
-pub const RECORDS: [&str; 4] = ["study.yaml", "environment.json", "runs.jsonl", "published.yaml"];
+/// What a run folder's records are, those of a baseline in it included; those from the fourth on are not in every run.
+pub const RECORDS: [&str; 6] =
+    ["study.yaml", "environment.json", "runs.jsonl", "published.yaml", "quality.jsonl", "quality.txt"];
 
 /// Is the file one of the run's, or of its baseline's?
 pub fn is_record(label: &Label, path: &str) -> bool {

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     digest,
     machine::Environment,
+    quality::QualityRow,
     record::Phase,
     store::{self, BASELINE, Columns, PageRows, Records, Run},
     study::{Plan, Published, Study},
@@ -310,6 +311,19 @@ impl Bundle {
         Published::from_str(&file, &self.text(&file)?).map(Some)
     }
 
+    /// How well each model predicts the study's text, where the study asks for it.
+    ///
+    /// # Errors
+    /// Rows that do not fit their schema or the study.
+    pub fn quality(&self, label: &Label, study: &Study) -> Result<Vec<QualityRow>> {
+        let file = label.run_file("quality.jsonl");
+        match (&study.quality, self.bytes(&file)) {
+            (_, None) => Ok(Vec::new()),
+            (None, Some(_)) => bail!("{file}: the study has no `quality`"),
+            (Some(_), Some(_)) => store::quality::rows(&file, &self.text(&file)?, study),
+        }
+    }
+
     /// The run that the bundle holds, read as strictly as from its own folder. Digests are not looked at: `verify` does.
     ///
     /// # Errors
@@ -338,6 +352,7 @@ impl Bundle {
     fn run_of(&self, label: &Label) -> Result<Run> {
         let study = self.study(label)?;
         let environment = self.environment(label)?;
+        let quality = self.quality(label, &study)?;
         let published = self.published(label, &study)?;
         let runs = label.run_file("runs.jsonl");
         let mut records = Vec::new();
@@ -368,6 +383,7 @@ impl Bundle {
             records,
             runs_sha256,
             page_rows,
+            quality,
             published,
             baseline: None,
         })

@@ -24,7 +24,7 @@ pub fn readme(label: &Label, run: &Run, summary: &Summary, files: &BTreeMap<Stri
     let several = run.study.models.len() > 1;
     let of_model = |model: &ModelSpec| {
         let engine = if several { format!(" on {}", plain(model.engine.name())) } else { String::new() };
-        format!("{} ({}){engine}", plain(&model.name), plain(&model.packed(&model.source)))
+        format!("{} ({}){engine}", plain(&model.name), plain(model.packed(&model.source)))
     };
     let models: Vec<String> = run.study.models.iter().map(of_model).collect();
     let warning = match not_a_measurement(&run.study, environment) {
@@ -89,6 +89,8 @@ pub fn about(path: &str) -> &'static str {
         (_, "environment.json", _) => "the machine, the software and the model, as they say of themselves",
         (_, "runs.jsonl", _) => "the records: a line a run, the time of every token",
         (_, "published.yaml", _) => "another document's values, to compare with",
+        (_, "quality.jsonl", _) => "how well each model predicts the text: a line a window",
+        (_, "quality.txt", _) => "the text that the models predict",
         (_, "claims.json", _) => "every number of the paper, with formula and runs",
         ("templates", ..) => "what the paper is made from",
         ("paper", _, "csv") => "a table, in full precision",

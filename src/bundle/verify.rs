@@ -178,7 +178,7 @@ impl Report {
         };
         let run = Run { baseline, ..run };
         self.version(label, &run.environment);
-        match tally.finish() {
+        match tally.finish().and_then(|summary| summary.with_quality(&run.study, &run.quality)) {
             Ok(summary) => {
                 let derived = derived::check(bundle, label, &run, summary, &templates, known);
                 self.problems.extend(derived.problems);
@@ -213,6 +213,10 @@ impl Report {
         if let Err(error) = &published {
             self.fault(Check::Schema, &label.run_file("published.yaml"), "published values", error);
         }
+        let quality = bundle.quality(label, &study);
+        if let Err(error) = &quality {
+            self.fault(Check::Schema, &label.run_file("quality.jsonl"), "rows of offprint.quality/1", error);
+        }
         let rows = rows::check(bundle, label, &study, &environment, keep);
         self.rows += rows.count;
         self.problems.extend(rows.problems);
@@ -227,6 +231,7 @@ impl Report {
             runs_sha256: digests.hex[0].clone(),
             page_rows: rows.page_rows,
             published: published.ok()?,
+            quality: quality.ok()?,
             baseline: None,
         };
         Some((run, rows.tally))
@@ -245,7 +250,8 @@ impl Report {
             self.add(Check::Schema, LABEL, "the version of offprint that made it, such as 0.1.0", made);
         }
         for checkpoint in &environment.checkpoints {
-            self.unchecked.push(format!("{}: the model's files are not in the bundle", checkpoint.model));
+            let recipe = checkpoint.recipe.as_ref().map_or_else(String::new, |level| format!(", quantization {level}"));
+            self.unchecked.push(format!("{}{recipe}: the model's files are not in the bundle", checkpoint.model));
         }
     }
 

@@ -121,6 +121,9 @@ impl Registry {
         let id = |name: &str| of.word(name);
         self.fact(id("source"), &checkpoint.source, from);
         self.fact(id("quantization"), checkpoint.quantization.as_deref().unwrap_or("none"), from);
+        if let Some(source) = &checkpoint.source_quantization {
+            self.fact(id("source_quantization"), source, from);
+        }
         let millions = |parameters: u64| Claim {
             value: Value::Integer(parameters as i64),
             text: format!("{} million", significant(parameters as f64 / 1e6, 4)),
@@ -133,6 +136,10 @@ impl Registry {
         }
         let mib = Number::rounded(checkpoint.weight_bytes as f64 / f64::from(1 << 20), "MiB", 4);
         self.number_of(id("weights_size"), mib, from.to_owned(), &Runs::default());
+        if checkpoint.recipe.is_some() {
+            let bits = 8.0 * checkpoint.weight_bytes as f64 / checkpoint.parameters.max(1) as f64;
+            self.number_of(id("bits_per_weight"), Number::rounded(bits, "bit", 3), from.to_owned(), &Runs::default());
+        }
         let digests = checkpoint
             .files
             .iter()

@@ -16,6 +16,7 @@ mod judgements;
 pub mod own;
 mod people;
 mod published;
+mod quality;
 mod ratios;
 mod registry;
 pub mod rounding;

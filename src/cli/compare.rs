@@ -51,6 +51,8 @@ pub(super) struct Opened {
     /// Byte for byte.
     pub study_yaml: Vec<u8>,
     pub published_yaml: Option<Vec<u8>>,
+    /// What models are to predict.
+    pub quality_txt: Option<Vec<u8>>,
 }
 
 /// Opens a run folder, or a bundle: an archive or the folder that it unpacks to. Digests of a bundle are `verify`'s affair.
@@ -59,14 +61,16 @@ pub(super) fn open(path: &Path) -> Result<Opened> {
         let read = |name: &str| fs::read(path.join(name)).with_context(|| format!("{}", path.join(name).display()));
         let run = Run::open(path)?;
         let published_yaml = run.published.as_ref().map(|_| read("published.yaml")).transpose()?;
-        return Ok(Opened { run, study_yaml: read("study.yaml")?, published_yaml });
+        let quality_txt = run.study.quality.as_ref().map(|_| read("quality.txt")).transpose()?;
+        return Ok(Opened { run, study_yaml: read("study.yaml")?, published_yaml, quality_txt });
     }
     let bundle = Bundle::open(path)?;
     let of_bundle = || -> Result<Opened> {
         let (label, run) = (bundle.label()?, bundle.run()?);
         let read = |name: &str| bundle.read(&label.run_file(name));
         let published_yaml = run.published.as_ref().map(|_| read("published.yaml")).transpose()?;
-        Ok(Opened { study_yaml: read("study.yaml")?, published_yaml, run })
+        let quality_txt = run.study.quality.as_ref().map(|_| read("quality.txt")).transpose()?;
+        Ok(Opened { study_yaml: read("study.yaml")?, published_yaml, quality_txt, run })
     };
     of_bundle().with_context(|| {
         format!(

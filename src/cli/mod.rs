@@ -38,6 +38,8 @@ mod preview;
 pub mod progress;
 mod prose;
 mod publish;
+#[cfg(feature = "mlx")]
+mod quality;
 pub mod report;
 pub mod rerun;
 pub mod run;

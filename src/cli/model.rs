@@ -6,7 +6,10 @@ use anyhow::{Context, Result, anyhow, ensure};
 use clap::Subcommand;
 
 use crate::{
-    cli::models::tell_fetch,
+    cli::{
+        models::tell_fetch,
+        quality::{self, QualityArgs},
+    },
     model::{self, Checkpoint, Source, facts, hub, import},
     packing::{Mode, Packing, Recipe},
 };
@@ -30,6 +33,8 @@ enum ModelVerb {
     Import { gguf: PathBuf, folder: PathBuf },
     /// Pack a checkpoint's weights anew, as mlx_lm.convert -q does; prints the folder in the cache
     Quantize(QuantizeArgs),
+    /// How well a checkpoint predicts a text (perplexity), and how far it is from a reference (divergence, same top token)
+    Quality(QualityArgs),
     /// The checkpoints that are here, the hub's cache included: source and folder
     List,
     /// Open a checkpoint, compare its files with their checksums, and print the SHA-256 of each
@@ -95,6 +100,7 @@ pub fn run(args: ModelArgs) -> Result<ExitCode> {
             }
             say!("{}", checkpoint.folder.display());
         }
+        ModelVerb::Quality(args) => return quality::run(&args),
         ModelVerb::List => {
             for (source, folder) in model::list(&model::cache_dir())? {
                 say!("{source}\t{}", folder.display());

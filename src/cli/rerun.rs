@@ -41,11 +41,14 @@ pub struct RerunArgs {
 
 /// Writes the report; exit code 1 unless every comparable claim is reproduced.
 pub fn run(args: RerunArgs) -> Result<ExitCode> {
-    let Opened { run: original, study_yaml, published_yaml } = open(&args.bundle)?;
+    let Opened { run: original, study_yaml, published_yaml, quality_txt } = open(&args.bundle)?;
     allowed(&original, args.allow_commands)?;
     write(&args.out, "study.yaml", &study_yaml)?;
     if let Some((name, bytes)) = original.study.published.as_ref().zip(published_yaml) {
         write(&args.out, name, &bytes)?;
+    }
+    if let Some((quality, bytes)) = original.study.quality.as_ref().zip(quality_txt) {
+        write(&args.out, &quality.text, &bytes)?;
     }
     let (study_file, results) = (args.out.join("study.yaml"), args.out.join("results"));
     let unfinished = if args.resume { Some(unfinished(&study_file, &results)?) } else { None };

@@ -6,12 +6,13 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::atomic::AtomicBool,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::{
-    bench::{Bench, Ended, Place, Programs, guard::Guard, trial, worker::Lost},
+    bench::{self, Bench, Ended, Place, Programs, guard::Guard, trial, worker::Lost},
     cli::{
         conditions, forecast,
         models::{self, Located},
@@ -23,8 +24,8 @@ use crate::{
     machine::{self, CheckpointFacts, EngineFacts, Environment},
     preflight::{self, Finding, Weight},
     record::{Outcome, Phase, RunRecord},
-    store::{self, Dropped, Journal, Run, Torn},
-    study::{Plan, Published, Study},
+    store::{self, Beside, Dropped, Journal, Run, Torn},
+    study::{ModelSpec, Plan, Published, Study},
 };
 
 #[derive(Debug, clap::Args)]
@@ -122,7 +123,7 @@ pub(super) fn execute_with(
     let programs = programs(&study, stock_kernels, kernels)?;
     let places = located.places();
     let probes = each_loads(study_file, &study, &plan, &places, &programs, &stop, &mut environment)?;
-    let published = published(study_file, &study)?;
+    let beside = Beside { published: published(study_file, &study)?, text: quality_text(study_file, &study)? };
     let (mut journal, done) = match unfinished {
         Some(folder) => {
             // First, since a folder that is refused stays as it is: going on cuts off what was in flight.
@@ -133,7 +134,7 @@ pub(super) fn execute_with(
             (journal, measured.map(|record| record.run).collect::<BTreeSet<u32>>())
         }
         None => {
-            let journal = Journal::create(results, &study.name, text.as_bytes(), published.as_deref(), &environment)?;
+            let journal = Journal::create(results, &study.name, text.as_bytes(), &beside, &environment)?;
             (journal, BTreeSet::new())
         }
     };
@@ -148,6 +149,10 @@ pub(super) fn execute_with(
     let ended = bench.execute(&mut |rows| journal.append(&paths.rows(rows)), &mut |news| progress.show(news))?;
 
     let folder = journal.folder().to_owned();
+    let ended = match ended {
+        Ended::Complete => measure_quality(&folder, &study, &located, &programs, &stop)?,
+        Ended::Stopped => Ended::Stopped,
+    };
     drop(journal);
     let records = Run::open(&folder)?.records;
     let failed = records.iter().filter(|record| record.outcome == Outcome::Failed).count();
@@ -164,6 +169,9 @@ pub(super) fn execute_with(
 fn known_before(study_file: &Path, study: &Study, located: &Located, stock_kernels: bool) -> Result<Vec<String>> {
     let mut found = located.refused.clone();
     found.extend(preflight::preflight(study, &located.folders, stock_kernels));
+    if let Some(text) = quality_text(study_file, study)? {
+        found.extend(preflight::quality(study, &located.folders, &String::from_utf8_lossy(&text)));
+    }
     let (refused, warned): (Vec<Finding>, Vec<Finding>) =
         found.into_iter().partition(|finding| finding.weight == Weight::Refuse);
     for finding in &warned {
@@ -225,6 +233,64 @@ fn each_loads(
     }
     refuse(study_file, &refused)?;
     Ok(probes)
+}
+
+/// Has each model that nobody has measured yet predict the study's text, beside its reference; after the runs, which it would disturb.
+fn measure_quality(
+    folder: &Path,
+    study: &Study,
+    located: &Located,
+    programs: &Programs,
+    stop: &AtomicBool,
+) -> Result<Ended> {
+    let Some(quality) = &study.quality else { return Ok(Ended::Complete) };
+    let run = Run::read(folder, |_, _, _| Ok(()))?;
+    let checkpoint = |model: &ModelSpec| {
+        let place = study.models.iter().position(|other| other.has_weights_of(model))?;
+        located.folders[place].as_deref()
+    };
+    let timeout = Duration::from_secs_f64(study.execution.timeout_s);
+    let text = folder.join("quality.txt");
+    for model in run.lack_quality() {
+        let base = study.base(model);
+        let reading = bench::quality::Reading {
+            folder: checkpoint(model).with_context(|| model.weights())?,
+            base: base.and_then(checkpoint),
+            text: &text,
+            windows: quality.windows,
+            timeout,
+        };
+        tell!("{}: {} windows of {}", model.weights(), quality.windows, quality.text);
+        let mut rows = match bench::quality::measure(programs, &reading, stop, &mut |_| {}) {
+            Ok(rows) => rows,
+            Err(Lost::Stopped) => return Ok(Ended::Stopped),
+            Err(Lost::Failed(why)) => bail!(
+                "{}: its quality cannot be measured: {why}\nhint: all runs are in {}; run again with --resume to go on",
+                model.weights(),
+                folder.display()
+            ),
+        };
+        for row in &mut rows {
+            (row.model, row.quantization) = (model.id.clone(), model.quantization.clone());
+            if let (Some(against), Some(base)) = (&mut row.against, base) {
+                against.base = base.quantization.clone().unwrap_or_default();
+            }
+        }
+        store::quality::append(folder, &rows)?;
+    }
+    Ok(Ended::Complete)
+}
+
+/// The text that a study's models are to predict, which has to be one.
+fn quality_text(study_file: &Path, study: &Study) -> Result<Option<Vec<u8>>> {
+    let Some(quality) = &study.quality else { return Ok(None) };
+    let file = study_file.with_file_name(&quality.text);
+    let bytes = fs::read(&file)
+        .with_context(|| format!("{}\nhint: `quality.text` names it, relative to the study", file.display()))?;
+    if let Err(error) = std::str::from_utf8(&bytes) {
+        bail!("{}: byte {} is no UTF-8\nhint: save the text as UTF-8", file.display(), error.valid_up_to());
+    }
+    Ok(Some(bytes))
 }
 
 /// What was lost to a kill is said, not passed over.

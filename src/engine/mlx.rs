@@ -64,6 +64,28 @@ impl Mlx {
         })
     }
 
+    /// A past of `room` positions that has read `ids`.
+    ///
+    /// # Errors
+    /// Not loaded; MLX's own.
+    pub fn read(&self, ids: &[u32], room: usize) -> Result<Past> {
+        let Loaded { model, stream, .. } = self.ready()?;
+        with_stream(stream, || read(model, ids, room))
+    }
+
+    /// Logits `[ids * vocabulary]` of what follows a past, which grows by as many.
+    ///
+    /// # Errors
+    /// Not loaded; MLX's own.
+    pub fn step(&self, ids: &[u32], past: &mut Past) -> Result<Vec<f32>> {
+        let Loaded { model, stream, .. } = self.ready()?;
+        with_stream(stream, || {
+            let logits = model.logits(&array(ids), past)?.as_dtype(Dtype::Float32)?;
+            logits.eval()?;
+            Ok(logits.as_slice::<f32>().to_vec())
+        })
+    }
+
     fn ready(&self) -> Result<&Loaded> {
         self.loaded.as_ref().context("the engine was asked to generate before it was loaded")
     }

@@ -13,6 +13,9 @@ pub mod llama_cpp;
 #[cfg(feature = "mlx")]
 pub mod mlx;
 #[cfg(feature = "mlx")]
+#[allow(clippy::disallowed_methods)] // what a model computes is compared to a tolerance
+pub mod quality;
+#[cfg(feature = "mlx")]
 mod sampler;
 #[cfg(feature = "mlx")]
 pub mod tokenizer;

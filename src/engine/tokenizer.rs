@@ -118,6 +118,13 @@ impl Tokenizer {
         self.inner.token_to_id(self.special("eos_token")?)
     }
 
+    /// The token that it begins every text with, if it does.
+    pub fn begins_with(&self) -> Option<u32> {
+        let bos = self.inner.token_to_id(self.special("bos_token")?)?;
+        let ids = self.encode("a").ok()?;
+        (ids.first() == Some(&bos)).then_some(bos)
+    }
+
     fn special(&self, name: &str) -> Option<&str> {
         self.special.iter().find(|(known, _)| *known == name).map(|(_, text)| text.as_str())
     }

@@ -75,6 +75,7 @@ impl Design {
             group(key, at, runs.iter().filter(|run| run.cell == at))
         };
         Summary {
+            quality: Vec::new(),
             planned: runs.len() as u32,
             failed: 0,
             overall: group("overall".into(), 0, runs.iter()),

@@ -23,6 +23,7 @@ mod output;
 mod own;
 mod page;
 mod palette;
+mod quality;
 mod relative;
 mod render;
 mod rooms;
@@ -36,6 +37,7 @@ use anyhow::{Context, Result};
 pub use forest::{Forest, ForestPanel, ForestRow, Look, forest};
 
 pub use own::Own;
+pub use quality::has as has_quality;
 pub use relative::factors as with_figure;
 
 use crate::{
@@ -119,6 +121,9 @@ fn scenes(summary: &Summary, labels: &Labels) -> Result<Vec<(String, scene::Scen
     }
     for place in relative::factors(summary) {
         put(&summary.factors[place].name, relative::scene(&data, labels, place)?);
+    }
+    if quality::has(summary) {
+        put("quality", quality::scene(&data, labels)?);
     }
     put("distribution", distribution::scene(&data, labels)?);
     if data.has(Metric::Ttft) {

@@ -126,6 +126,9 @@ pub struct CheckpointFacts {
     pub active_parameters: Option<u64>,
     /// e.g. `4-bit affine, group 64`.
     pub quantization: Option<String>,
+    /// How the source's own weights are packed, where these were made of them here and the source has them packed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_quantization: Option<String>,
     /// Weights without meaning (made for tests): every output marks itself as not a measurement.
     pub random_weights: bool,
 }
@@ -259,6 +262,7 @@ impl CheckpointFacts {
         CheckpointFacts {
             model: "tiny".to_owned(),
             recipe: None,
+            source_quantization: None,
             source: "path:tiny".to_owned(),
             files: [("model.safetensors".to_owned(), "00".repeat(32))].into(),
             weight_bytes: 4,

@@ -40,6 +40,7 @@ pub fn of(checkpoint: &Checkpoint, model: &str, recipe: Option<&str>, source: &s
         parameters: counted.all,
         active_parameters: (counted.idle > 0).then_some(counted.all - counted.idle),
         quantization: checkpoint.config.quantization.as_ref().map(|quantization| quantization.words()),
+        source_quantization: checkpoint.config.packed_from.clone(),
         random_weights: checkpoint.config.random_weights,
     })
 }

@@ -75,6 +75,8 @@ fn raw_config(checkpoint: &Checkpoint) -> Result<Map<String, Value>> {
 /// What becomes of each matrix.
 struct Plan<'a> {
     recipe: Recipe,
+    /// How the source has its weights packed, in words.
+    source: Option<String>,
     /// Numbers are cast to it before they are packed, and what is not packed, too.
     dtype: Option<Dtype>,
     /// By module: as the source has it, and as it is to be; `None`: numbers.
@@ -125,7 +127,8 @@ impl<'a> Plan<'a> {
             Recipe::None => None,
             _ => conversion_type(raw).or_else(|| of_scales(weights, matrices)),
         };
-        Ok(Plan { recipe, dtype, matrices: planned, uncast: config.spec.conversion.uncast, unfit })
+        let source = config.quantization.as_ref().map(|quantization| quantization.words());
+        Ok(Plan { recipe, source, dtype, matrices: planned, uncast: config.spec.conversion.uncast, unfit })
     }
 
     /// Every tensor that is to be written, by name.
@@ -208,7 +211,8 @@ impl<'a> Plan<'a> {
             config.insert("quantization".to_owned(), quantization);
         }
         let dtype = self.dtype.map(|dtype| format!("{dtype:?}").to_lowercase());
-        let mut made = json!({"recipe": self.recipe.to_string(), "of": source, "cast_to": dtype});
+        let mut made =
+            json!({"recipe": self.recipe.to_string(), "of": source, "of_packing": self.source, "cast_to": dtype});
         if !self.unfit.is_empty() {
             let list: Vec<String> =
                 self.unfit.iter().map(|(columns, count)| format!("{count} of {columns} columns")).collect();
@@ -461,7 +465,7 @@ fn flat(array: &Array, height: usize, rows: &Range<usize>) -> Result<Array> {
     let flat = array.reshape(&[height as i32, last])?;
     let ids: Vec<i32> = vec![rows.start as i32, rows.end as i32];
     let parts = flat.split_at_indices(&ids, 0)?;
-    Ok(parts.into_iter().nth(1).context("rows")?)
+    parts.into_iter().nth(1).context("rows")
 }
 
 /// The bytes of an array, row after row.

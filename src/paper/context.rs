@@ -10,7 +10,7 @@ use super::Templates;
 use crate::{
     analysis::Summary,
     claims::{Claims, Id, Part, shortened},
-    factor::{Factor, LENGTH, MODEL, PROMPT, Role, TEMPERATURE},
+    factor::{Factor, LENGTH, MODEL, PROMPT, QUANTIZATION, Role, TEMPERATURE},
     figures,
     metric::Metric,
     study::Study,
@@ -23,6 +23,9 @@ pub struct Context {
     /// Is a model compared with others? Is anything?
     pub several_models: bool,
     pub several_systems: bool,
+    /// Are the same weights compared at several levels of quantization? Was it measured how well they predict a text?
+    pub several_levels: bool,
+    pub quality: bool,
     /// The time to a first token that all runs have: `ttft`, or `ttft_from_text` where a server is among the engines.
     pub first: String,
     /// Are the weights known here? A server's may not be.
@@ -62,6 +65,11 @@ pub struct FactorText {
     pub compared: bool,
     /// An amount of work: rates may rise with it.
     pub amount: bool,
+    /// Has every level but the first a ratio of decode rates? Of perplexities?
+    pub decode_ratios: bool,
+    pub quality_ratios: bool,
+    /// Is there a figure of what its levels cost and give?
+    pub quality_figure: bool,
     /// The output length, which has the fitted line; is there a figure of that?
     pub length: bool,
     pub fit: bool,
@@ -157,6 +165,7 @@ pub fn levels(study: &Study, summary: &Summary, claims: &Claims, templates: &Tem
     let first = if study.has_server() { Metric::TtftFromText } else { Metric::Ttft }.name();
     let factors = summary.varying().into_iter().map(|place| factor(summary, claims, place, first));
     let factors = factors.map(|text| FactorText {
+        quality_figure: text.name == QUANTIZATION && figures::has_quality(summary) && draws("quality"),
         figure: text.figure && draws(&text.name),
         fit: text.fit && draws("fit"),
         ..text
@@ -165,6 +174,8 @@ pub fn levels(study: &Study, summary: &Summary, claims: &Claims, templates: &Tem
     Ok(Context {
         factors: factors.collect(),
         several_models: summary.by(MODEL).len() > 1,
+        several_levels: summary.by(QUANTIZATION).len() > 1,
+        quality: !summary.quality.is_empty(),
         several_systems: !summary.compared().is_empty(),
         first: first.to_owned(),
         weights: claims.claims.get("model.parameters").is_some_and(|claim| claim.text != "none"),
@@ -227,11 +238,19 @@ fn factor(summary: &Summary, claims: &Claims, place: usize, first: &str) -> Fact
     let trend = |metric: &Metric| {
         Some(format!("fit.{name}.{}", metric.name())).filter(|id| claims.predicates.contains_key(id.as_str()))
     };
+    let every = |what: &str| {
+        let compared = levels.iter().filter(|level| !level.vs.is_empty());
+        levels.len() > 1
+            && compared.map(|level| format!("{}.{what}", level.vs)).all(|id| claims.claims.contains_key(id.as_str()))
+    };
     FactorText {
         title: crate::claims::words::sentence(label),
         axis: factor.axis(),
         crossed: *role == Role::Crossed,
         compared: *role == Role::Compared,
+        decode_ratios: every("decode.ratio"),
+        quality_ratios: every("perplexity.ratio"),
+        quality_figure: false,
         amount: factor.is_amount(),
         length: name == LENGTH,
         fit: name == LENGTH && groups.len() > 1,

@@ -176,6 +176,34 @@ pub fn models(study: &Study, folders: &[Option<PathBuf>], stock_kernels: bool) -
     found
 }
 
+/// Has the text that the study's models are to predict tokens enough for its windows, in each model's own?
+#[cfg(feature = "mlx")]
+pub fn quality(study: &Study, folders: &[Option<PathBuf>], text: &str) -> Vec<Finding> {
+    use crate::{
+        engine::{quality::windows, tokenizer::Tokenizer},
+        model::Checkpoint,
+    };
+    let Some(quality) = &study.quality else { return Vec::new() };
+    let mut found = Vec::new();
+    for (model, folder) in study.models.iter().zip(folders) {
+        // All levels of a model have one tokenizer.
+        let Some(folder) = folder.as_ref().filter(|_| study.base(model).is_none()) else { continue };
+        let cut = Checkpoint::open(folder)
+            .and_then(|checkpoint| Tokenizer::open(folder, checkpoint.config.vocab_size))
+            .and_then(|tokenizer| windows(&tokenizer, text, quality.windows as usize));
+        if let Err(error) = cut {
+            found.push(Finding::refuse("model", &format!("{}, quality.text ({})", model.id, quality.text), &error));
+        }
+    }
+    found.dedup();
+    found
+}
+
+#[cfg(not(feature = "mlx"))]
+pub fn quality(_: &Study, _: &[Option<PathBuf>], _: &str) -> Vec<Finding> {
+    Vec::new()
+}
+
 /// Without MLX no model is looked at; [`engines`] has refused it.
 #[cfg(not(feature = "mlx"))]
 pub fn models(_: &Study, _: &[Option<PathBuf>], _: bool) -> Vec<Finding> {

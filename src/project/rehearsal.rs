@@ -11,6 +11,7 @@ use crate::{
     evidence,
     machine::{self, CheckpointFacts},
     paper::{self, Templates},
+    quality::{Against, QUALITY_SCHEMA, QualityRow, SCORED},
     record::{Clock, CountedBy, FinishReason, Outcome, RunRecord},
     store::{PageRows, Run},
     study::{ModelSpec, Plan, PlannedRun, Published, Settings, Study},
@@ -43,9 +44,10 @@ pub fn rehearse(file: &Path, study: &Study, own: Option<&str>) -> Result<(Run, S
         runs_sha256: "0".repeat(64),
         page_rows: PageRows::None,
         published: published.transpose()?,
+        quality: quality(study),
         baseline: None,
     };
-    let summary = analysis::summarise(study, &run.records)?;
+    let summary = analysis::summarise(study, &run.records)?.with_quality(study, &run.quality)?;
     let claims = evidence::all_claims(&run, &summary, own)?;
     Ok((run, summary, claims))
 }
@@ -60,11 +62,36 @@ pub fn proofread(file: &Path, study: &Study, templates: &Templates) -> Result<()
     paper::files(&run, &summary, &claims, templates).map(drop)
 }
 
+/// Rows of every window, all alike but for a little.
+fn quality(study: &Study) -> Vec<QualityRow> {
+    let windows = study.quality.as_ref().map_or(0, |quality| quality.windows);
+    let row = |model: &ModelSpec, window: u32| {
+        let nll = vec![3.0 + 0.01 * (window % 7) as f32; SCORED];
+        let against = study.base(model).and_then(|base| base.quantization.clone()).map(|base| Against {
+            base,
+            mean_nll: 2.9 + 0.01 * f64::from(window % 5),
+            kl: vec![0.01 + 0.001 * (window % 3) as f32; SCORED],
+            same_top: "1".repeat(SCORED),
+        });
+        QualityRow {
+            schema: QUALITY_SCHEMA.to_owned(),
+            model: model.id.clone(),
+            quantization: model.quantization.clone(),
+            window,
+            ids_sha256: "0".repeat(64),
+            nll,
+            against,
+        }
+    };
+    study.weights().into_iter().flat_map(|model| (1..=windows).map(move |window| row(model, window))).collect()
+}
+
 /// A checkpoint of which nothing is known yet; the fake engine has none.
 fn checkpoint(model: &ModelSpec) -> Option<CheckpointFacts> {
     let facts = CheckpointFacts {
         model: model.id.clone(),
         recipe: model.quantization.clone(),
+        source_quantization: None,
         source: model.source.clone(),
         files: [("model.safetensors".to_owned(), "0".repeat(64))].into(),
         weight_bytes: 1,

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{ENVIRONMENT, PUBLISHED, RUNS, Run, STUDY, name};
+use super::{ENVIRONMENT, PUBLISHED, QUALITY, RUNS, Run, STUDY, TEXT, name};
 
 /// The folder in a run folder that holds the other execution's.
 pub const BASELINE: &str = "baseline";
@@ -63,7 +63,7 @@ pub fn attach(folder: &Path, other: &Path) -> Result<()> {
     let made = (|| -> std::io::Result<()> {
         let inside = making.join(name(other));
         fs::create_dir_all(&inside)?;
-        for file in [STUDY, ENVIRONMENT, RUNS, PUBLISHED] {
+        for file in [STUDY, ENVIRONMENT, RUNS, PUBLISHED, QUALITY, TEXT] {
             if other.join(file).is_file() {
                 fs::copy(other.join(file), inside.join(file))?;
             }

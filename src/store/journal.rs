@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::{ENVIRONMENT, PUBLISHED, RUNS, Records, Run, STUDY, Torn};
+use super::{ENVIRONMENT, PUBLISHED, RUNS, Records, Run, STUDY, TEXT, Torn};
 use crate::{
     machine::Environment,
     record::{Phase, RunRecord},
@@ -25,6 +25,22 @@ pub struct Journal {
     dropped: Dropped,
 }
 
+/// Files that a study names, of which a run folder has copies.
+#[derive(Debug, Clone, Default)]
+pub struct Beside {
+    /// Another document's values.
+    pub published: Option<Vec<u8>>,
+    /// What models are to predict.
+    pub text: Option<Vec<u8>>,
+}
+
+impl Beside {
+    fn files(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
+        let named = [(PUBLISHED, &self.published), (TEXT, &self.text)];
+        named.into_iter().filter_map(|(name, bytes)| Some((name, bytes.as_deref()?)))
+    }
+}
+
 /// What a resume cut off: the run in flight when the runner was killed. It is done again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Dropped {
@@ -35,8 +51,8 @@ pub struct Dropped {
 }
 
 impl Journal {
-    /// Makes `results/<study name>/<run-id>/` with an empty journal, and with a copy of the published values that the
-    /// study names. The folder appears under its name only when whole.
+    /// Makes `results/<study name>/<run-id>/` with an empty journal, and with copies of what the study
+    /// names. The folder appears under its name only when whole.
     ///
     /// # Errors
     /// A folder that cannot be written.
@@ -44,7 +60,7 @@ impl Journal {
         results: &Path,
         study_name: &str,
         study_yaml: &[u8],
-        published: Option<&[u8]>,
+        beside: &Beside,
         environment: &Environment,
     ) -> Result<Self> {
         let hint = "hint: is the folder writable, and is there space? --results DIR chooses another";
@@ -57,7 +73,7 @@ impl Journal {
             fs::create_dir(&making)?;
             let json = serde_json::to_string_pretty(environment)? + "\n";
             let always = [(STUDY, study_yaml), (ENVIRONMENT, json.as_bytes()), (RUNS, b"")];
-            for (name, bytes) in always.into_iter().chain(published.map(|bytes| (PUBLISHED, bytes))) {
+            for (name, bytes) in always.into_iter().chain(beside.files()) {
                 let mut file = File::create(making.join(name))?;
                 file.write_all(bytes)?;
                 file.sync_all()?;

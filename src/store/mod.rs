@@ -8,6 +8,7 @@ mod kept;
 mod lines;
 mod measurement;
 mod page_rows;
+pub mod quality;
 
 use std::{
     borrow::Cow,
@@ -18,7 +19,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 
 pub use baseline::{BASELINE, attach};
-pub use journal::{Dropped, Journal};
+pub use journal::{Beside, Dropped, Journal};
 pub use kept::{keep_templates, templates};
 pub use lines::{Records, Torn};
 pub use measurement::not_a_measurement;
@@ -27,14 +28,18 @@ pub use page_rows::{Columns, MOST_TEXT, PageRows};
 use crate::{
     digest,
     machine::Environment,
+    quality::QualityRow,
     record::{Phase, RUN_SCHEMA, RunRecord},
-    study::{Plan, PlannedRun, Prompt, Published, Study},
+    study::{ModelSpec, Plan, PlannedRun, Prompt, Published, Study},
 };
 
 const STUDY: &str = "study.yaml";
 const ENVIRONMENT: &str = "environment.json";
 const RUNS: &str = "runs.jsonl";
 const PUBLISHED: &str = "published.yaml";
+const QUALITY: &str = "quality.jsonl";
+/// A copy of the text that the study's models predict.
+const TEXT: &str = "quality.txt";
 
 /// One execution of a study, as read back from its folder.
 #[derive(Debug, Clone)]
@@ -48,6 +53,8 @@ pub struct Run {
     pub records: Vec<RunRecord>,
     /// Rows of measured runs.
     pub measured: usize,
+    /// How well each model predicts the study's text; none where that was not asked for, or not measured yet.
+    pub quality: Vec<QualityRow>,
     /// SHA-256 of `runs.jsonl`.
     pub runs_sha256: String,
     /// For the paper's page.
@@ -109,6 +116,7 @@ impl Run {
         }
         Ok(Run {
             published: published(folder, &study)?,
+            quality: quality::read(folder, &study)?,
             baseline: baseline::open(folder)?.map(Box::new),
             folder: folder.to_owned(),
             run_id: name(folder),
@@ -145,6 +153,7 @@ impl Run {
             records,
             runs_sha256: self.runs_sha256.clone(),
             page_rows: self.page_rows.clone(),
+            quality: self.quality.iter().filter(|row| row.is_of(&self.study.models[model])).cloned().collect(),
             published: self.published.clone(),
             baseline: self.baseline.clone(),
         })
@@ -152,7 +161,13 @@ impl Run {
 
     /// Has every planned run its row?
     pub fn is_complete(&self) -> bool {
-        self.measured == Plan::of(&self.study).runs.len()
+        self.measured == Plan::of(&self.study).runs.len() && self.lack_quality().is_empty()
+    }
+
+    /// The models whose quality the study asks for and nobody has measured yet.
+    pub fn lack_quality(&self) -> Vec<&ModelSpec> {
+        let asked = if self.study.quality.is_some() { self.study.weights() } else { Vec::new() };
+        asked.into_iter().filter(|model| !self.quality.iter().any(|row| row.is_of(model))).collect()
     }
 }
 

@@ -2,11 +2,13 @@
 //! finds the line.
 
 use super::{
-    Author, Day, Engine, EngineKind, Execution, FILLER, Http, Isolation, ModelSpec, Problem, Prompt, Settings,
+    Author, Day, Engine, EngineKind, Execution, FILLER, Http, Isolation, ModelSpec, Problem, Prompt, Quality, Settings,
     Statistics, Study, Told,
     demand::{Checked, above_zero, distinct, distinct_by, ensure, in_range, not_empty, one_line},
     engines, factors,
-    file::{About, AuthorEntry, BenchmarkSettings, ExecutionEntry, File, Model, PromptEntry, StatisticsEntry},
+    file::{
+        About, AuthorEntry, BenchmarkSettings, ExecutionEntry, File, Model, PromptEntry, QualityEntry, StatisticsEntry,
+    },
     quantization,
 };
 use crate::factor::Factor;
@@ -34,6 +36,7 @@ pub(super) fn study(file: File) -> Checked<Study> {
     if let Some(path) = &published {
         beside(path)?;
     }
+    let quality = file.quality.map(|entry| quality(entry, &models)).transpose()?;
     let listed = models.iter().map(|model| model.name.as_str()).collect::<Vec<_>>().join(", ");
     for (i, keyword) in keywords.iter().enumerate() {
         one_line(&format!("study.keywords[{i}]"), keyword)?;
@@ -52,6 +55,7 @@ pub(super) fn study(file: File) -> Checked<Study> {
         prompts,
         settings,
         factors,
+        quality,
         execution: execution(file.execution, isolation)?,
         statistics: statistics(file.statistics)?,
     })
@@ -108,6 +112,21 @@ fn beside(path: &str) -> Checked<()> {
     let fits = path.ends_with(".yaml") && path.split('/').all(plain);
     let found = format!("{path:?}");
     ensure(fits, "study.published", "a YAML file in the study's folder or below", &found, "e.g. published/v1.yaml")
+}
+
+/// What every model is to predict.
+fn quality(QualityEntry { text, windows }: QualityEntry, models: &[ModelSpec]) -> Checked<Quality> {
+    let fits = text.split('/').all(plain) && [".txt", ".md"].iter().any(|ending| text.ends_with(ending));
+    let hint = "e.g. texts/prose.txt; a copy of it is kept with the records";
+    ensure(fits, "quality.text", "a .txt or .md file in the study's folder or below", &format!("{text:?}"), hint)?;
+    let windows = windows.unwrap_or(32);
+    in_range("quality.windows", &windows, &2, &10_000, "windows of 512 tokens; an interval needs two")?;
+    for model in models {
+        let hint = "quality is computed by the engine mlx; a study on others can be measured without it";
+        let on_mlx = models.iter().any(|other| other.has_weights_of(model) && other.engine.is(EngineKind::Mlx));
+        ensure(on_mlx, "quality", "every model on the engine mlx", &format!("{} on others only", model.id), hint)?;
+    }
+    Ok(Quality { text, windows })
 }
 
 /// A folder name; where the file gives none, made from the models' names, e.g. `llama-3-2-1b`.

@@ -44,7 +44,7 @@ fn whole(key: &str, levels: &[Value]) -> Checked<Vec<u32>> {
         let whole = |number: &f64| number.trunc() == *number && (0.0..=f64::from(u32::MAX)).contains(number);
         let number = level.as_number().filter(whole).map(|number| number as u32);
         let what = || format!("expected a whole number, found {level}");
-        number.ok_or_else(|| Problem::new(&format!("{key}[{i}]"), what(), "levels of this factor are numbers"))
+        number.ok_or_else(|| Problem::new(format!("{key}[{i}]"), what(), "levels of this factor are numbers"))
     };
     levels.iter().enumerate().map(number).collect()
 }

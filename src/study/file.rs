@@ -21,6 +21,7 @@ pub(super) struct File {
     pub(super) benchmark_settings: BenchmarkSettings,
     #[serde(default)]
     pub(super) factors: Factors,
+    pub(super) quality: Option<QualityEntry>,
     #[serde(default)]
     pub(super) execution: ExecutionEntry,
     #[serde(default)]
@@ -72,6 +73,13 @@ pub(super) struct BenchmarkSettings {
 
 fn one() -> u32 {
     1
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct QualityEntry {
+    pub(super) text: String,
+    pub(super) windows: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]

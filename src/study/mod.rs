@@ -67,8 +67,20 @@ pub struct Study {
     /// What varies beside models, prompts, lengths and temperatures, in the file's order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub factors: Vec<Factor>,
+    /// How well each model predicts a text, measured once a model after the runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Quality>,
     pub execution: Execution,
     pub statistics: Statistics,
+}
+
+/// What each model is to predict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Quality {
+    /// A file, relative to the study file.
+    pub text: String,
+    /// Of [`crate::quality::WINDOW`] tokens each; 32 unless the file says otherwise.
+    pub windows: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -229,6 +241,23 @@ impl Study {
             }
         }
         found
+    }
+
+    /// Its models, each kind of weights once, on whatever engines.
+    pub fn weights(&self) -> Vec<&ModelSpec> {
+        let mut found: Vec<&ModelSpec> = Vec::new();
+        for model in &self.models {
+            if !found.iter().any(|known| known.has_weights_of(model)) {
+                found.push(model);
+            }
+        }
+        found
+    }
+
+    /// What a model's quality is set against: the same model at the first level of quantization. `None`: it is that itself.
+    pub fn base(&self, model: &ModelSpec) -> Option<&ModelSpec> {
+        let first = self.models.iter().find(|other| other.id == model.id)?;
+        (!first.has_weights_of(model)).then_some(first)
     }
 
     /// The study as if it listed only the model at this index.

@@ -24,7 +24,7 @@ pub(super) fn apart(Factors(entries): Factors) -> Checked<(Vec<Recipe>, Factors)
     not_empty(KEY, &levels, "list its levels, the reference first, e.g. [none, 8, 4]")?;
     let recipe = |(place, level): (usize, &crate::factor::Value)| {
         let hint = format!("a level is {RECIPES}");
-        level.key().parse::<Recipe>().map_err(|why| Problem::new(&format!("{KEY}[{place}]"), why, hint))
+        level.key().parse::<Recipe>().map_err(|why| Problem::new(format!("{KEY}[{place}]"), why, hint))
     };
     let levels = levels.iter().enumerate().map(recipe).collect::<Checked<Vec<_>>>()?;
     distinct(KEY, &levels, Recipe::to_string, "")?;

@@ -68,13 +68,13 @@ fn the_same_file_makes_the_same_folder_and_a_changed_folder_is_noticed() {
 
     let done = folder.path().join("done");
     let checkpoint = Checkpoint::open(&done).unwrap();
-    let facts = facts::of(&checkpoint, "small", "path:small").unwrap();
+    let facts = facts::of(&checkpoint, "small", None, "path:small").unwrap();
     assert_eq!(facts.files.len(), 6);
     assert_eq!(facts.weight_bytes, fs::metadata(done.join("model.safetensors")).unwrap().len());
     let mut weights = fs::read(done.join("model.safetensors")).unwrap();
     *weights.last_mut().unwrap() ^= 1;
     fs::write(done.join("model.safetensors"), weights).unwrap();
-    let error = facts::of(&checkpoint, "small", "path:small").unwrap_err().to_string();
+    let error = facts::of(&checkpoint, "small", None, "path:small").unwrap_err().to_string();
     assert!(error.contains("model.safetensors: expected SHA-256") && error.contains("hint: "), "{error}");
 }
 

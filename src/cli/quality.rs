@@ -1,0 +1,92 @@
+//! `offprint model quality SOURCE`: how well a checkpoint predicts a text, beside a reference if one is given.
+
+use std::{fs, path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, Result, anyhow};
+
+use crate::{
+    analysis::quality::{self, Measured},
+    cli::models::tell_fetch,
+    engine::quality::{Reader, windows},
+    model::{self, Source, kernels::Kernels},
+    quality::QualityRow,
+};
+
+#[derive(Debug, clap::Args)]
+pub struct QualityArgs {
+    /// hf:org/name@revision, pypi:package==version, path:folder or quantized:RECIPE:SOURCE
+    source: Source,
+    /// The text to be predicted, UTF-8
+    #[arg(long, value_name = "FILE")]
+    text: PathBuf,
+    /// Windows of 512 tokens
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    windows: u32,
+    /// The reference that it is set against
+    #[arg(long, value_name = "SOURCE")]
+    base: Option<Source>,
+    /// Print a row of offprint.quality/1 a window instead of the figures
+    #[arg(long)]
+    rows: bool,
+    /// On a CPU, compute with MLX's own kernels instead of ours
+    #[arg(long)]
+    stock_kernels: bool,
+}
+
+pub fn run(args: &QualityArgs) -> Result<ExitCode> {
+    let text = text(&args.text)?;
+    let kernels = args.stock_kernels.then_some(Kernels::Stock);
+    let open = |source: &Source| -> Result<Reader> {
+        let (checkpoint, _) = model::fetch(source, &model::cache_dir(), &mut tell_fetch())?;
+        Reader::open(&checkpoint.folder, kernels.clone())
+    };
+    let reader = open(&args.source)?;
+    let base = args.base.as_ref().map(|base| anyhow::Ok((base.to_string(), open(base)?))).transpose()?;
+    if let Some((name, base)) = &base {
+        reader.same_vocabulary(base).with_context(|| name.clone())?;
+    }
+    let of_text = || format!("{}", args.text.display());
+    let mut rows = Vec::new();
+    for (window, ids) in (1..).zip(windows(reader.tokenizer(), &text, args.windows as usize).with_context(of_text)?) {
+        let row = reader
+            .read(window, &ids, base.as_ref().map(|(name, base)| (name.as_str(), base)))
+            .with_context(|| format!("{}, window {window} of {}", args.source, args.text.display()))?;
+        if args.rows {
+            say!("{}", serde_json::to_string(&row)?);
+        } else {
+            rows.push(row);
+        }
+    }
+    if !args.rows {
+        show(&rows, &reader.backend())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The text to be predicted.
+///
+/// # Errors
+/// A file that cannot be read, or is no UTF-8.
+pub(super) fn text(file: &std::path::Path) -> Result<String> {
+    let bytes = fs::read(file).with_context(|| format!("{}\nhint: is the path right?", file.display()))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        anyhow!("{}: byte {at} is no UTF-8\nhint: save the text as UTF-8", file.display())
+    })
+}
+
+fn show(rows: &[QualityRow], backend: &str) -> Result<()> {
+    let all: Vec<&QualityRow> = rows.iter().collect();
+    let Measured { windows, positions, perplexity, against } = quality::measured(&all, 0.95, 0.02)?;
+    let between = |interval: Option<(f64, f64)>| {
+        interval.map_or_else(String::new, |(low, high)| format!(" ({low:.4} to {high:.4})"))
+    };
+    say!("windows          {windows} of 512 tokens, {positions} predictions, by {backend}");
+    say!("perplexity       {:.4}{}, 95 % over windows", perplexity.value, between(perplexity.interval));
+    let Some(against) = against else { return Ok(()) };
+    say!("perplexity ratio {:.4}{}, 90 %", against.ratio.value, between(against.ratio.interval));
+    say!("mean KL          {:.6}{}, nats, 95 %", against.kl.value, between(against.kl.interval));
+    say!("99 % KL          {:.6}", against.kl_p99);
+    say!("same top token   {:.4}{}, 95 %", against.same_top.value, between(against.same_top.interval));
+    Ok(())
+}

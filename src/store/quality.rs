@@ -1,0 +1,89 @@
+//! `quality.jsonl` of a run folder: how well each model of the study predicts the text, all windows of a model at once. The text lies
+//! beside it.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{Read, Write},
+    path::Path,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::QUALITY;
+use crate::{quality::QualityRow, study::Study};
+
+/// The rows of a file's text, held to the study; `file` is its name in errors.
+///
+/// # Errors
+/// A line that is no row, a model that the study has not, windows missing or twice.
+pub fn rows(file: &str, text: &str, study: &Study) -> Result<Vec<QualityRow>> {
+    let hint = "hint: the file was changed, or belongs to another study; restore it";
+    let windows = study.quality.as_ref().map_or(0, |quality| quality.windows);
+    let mut rows: Vec<QualityRow> = Vec::new();
+    for (place, line) in text.lines().enumerate() {
+        let at = || format!("{file}:{}\n{hint}", place + 1);
+        let row: QualityRow = serde_json::from_str(line).with_context(at)?;
+        row.check().with_context(at)?;
+        ensure!(study.models.iter().any(|model| row.is_of(model)), "{}", at());
+        rows.push(row);
+    }
+    for model in study.weights() {
+        let of: Vec<&QualityRow> = rows.iter().filter(|row| row.is_of(model)).collect();
+        let whole = of.iter().map(|row| row.window).eq(1..=windows);
+        ensure!(of.is_empty() || whole, "{file}: {}: expected windows 1 to {windows}\n{hint}", model.weights());
+        let base = study.base(model).and_then(|base| base.quantization.as_ref());
+        let fits = of.iter().all(|row| row.against.as_ref().map(|against| &against.base) == base);
+        ensure!(fits, "{file}: {}: it is not against the study's first level\n{hint}", model.weights());
+        let Some(base) = study.base(model) else { continue };
+        for row in of {
+            // What a level says of its reference is what that says of itself, of the same tokens.
+            let of_base = rows.iter().find(|other| other.is_of(base) && other.window == row.window);
+            let Some((of_base, against)) = of_base.zip(row.against.as_ref()) else { continue };
+            let mean = of_base.nll.iter().copied().map(f64::from).sum::<f64>() / of_base.nll.len() as f64;
+            let same = of_base.ids_sha256 == row.ids_sha256 && (mean - against.mean_nll).abs() <= 1e-3 * mean.max(1.0);
+            ensure!(
+                same,
+                "{file}: {}, window {}: its reference is not what it says\n{hint}",
+                model.weights(),
+                row.window
+            );
+        }
+    }
+    Ok(rows)
+}
+
+/// Of a run folder; none where there is no such file.
+///
+/// # Errors
+/// As [`rows`].
+pub fn read(folder: &Path, study: &Study) -> Result<Vec<QualityRow>> {
+    let file = folder.join(QUALITY);
+    if !file.is_file() {
+        return Ok(Vec::new());
+    }
+    let (name, mut text) = (file.display().to_string(), String::new());
+    File::open(&file).and_then(|mut file| file.read_to_string(&mut text)).context(name.clone())?;
+    if study.quality.is_none() {
+        bail!("{name}: the study has no `quality`\nhint: remove the file");
+    }
+    rows(&name, &text, study)
+}
+
+/// Adds all windows of a model.
+///
+/// # Errors
+/// A folder that cannot be written.
+pub fn append(folder: &Path, rows: &[QualityRow]) -> Result<()> {
+    let file = folder.join(QUALITY);
+    let mut text = String::new();
+    for row in rows {
+        text += &serde_json::to_string(row)?;
+        text.push('\n');
+    }
+    let write = || -> std::io::Result<()> {
+        let mut file = OpenOptions::new().create(true).append(true).open(&file)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    write().with_context(|| format!("{}\nhint: is the folder writable, and is there space?", file.display()))
+}
