@@ -153,7 +153,7 @@ fn from_a_study_to_a_verified_bundle() {
     assert_eq!(levels, ["none", "none", "8", "8", "2", "2"]);
     assert!(rows.iter().all(|row| row.against.is_some() == (row.quantization.as_deref() != Some("none"))));
 
-    ok(folder.path(), &["report", "--run", &run, "--out", "paper", "--no-pdf"]);
+    ok(folder.path(), &["report", "--run", &run, "--out", "paper"]);
     let paper = fs::read_to_string(at("paper/paper.md")).unwrap();
     assert!(paper.contains("### 4.4 Quality") && paper.contains("figures/quality.svg"), "the quality's section");
     // Two bits break a model of this size: a result, not an error.
@@ -175,7 +175,7 @@ fn from_a_study_to_a_verified_bundle() {
     assert_eq!(again.lines().count(), 6);
     // A row that does not belong is refused, by file and line.
     fs::write(&file, whole.replacen("\"window\":2", "\"window\":1", 1)).unwrap();
-    let refused = offprint(folder.path(), &["report", "--run", &run, "--out", "other", "--no-pdf"]);
+    let refused = offprint(folder.path(), &["report", "--run", &run, "--out", "other"]);
     let error = String::from_utf8(refused.stderr).unwrap();
     assert!(!refused.status.success() && error.contains("expected windows 1 to 2"), "{error}");
 }
