@@ -7,8 +7,11 @@ use serde::Serialize;
 
 use super::{Told, quantities::Design};
 use crate::{
+    analysis::quality::measured,
+    claims::rounding::significant,
     factor::Factor,
     machine::{EngineFacts, Environment, Fact, Processor},
+    quality::QualityRow,
     record::RunRecord,
     study::{Prompt, Settings, Study},
 };
@@ -183,6 +186,19 @@ fn model(found: &mut Found, a: &Told<'_>, b: &Told<'_>) {
     let files: BTreeSet<&String> = first.iter().chain(second).flat_map(|facts| facts.files.keys()).collect();
     for what in ["source", "quantization"].into_iter().chain(files.into_iter().map(String::as_str)) {
         put(what, of(first, what), of(second, what));
+    }
+    let level = a.run.study.models.first().and_then(|model| model.quantization.as_ref());
+    let name = level.map_or_else(|| "perplexity".to_owned(), |level| format!("perplexity, quantization {level}"));
+    put(&name, perplexity(a), perplexity(b));
+}
+
+/// Of the system's model, where its quality was measured.
+fn perplexity(told: &Told<'_>) -> String {
+    let rows: Vec<&QualityRow> = told.run.quality.iter().collect();
+    let statistics = &told.run.study.statistics;
+    match measured(&rows, statistics.confidence, statistics.equivalence_margin) {
+        Ok(found) => significant(found.perplexity.value, 4),
+        Err(_) => "not measured".to_owned(),
     }
 }
 
