@@ -14,11 +14,11 @@ pub mod random; // SplitMix64
 pub mod packing; // how MLX packs weights, and how they are to be packed anew
 pub mod factor; // what varies in a design, as data
 pub mod record; // one row of runs.jsonl, and its schema versions
-pub mod quality; // rows of quality.jsonl: how well a model predicts a text
 pub mod metric; // one table of metrics: name, unit, formula, how it comes from a row
 
 // the left half: measures
 pub mod study; // YAML -> Study -> Plan
+pub mod quality; // rows of quality.jsonl: how well a model predicts a text
 pub mod machine; // what machine this is
 #[cfg(feature = "mlx")]
 #[allow(clippy::disallowed_methods)] // what a model computes is compared to a tolerance

@@ -1,12 +1,12 @@
 //! `offprint model quality SOURCE`: how well a checkpoint predicts a text, beside a reference if one is given.
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 
 use crate::{
     analysis::quality::{self, Measured},
-    cli::models::tell_fetch,
+    cli::{models::tell_fetch, run::utf8},
     engine::quality::{Reader, windows},
     model::{self, Source, kernels::Kernels},
     quality::QualityRow,
@@ -20,7 +20,7 @@ pub struct QualityArgs {
     #[arg(long, value_name = "FILE")]
     text: PathBuf,
     /// Windows of 512 tokens
-    #[arg(long, value_name = "N", default_value_t = 32)]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
     windows: u32,
     /// The reference that it is set against
     #[arg(long, value_name = "SOURCE")]
@@ -34,7 +34,7 @@ pub struct QualityArgs {
 }
 
 pub fn run(args: &QualityArgs) -> Result<ExitCode> {
-    let text = text(&args.text)?;
+    let text = utf8(&args.text)?;
     let kernels = args.stock_kernels.then_some(Kernels::Stock);
     let open = |source: &Source| -> Result<Reader> {
         let (checkpoint, _) = model::fetch(source, &model::cache_dir(), &mut tell_fetch())?;
@@ -61,18 +61,6 @@ pub fn run(args: &QualityArgs) -> Result<ExitCode> {
         show(&rows, &reader.backend())?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The text to be predicted.
-///
-/// # Errors
-/// A file that cannot be read, or is no UTF-8.
-pub(super) fn text(file: &std::path::Path) -> Result<String> {
-    let bytes = fs::read(file).with_context(|| format!("{}\nhint: is the path right?", file.display()))?;
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        anyhow!("{}: byte {at} is no UTF-8\nhint: save the text as UTF-8", file.display())
-    })
 }
 
 fn show(rows: &[QualityRow], backend: &str) -> Result<()> {

@@ -123,7 +123,10 @@ pub(super) fn execute_with(
     let programs = programs(&study, stock_kernels, kernels)?;
     let places = located.places();
     let probes = each_loads(study_file, &study, &plan, &places, &programs, &stop, &mut environment)?;
-    let beside = Beside { published: published(study_file, &study)?, text: quality_text(study_file, &study)? };
+    let beside = Beside {
+        published: published(study_file, &study)?,
+        text: quality_text(study_file, &study)?.map(String::into_bytes),
+    };
     let (mut journal, done) = match unfinished {
         Some(folder) => {
             // First, since a folder that is refused stays as it is: going on cuts off what was in flight.
@@ -170,7 +173,7 @@ fn known_before(study_file: &Path, study: &Study, located: &Located, stock_kerne
     let mut found = located.refused.clone();
     found.extend(preflight::preflight(study, &located.folders, stock_kernels));
     if let Some(text) = quality_text(study_file, study)? {
-        found.extend(preflight::quality(study, &located.folders, &String::from_utf8_lossy(&text)));
+        found.extend(preflight::quality(study, &located.folders, &text));
     }
     let (refused, warned): (Vec<Finding>, Vec<Finding>) =
         found.into_iter().partition(|finding| finding.weight == Weight::Refuse);
@@ -281,16 +284,21 @@ fn measure_quality(
     Ok(Ended::Complete)
 }
 
-/// The text that a study's models are to predict, which has to be one.
-fn quality_text(study_file: &Path, study: &Study) -> Result<Option<Vec<u8>>> {
-    let Some(quality) = &study.quality else { return Ok(None) };
-    let file = study_file.with_file_name(&quality.text);
-    let bytes = fs::read(&file)
-        .with_context(|| format!("{}\nhint: `quality.text` names it, relative to the study", file.display()))?;
-    if let Err(error) = std::str::from_utf8(&bytes) {
-        bail!("{}: byte {} is no UTF-8\nhint: save the text as UTF-8", file.display(), error.valid_up_to());
-    }
-    Ok(Some(bytes))
+/// The text that a study's models are to predict.
+fn quality_text(study_file: &Path, study: &Study) -> Result<Option<String>> {
+    study.quality.as_ref().map(|quality| utf8(&study_file.with_file_name(&quality.text))).transpose()
+}
+
+/// A text from a file.
+///
+/// # Errors
+/// A file that cannot be read, or is no UTF-8.
+pub(super) fn utf8(file: &Path) -> Result<String> {
+    let bytes = fs::read(file).with_context(|| format!("{}\nhint: is the path right?", file.display()))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        anyhow!("{}: byte {at} is no UTF-8\nhint: save the text as UTF-8", file.display())
+    })
 }
 
 /// What was lost to a kill is said, not passed over.

@@ -12,10 +12,7 @@ use mlx_sys::{
     mlx_vector_array_new,
 };
 
-use crate::{
-    model::fp4,
-    packing::{Mode, Packing},
-};
+use crate::packing::{Mode, Packing};
 
 /// A packed matrix, borrowed; `[rows, words]`, or `[experts, rows, words]`.
 #[derive(Debug, Clone, Copy)]
@@ -35,16 +32,8 @@ fn sizes(packing: Packing) -> (mlx_optional_int, mlx_optional_int, CString) {
 }
 
 /// Rows `[rows, columns]` packed: words `[rows, columns * bits / 32]`, scales `[rows, columns / group]` and, in the affine mode,
-/// biases like them. On a CPU; the result is that of [`packed_by_mlx`], sooner.
+/// biases like them.
 pub fn packed(rows: &Array, packing: Packing) -> Result<Vec<Array>> {
-    match packing.mode {
-        Mode::Mxfp4 | Mode::Nvfp4 => fp4::packed(rows, packing),
-        Mode::Affine | Mode::Mxfp8 => packed_by_mlx(rows, packing),
-    }
-}
-
-/// The same by MLX alone.
-pub fn packed_by_mlx(rows: &Array, packing: Packing) -> Result<Vec<Array>> {
     let (stream, (group, bits, mode)) = (Stream::thread_local_or_default(), sizes(packing));
     let nothing = Handle::of(None);
     // SAFETY: handles and the mode's name live through the calls; the vector is freed once, its arrays are `Array`s' on success only.

@@ -13,7 +13,7 @@ use crate::{
     engine,
     factor::{Factor, Level, THREADS},
     machine,
-    study::{Engine, EngineKind, ModelSpec, Study},
+    study::{Engine, EngineKind, Study},
 };
 
 /// What a finding does to the study.
@@ -158,7 +158,7 @@ fn crowded(threads: u32) -> Option<Finding> {
 /// Each model's checkpoint, and the study's prompts in it.
 #[cfg(feature = "mlx")]
 pub fn models(study: &Study, folders: &[Option<PathBuf>], stock_kernels: bool) -> Vec<Finding> {
-    use crate::model::kernels::Kernels;
+    use crate::{model::kernels::Kernels, study::ModelSpec};
     // A choice that cannot be is a finding of the engine's.
     let chosen = engine::mlx::kernels(stock_kernels).unwrap_or(Kernels::Stock);
     let mut found = Vec::new();

@@ -61,7 +61,6 @@ fn committed() -> Vec<Published> {
         ("paper-peers", "results"),
         ("paper-servers", "results"),
         ("paper-threads-and-context", "results"),
-        ("paper-quantization", "results"),
         ("examples/own-paper/paper", "examples/own-paper/results"),
     ];
     let published = |(paper, results): (&str, &str)| {

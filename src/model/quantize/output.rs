@@ -17,11 +17,15 @@ use mlx_rs::{Array, ArrayElement, Dtype, memory, transforms};
 use serde_json::{Map, json};
 
 use super::plan::{Output, Plan, is_float};
-use crate::model::{
-    Checkpoint,
-    calls::{self, Packed},
-    safetensors::{Entry, header},
-    weights::Weights,
+use crate::{
+    model::{
+        Checkpoint,
+        calls::{self, Packed},
+        fp4,
+        safetensors::{Entry, header},
+        weights::Weights,
+    },
+    packing::Mode,
 };
 
 /// Bytes of numbers that are packed at a time.
@@ -195,7 +199,10 @@ fn tensor(
         let part = if part.dtype() == numbers { part } else { part.as_dtype(numbers)? };
         let parts = match to {
             None => vec![part.contiguous()?],
-            Some(packing) => calls::packed(&part, *packing)?,
+            Some(packing) => match packing.mode {
+                Mode::Mxfp4 | Mode::Nvfp4 => fp4::packed(&part, *packing)?,
+                Mode::Affine | Mode::Mxfp8 => calls::packed(&part, *packing)?,
+            },
         };
         transforms::eval(&parts)?;
         parts.iter().enumerate().try_for_each(|(index, array)| take(index, array))?;
