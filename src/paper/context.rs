@@ -8,11 +8,12 @@ use serde::Serialize;
 
 use super::Templates;
 use crate::{
-    analysis::Summary,
+    analysis::{Summary, quality::Quality},
     claims::{Claims, Id, Part, shortened},
     factor::{Factor, LENGTH, MODEL, PROMPT, QUANTIZATION, Role, TEMPERATURE},
     figures,
     metric::Metric,
+    packing::Recipe,
     study::Study,
 };
 
@@ -23,9 +24,10 @@ pub struct Context {
     /// Is a model compared with others? Is anything?
     pub several_models: bool,
     pub several_systems: bool,
-    /// Are the same weights compared at several levels of quantization? Was it measured how well they predict a text?
+    /// Are the same weights compared at several levels of quantization?
     pub several_levels: bool,
-    pub quality: bool,
+    /// How well each model predicts a text, where that was measured.
+    pub quality: Vec<QualityText>,
     /// The time to a first token that all runs have: `ttft`, or `ttft_from_text` where a server is among the engines.
     pub first: String,
     /// Are the weights known here? A server's may not be.
@@ -102,6 +104,17 @@ pub struct LevelText {
     pub vs: String,
 }
 
+/// A model at a level of quantization.
+#[derive(Debug, Clone, Serialize)]
+pub struct QualityText {
+    /// What tells it from the others: its level, its name, or both.
+    pub label: String,
+    /// The id of its perplexity.
+    pub perplexity: String,
+    /// Begins the ids of its comparison with the first level; empty for that one.
+    pub vs: String,
+}
+
 #[derive(Debug, Clone, Serialize)]
 pub struct RatioText {
     pub id: String,
@@ -175,7 +188,7 @@ pub fn levels(study: &Study, summary: &Summary, claims: &Claims, templates: &Tem
         factors: factors.collect(),
         several_models: summary.by(MODEL).len() > 1,
         several_levels: summary.by(QUANTIZATION).len() > 1,
-        quality: !summary.quality.is_empty(),
+        quality: quality(study, summary),
         several_systems: !summary.compared().is_empty(),
         first: first.to_owned(),
         weights: claims.claims.get("model.parameters").is_some_and(|claim| claim.text != "none"),
@@ -299,6 +312,31 @@ fn cells(summary: &Summary) -> Vec<CellLevel> {
             compared: text(cell.level).join(", "),
         })
         .collect()
+}
+
+fn quality(study: &Study, summary: &Summary) -> Vec<QualityText> {
+    let several = summary.by(MODEL).len() > 1;
+    let row = |of: &Quality| {
+        let before = if several { format!("by_model.{}.", of.model) } else { String::new() };
+        let level = of.quantization.as_ref();
+        let name = study.models.iter().find(|model| model.id == of.model).map_or("", |model| model.name.as_str());
+        let words = level.map(|level| level.parse::<Recipe>().map_or_else(|_| level.clone(), Recipe::words));
+        QualityText {
+            label: match words {
+                Some(words) if several => format!("{name}, {words}"),
+                Some(words) => words,
+                None => name.to_owned(),
+            },
+            perplexity: level.map_or_else(
+                || format!("{before}perplexity"),
+                |level| format!("{before}by_quantization.{level}.perplexity"),
+            ),
+            vs: level
+                .filter(|_| of.measured.against.is_some())
+                .map_or_else(String::new, |level| format!("{before}vs.quantization.{level}")),
+        }
+    };
+    summary.quality.iter().map(row).collect()
 }
 
 /// What varies and has no column of its own in the table of all cells.
