@@ -157,6 +157,8 @@ fn from_a_study_to_a_verified_bundle() {
     let half: String =
         whole.lines().filter(|line| !line.contains("\"quantization\":\"2\"")).fold(String::new(), |a, b| a + b + "\n");
     fs::write(&file, &half).unwrap();
+    let complete = ok(folder.path(), &["explain", "complete", "--run", &run]);
+    assert!(complete.contains("was not measured of m, quantization 2."), "{complete}");
     ok(folder.path(), &["run", "study.yaml", "--results", "results", "--resume"]);
     let again = fs::read_to_string(&file).unwrap();
     assert!(again.starts_with(&half), "rows that were there stay");
@@ -190,6 +192,10 @@ fn what_cannot_be_is_said_before_the_first_run() {
         ),
         ("[none, 7]", "", "factors.quantization[1]: affine has bits: 2, 3, 4, 5, 6, 8, and not 7"),
         ("[4, 4-g64]", "", "factors.quantization"),
+        ("[4, mxfp4-g64]", "", "factors.quantization[1]: mxfp4 has groups of 32, and not 64"),
+        ("[none, 4, true]", "", "factors.quantization"),
+        ("[]", "", "factors.quantization"),
+        ("[none, 4]", "quality: {text: short.txt, windows: 1}", "quality.windows: expected 2 to 10000"),
         ("[nf4]", "", "factors.quantization[0]: expected none, 8, 6, 5, 4, 3 or 2 bits"),
     ] {
         fs::write(at("study.yaml"), study(levels, quality)).unwrap();
@@ -201,6 +207,10 @@ fn what_cannot_be_is_said_before_the_first_run() {
         );
         assert!(!at("results").exists(), "nothing is begun");
     }
+    let packed = study("[none]", "").replace("pypi:llm", "quantized:4:pypi:llm");
+    fs::write(at("study.yaml"), packed).unwrap();
+    let error = String::from_utf8(offprint(folder.path(), &["run", "study.yaml"]).stderr).unwrap();
+    assert!(error.contains("hint: name what it is packed of"), "{error}");
     let other = offprint(folder.path(), &["model", "quality", PACKAGE, "--text", "latin.txt"]);
     assert!(String::from_utf8(other.stderr).unwrap().contains("no UTF-8"));
 }

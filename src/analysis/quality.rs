@@ -5,7 +5,11 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
 
-use super::{pairs::Paired, reference::holm, stats};
+use super::{
+    pairs::Paired,
+    reference::{differs, holm},
+    stats,
+};
 use crate::{
     quality::{self, QualityRow},
     study::Study,
@@ -86,11 +90,7 @@ pub fn of(study: &Study, rows: &[QualityRow]) -> Result<Vec<Quality>> {
         let alpha = 1.0 - statistics.confidence;
         for (against, p_beyond) in all.iter_mut().zip(beyond) {
             against.p_beyond = p_beyond;
-            against.differs = match (against.p, p_beyond) {
-                (Some(p), _) if p < alpha => Some(false),
-                (_, Some(p)) if p < alpha => Some(true),
-                _ => None,
-            };
+            against.differs = differs(against.p, p_beyond, alpha);
         }
     }
     Ok(found)

@@ -73,13 +73,18 @@ pub fn ratios(grid: &Grid, cells: &Cells, factor: usize, margin: f64, confidence
     let adjusted = holm(&found.iter().map(|ratio| ratio.p_beyond).collect::<Vec<_>>());
     for (ratio, p_beyond) in found.iter_mut().zip(adjusted) {
         ratio.p_beyond = p_beyond;
-        ratio.differs = match (ratio.p, p_beyond) {
-            (Some(p), _) if p < alpha => Some(false),
-            (_, Some(p)) if p < alpha => Some(true),
-            _ => None,
-        };
+        ratio.differs = differs(ratio.p, p_beyond, alpha);
     }
     Ok(found)
+}
+
+/// What the two tests settle: `true`, it lies beyond the margin; `false`, within it; `None`, neither is shown.
+pub(super) fn differs(within: Option<f64>, beyond: Option<f64>, alpha: f64) -> Option<bool> {
+    match (within, beyond) {
+        (Some(p), _) if p < alpha => Some(false),
+        (_, Some(p)) if p < alpha => Some(true),
+        _ => None,
+    }
 }
 
 /// By the levels of all other factors.

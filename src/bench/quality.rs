@@ -31,16 +31,11 @@ pub struct Reading<'a> {
     pub timeout: Duration,
 }
 
-/// The rows of all windows, with neither model nor levels in them; `each` is told after each window how many there are.
+/// The rows of all windows, with neither model nor levels in them.
 ///
 /// # Errors
 /// Stopped from outside; what the process complains of.
-pub fn measure(
-    programs: &Programs,
-    reading: &Reading<'_>,
-    stop: &AtomicBool,
-    each: &mut dyn FnMut(usize),
-) -> Result<Vec<QualityRow>, Lost> {
+pub fn measure(programs: &Programs, reading: &Reading<'_>, stop: &AtomicBool) -> Result<Vec<QualityRow>, Lost> {
     let failed = |what: String| Lost::Failed(what);
     let path = |folder: &Path| format!("path:{}", folder.display());
     let mut command = vec![programs.offprint.display().to_string(), "model".into(), "quality".into()];
@@ -68,7 +63,6 @@ pub fn measure(
                     .map_err(|error| failed(format!("the reader wrote something that is no row: {error}")))?;
                 row.check().map_err(|error| failed(format!("{error:#}")))?;
                 rows.push(row);
-                each(rows.len());
                 deadline = Instant::now() + reading.timeout;
             }
             Err(RecvTimeoutError::Disconnected) => return Err(failed(process.obituary())),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Id, Predicate, Runs,
+    ratios::verdict,
     registry::{FOUR, Number, Registry},
     rounding::{Decimals, p_value, percent, text},
     words::{percentage, sentence},
@@ -63,13 +64,8 @@ impl Registry {
         let printed = |unit, found: Estimate| (unit, decimals(found), ROUNDING);
         let shown = printed("1", against.ratio);
         self.estimate(&word("perplexity.ratio"), ["low", "high"], against.ratio, shown, &ratio);
-        let verdict = match against.differs {
-            Some(true) => "different",
-            Some(false) => "the same",
-            None => "not settled",
-        };
         let tests = "two one-sided t tests over windows against the study's margin; Holm over the levels";
-        self.fact(word("perplexity.verdict"), verdict, tests);
+        self.fact(word("perplexity.verdict"), verdict(against.differs), tests);
         let shown = printed("nat", against.kl);
         self.estimate(&word("kl"), ["ci.low", "ci.high"], against.kl, shown, &of("mean of `kl`"));
         let p99 = Number::rounded(against.kl_p99, "nat", 3);

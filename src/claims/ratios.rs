@@ -40,12 +40,12 @@ impl Registry {
                 let levels = [*place, ratio.reference, ratio.level];
                 let runs = of_levels.entry(levels).or_insert_with(|| runs_of(summary, levels)).clone();
                 self.ratio(&id.word("ratio"), study, factor, *metric, ratio, &runs);
-                let verdict = match ratio.differs {
-                    Some(true) => "different",
-                    Some(false) => "the same",
-                    None => "not settled",
-                };
-                self.text_of(id.word("verdict"), verdict, "the tests of the ratio against the study's margin", &runs);
+                self.text_of(
+                    id.word("verdict"),
+                    verdict(ratio.differs),
+                    "the tests of the ratio against the study's margin",
+                    &runs,
+                );
                 predicates.insert(id, differs(study, factor, *metric, ratio));
             }
         }
@@ -81,6 +81,15 @@ impl Registry {
                 self.number_of(id.word(name), number(*value), formula, runs);
             }
         }
+    }
+}
+
+/// In a word.
+pub(super) fn verdict(differs: Option<bool>) -> &'static str {
+    match differs {
+        Some(true) => "different",
+        Some(false) => "the same",
+        None => "not settled",
     }
 }
 

@@ -18,6 +18,8 @@ pub(super) fn of(run: &Run, summary: &Summary) -> BTreeMap<Id, Predicate> {
     let (planned, ok) = (summary.planned, summary.runs.len());
     let odd = summary.runs.iter().filter(|run| run.n_gen != run.max_tokens).count();
     let (settings, execution) = (&run.study.settings, &run.study.execution);
+    let lacking: Vec<String> = run.lack_quality().iter().map(|model| model.weights()).collect();
+    let unmeasured = format!("How well the text is predicted was not measured of {}.", super::list(&lacking));
     let designed = |holds: bool, yes: &str, no: &str| said(holds, "the study says so", yes.to_owned(), no.to_owned());
     BTreeMap::from([
         ("engine.own_kernels".into(), own_kernels(run, summary)),
@@ -68,10 +70,14 @@ pub(super) fn of(run: &Run, summary: &Summary) -> BTreeMap<Id, Predicate> {
         (
             "complete".into(),
             said(
-                ok == planned as usize,
+                ok == planned as usize && lacking.is_empty(),
                 "every planned run has a row that says ok",
                 "Every planned run ended well.".to_owned(),
-                incomplete(planned as usize, ok),
+                match (ok == planned as usize, lacking.is_empty()) {
+                    (true, _) => format!("Every planned run ended well. {unmeasured}"),
+                    (false, true) => incomplete(planned as usize, ok),
+                    (false, false) => format!("{} {unmeasured}", incomplete(planned as usize, ok)),
+                },
             ),
         ),
         (

@@ -264,7 +264,7 @@ fn measure_quality(
             timeout,
         };
         tell!("{}: {} windows of {}", model.weights(), quality.windows, quality.text);
-        let mut rows = match bench::quality::measure(programs, &reading, stop, &mut |_| {}) {
+        let mut rows = match bench::quality::measure(programs, &reading, stop) {
             Ok(rows) => rows,
             Err(Lost::Stopped) => return Ok(Ended::Stopped),
             Err(Lost::Failed(why)) => bail!(

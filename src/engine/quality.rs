@@ -153,12 +153,9 @@ fn scored(logits: &[f32], base: Option<&[f32]>, targets: &[u32], width: usize) -
             .map(|start| {
                 scope.spawn(move || {
                     let rows = start..targets.len().min(start + share);
-                    let of = |all: &'_ [f32], row: usize| all[row * width..][..width].to_vec();
-                    rows.map(|row| {
-                        let base = base.map(|base| of(base, row));
-                        position(&of(logits, row), base.as_deref(), targets[row] as usize)
-                    })
-                    .collect::<Result<Vec<_>>>()
+                    let of = |row: usize| row * width..(row + 1) * width;
+                    rows.map(|row| position(&logits[of(row)], base.map(|base| &base[of(row)]), targets[row] as usize))
+                        .collect::<Result<Vec<_>>>()
                 })
             })
             .collect();

@@ -15,10 +15,11 @@ use crate::{
     metric::Metric,
 };
 
-/// Has the study such levels, and a divergence of each but the first?
+/// Has one model several levels beside the first, and does any of them differ from that?
 pub fn has(summary: &Summary) -> bool {
     let one_model = summary.quality.windows(2).all(|pair| pair[0].model == pair[1].model);
-    one_model && points(summary).iter().filter(|point| point.kl.is_some()).count() > 1
+    let kls: Vec<f64> = points(summary).iter().filter_map(|point| point.kl).map(|kl| kl.value).collect();
+    one_model && kls.len() > 1 && kls.iter().any(|kl| *kl > 0.0)
 }
 
 /// A level: its place, its runs, and its divergence; none of the reference.

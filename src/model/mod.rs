@@ -261,8 +261,17 @@ pub fn list(cache: &Path) -> Result<Vec<(Source, PathBuf)>> {
         let folder = package_folder(cache, &package.package, &package.version);
         (Source::Package { name: package.package, version: package.version }, folder)
     });
-    let found = packages.chain(hub::snapshots());
+    let found = packages.chain(hub::snapshots()).chain(packed(cache));
     Ok(found.filter(|(_, folder)| Config::read(&folder.join("config.json")).is_ok()).collect())
+}
+
+/// What was packed here, by what its own files say of it.
+fn packed(cache: &Path) -> Vec<(Source, PathBuf)> {
+    let entries = fs::read_dir(cache).into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    folders.sort();
+    let source = |folder: &PathBuf| Config::read(&folder.join("config.json")).ok()?.packed_as?.parse().ok();
+    folders.into_iter().filter_map(|folder| Some((source(&folder)?, folder))).collect()
 }
 
 fn package_folder(cache: &Path, name: &str, version: &str) -> PathBuf {

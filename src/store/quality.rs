@@ -2,8 +2,8 @@
 //! beside it.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{Read, Write},
+    fs::{self, File},
+    io::Write,
     path::Path,
 };
 
@@ -61,8 +61,8 @@ pub fn read(folder: &Path, study: &Study) -> Result<Vec<QualityRow>> {
     if !file.is_file() {
         return Ok(Vec::new());
     }
-    let (name, mut text) = (file.display().to_string(), String::new());
-    File::open(&file).and_then(|mut file| file.read_to_string(&mut text)).context(name.clone())?;
+    let name = file.display().to_string();
+    let text = fs::read_to_string(&file).context(name.clone())?;
     if study.quality.is_none() {
         bail!("{name}: the study has no `quality`\nhint: remove the file");
     }
@@ -74,16 +74,20 @@ pub fn read(folder: &Path, study: &Study) -> Result<Vec<QualityRow>> {
 /// # Errors
 /// A folder that cannot be written.
 pub fn append(folder: &Path, rows: &[QualityRow]) -> Result<()> {
-    let file = folder.join(QUALITY);
-    let mut text = String::new();
+    let (file, making) = (folder.join(QUALITY), folder.join(format!(".{QUALITY}.tmp")));
+    let mut text = Vec::new();
     for row in rows {
-        text += &serde_json::to_string(row)?;
-        text.push('\n');
+        serde_json::to_writer(&mut text, row)?;
+        text.push(b'\n');
     }
+    // The file is replaced whole: a kill between two bytes would leave one that nobody reads.
     let write = || -> std::io::Result<()> {
-        let mut file = OpenOptions::new().create(true).append(true).open(&file)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
+        let before = if file.is_file() { fs::read(&file)? } else { Vec::new() };
+        let mut new = File::create(&making)?;
+        new.write_all(&before)?;
+        new.write_all(&text)?;
+        new.sync_all()?;
+        fs::rename(&making, &file)
     };
     write().with_context(|| format!("{}\nhint: is the folder writable, and is there space?", file.display()))
 }

@@ -211,12 +211,17 @@ fn model(i: usize, Model { id, name, source, engine }: Model) -> Checked<Vec<Mod
         _ if source == ModelSpec::OF_SERVER => true,
         _ => (source == "fake" || source.starts_with("fake:")) && !source.contains(char::is_control),
     };
+    let hint = if source.starts_with("quantized:") {
+        "name what it is packed of, and say how as a factor: factors: {quantization: [4]}"
+    } else {
+        "without `source`, the id is read as a repository org/name of the hub"
+    };
     ensure(
         fits,
         &key("source"),
         "hf:org/name, hf:org/name@revision, pypi:package==version, path:folder or fake",
         &format!("{source:?}"),
-        "without `source`, the id is read as a repository org/name of the hub",
+        hint,
     )?;
     let names: Vec<&str> = engines.iter().map(Engine::name).collect();
     ensure(

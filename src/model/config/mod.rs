@@ -28,6 +28,8 @@ pub struct Config {
     pub quantization: Option<Quantization>,
     /// How the source of weights that were packed here had them packed; `None`: it had them as numbers, or they were not packed here.
     pub packed_from: Option<String>,
+    /// The source that weights packed here are, `quantized:RECIPE:SOURCE`.
+    pub packed_as: Option<String>,
     /// Said by whoever makes a checkpoint without meaning; results of it are no measurement.
     pub random_weights: bool,
     /// A window that the file asks for and that neither mlx-lm nor this program computes; `None`: there is none.
@@ -71,6 +73,8 @@ impl Config {
             says_tied: said("tie_word_embeddings").is_some(),
             eos_token_id: said("eos_token_id").cloned().unwrap_or(Value::Null),
             quantization,
+            packed_as: said("offprint_quantized")
+                .and_then(|made| Some(format!("quantized:{}:{}", made["recipe"].as_str()?, made["of"].as_str()?))),
             packed_from: said("offprint_quantized").and_then(|made| Some(made["of_packing"].as_str()?.to_owned())),
             random_weights: said("offprint_random_weights") == Some(&Value::Bool(true)),
             ignored_window: read.ignored_window,
