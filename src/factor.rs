@@ -191,7 +191,8 @@ impl Factor {
     pub fn say(&self, level: &Level) -> String {
         let one = level.as_number() == Some(1.0);
         // `1 threads` is nobody's English.
-        let said = if one { self.said.strip_suffix('s').unwrap_or(&self.said) } else { &self.said };
+        let said = if one { self.said.replacen("{} requests", "{} request", 1) } else { self.said.clone() };
+        let said = if one { said.strip_suffix('s').unwrap_or(&said) } else { &said };
         said.replace("{}", &level.label)
     }
 }
@@ -209,6 +210,8 @@ pub struct Known {
     pub listed: &'static str,
     /// Smallest and largest level that a study may list under `factors`; none where its levels are no numbers or stand elsewhere.
     pub range: Option<(u32, u32)>,
+    /// Are its levels whole numbers?
+    pub whole: bool,
 }
 
 pub const LENGTH: &str = "length";
@@ -222,13 +225,17 @@ pub const THREADS: &str = "threads";
 pub const THREADS_VARIABLE: &str = "OFFPRINT_THREADS";
 pub const CONTEXT: &str = "context";
 pub const BATCH: &str = "batch";
+/// Requests at once of a closed loop.
+pub const AT_ONCE: &str = "at_once";
+/// Requests a second of an open loop.
+pub const PER_SECOND: &str = "per_second";
 
 /// Every factor that acts somewhere, in the order in which they enter an analysis.
-pub const KNOWN: [Known; 9] = {
+pub const KNOWN: [Known; 11] = {
     use Kind::{Named, Numeric};
     use Role::{Compared, Crossed};
     const fn known(name: &'static str, label: &'static str, unit: &'static str, said: &'static str) -> Known {
-        Known { name, label, unit, said, kind: Numeric, role: Compared, listed: "factors", range: None }
+        Known { name, label, unit, said, kind: Numeric, role: Compared, listed: "factors", range: None, whole: true }
     }
     [
         Known {
@@ -248,6 +255,12 @@ pub const KNOWN: [Known; 9] = {
         Known { range: Some((1, 256)), ..known(THREADS, "threads", "", "{} threads") },
         Known { range: Some((0, 1_000_000)), ..known(CONTEXT, "context", "tokens", "a context of {} tokens") },
         Known { range: Some((1, 4096)), ..known(BATCH, "batch size", "requests", "batches of {} requests") },
+        Known { range: Some((1, 1024)), ..known(AT_ONCE, "requests at once", "requests", "{} requests at once") },
+        Known {
+            range: Some((0, 1000)),
+            whole: false,
+            ..known(PER_SECOND, "arrival rate", "requests a second", "{} requests a second")
+        },
     ]
 };
 
@@ -298,5 +311,7 @@ mod tests {
         assert_eq!(say(ENGINE, Level::text("mlx")), "mlx");
         assert_eq!(say(CONTEXT, Level::number(512.0)), "a context of 512 tokens");
         assert_eq!(say(THREADS, Level::number(1.0)), "1 thread");
+        assert_eq!(say(AT_ONCE, Level::number(1.0)), "1 request at once");
+        assert_eq!(say(PER_SECOND, Level::number(0.5)), "0.5 requests a second");
     }
 }

@@ -11,9 +11,11 @@ pub mod digest; // SHA-256 of bytes and files
 pub mod cache; // the folder that fetched things are kept in
 pub mod installed; // how the program came to where it is
 pub mod random; // SplitMix64
+pub mod load; // several requests in one run: when each is due, which count
 pub mod packing; // how MLX packs weights, and how they are to be packed anew
 pub mod factor; // what varies in a design, as data
 pub mod record; // one row of runs.jsonl, and its schema versions
+pub mod served; // a run of several requests -> its average request, its rates
 pub mod metric; // one table of metrics: name, unit, formula, how it comes from a row
 
 // the left half: measures

@@ -5,24 +5,52 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     record::{Clock, RunRecord},
-    units::{Bytes, Seconds, TokensPerSecond},
+    served::{Mean, Served, percentile},
+    units::{Bytes, Seconds},
 };
 
 /// A number that every run that ended well has, or may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Metric {
+    /// Of runs of several requests, as are those below that say so.
+    Backlog,
     Decode,
     DecodeMlxlm,
+    /// Percentiles over a run's requests, of those below, too.
+    E2eP50,
+    E2eP90,
+    E2eP95,
+    E2eP99,
+    GapP50,
+    GapP90,
+    GapP95,
+    GapP99,
+    /// Of several requests.
+    Goodput,
+    /// Of several requests.
+    InFlight,
     Latency,
     Load,
+    /// Of several requests.
+    OutputRate,
     PeakMemory,
     /// Of a server's processes.
     PeakRss,
     Prefill,
+    /// Of several requests.
+    Rejected,
+    /// Of several requests.
+    RequestRate,
     Throughput,
     Ttft,
-    /// What a server's client and an engine of ours both have; only in studies with a server.
+    /// Of several requests.
+    TtftFromSent,
+    /// What a server's client and an engine of ours both have; only in studies with a server or with several requests.
     TtftFromText,
+    TtftP50,
+    TtftP90,
+    TtftP95,
+    TtftP99,
     WarmLatency,
 }
 
@@ -33,14 +61,14 @@ pub struct About {
     pub name: &'static str,
     /// What prose calls it.
     pub label: &'static str,
-    /// Of its value, as tables have it: `s`, `tok/s`, `bytes`.
+    /// Of its value, as tables have it: `s`, `tok/s`, `1/s`, `bytes`, `1`.
     pub unit: &'static str,
     /// As prose tells it, and how many of `unit` that is: memory is told in MiB.
     pub told: &'static str,
     pub size: f64,
     /// From the fields of a row, for people.
     pub formula: &'static str,
-    /// From a row of `runs.jsonl`, in the told unit, for jq.
+    /// From a row of `runs.jsonl`, in the told unit, for jq; of several requests from what [`JQ_REQUESTS`] makes of the row.
     pub jq: &'static str,
     /// Is it tested for effects, drift and outliers?
     pub tested: bool,
@@ -60,14 +88,32 @@ static TABLE: [About; Metric::ALL.len()] = {
     const fn rate(name: &'static str, label: &'static str, formula: &'static str, jq: &'static str) -> About {
         About { unit: "tok/s", told: "tok/s", ..time(name, label, formula, jq) }
     }
+    const fn per_second(name: &'static str, label: &'static str, formula: &'static str, jq: &'static str) -> About {
+        About { unit: "1/s", told: "1/s", ..time(name, label, formula, jq) }
+    }
+    const fn share(name: &'static str, label: &'static str, formula: &'static str, jq: &'static str) -> About {
+        About { unit: "1", told: "1", tested: false, ..time(name, label, formula, jq) }
+    }
+    const fn times(name: &'static str, label: &'static str, formula: &'static str, jq: &'static str) -> About {
+        About { tested: false, ..time(name, label, formula, jq) }
+    }
     [
         About {
-            of: |raw| per(raw.n_gen.saturating_sub(raw.n_first), raw.decoding()),
+            of: |raw| Some(raw.served.as_ref()?.backlog),
+            ..share(
+                "backlog",
+                "growth of the backlog",
+                "(requests under way at the window's end - at its beginning) / requests that count",
+                ".backlog",
+            )
+        },
+        About {
+            of: |raw| per((raw.n_gen - raw.n_first).max(0.0), raw.decoding()),
             ..rate(
                 "decode",
                 "decode rate",
                 "(n_gen - 1) / (t_last - t_first)",
-                "((.n_gen - 1) / (.token_times_ns[-1] - .token_times_ns[0]) * 1e9)",
+                "((.n_gen - (.chunk_tokens[0]? // 1)) / (.token_times_ns[-1] - .token_times_ns[0]) * 1e9)",
             )
         },
         About {
@@ -81,11 +127,100 @@ static TABLE: [About; Metric::ALL.len()] = {
             )
         },
         About {
+            of: |raw| percentile(&raw.served.as_ref()?.e2e, 0.50),
+            ..times(
+                "e2e_p50",
+                "median of the time to the whole text",
+                "median of (t_end - t_due) over the requests of a run",
+                "(.e2e | q8(0.50))",
+            )
+        },
+        About {
+            of: |raw| percentile(&raw.served.as_ref()?.e2e, 0.90),
+            ..times(
+                "e2e_p90",
+                "90th percentile of the time to the whole text",
+                "90th percentile of (t_end - t_due) over the requests of a run",
+                "(.e2e | q8(0.90))",
+            )
+        },
+        About {
+            of: |raw| percentile(&raw.served.as_ref()?.e2e, 0.95),
+            ..times(
+                "e2e_p95",
+                "95th percentile of the time to the whole text",
+                "95th percentile of (t_end - t_due) over the requests of a run",
+                "(.e2e | q8(0.95))",
+            )
+        },
+        About {
+            of: |raw| percentile(&raw.served.as_ref()?.e2e, 0.99),
+            ..times(
+                "e2e_p99",
+                "99th percentile of the time to the whole text",
+                "99th percentile of (t_end - t_due) over the requests of a run",
+                "(.e2e | q8(0.99))",
+            )
+        },
+        About {
+            of: |raw| percentile(&raw.served.as_ref()?.gap, 0.50),
+            ..times(
+                "gap_p50",
+                "median of the time between tokens",
+                "median of ((t_last - t_first) / (n_gen - 1)) over the requests of a run",
+                "(.gap | q8(0.50))",
+            )
+        },
+        About {
+            of: |raw| percentile(&raw.served.as_ref()?.gap, 0.90),
+            ..times(
+                "gap_p90",
+                "90th percentile of the time between tokens",
+                "90th percentile of ((t_last - t_first) / (n_gen - 1)) over the requests of a run",
+                "(.gap | q8(0.90))",
+            )
+        },
+        About {
+            of: |raw| percentile(&raw.served.as_ref()?.gap, 0.95),
+            ..times(
+                "gap_p95",
+                "95th percentile of the time between tokens",
+                "95th percentile of ((t_last - t_first) / (n_gen - 1)) over the requests of a run",
+                "(.gap | q8(0.95))",
+            )
+        },
+        About {
+            of: |raw| percentile(&raw.served.as_ref()?.gap, 0.99),
+            ..times(
+                "gap_p99",
+                "99th percentile of the time between tokens",
+                "99th percentile of ((t_last - t_first) / (n_gen - 1)) over the requests of a run",
+                "(.gap | q8(0.99))",
+            )
+        },
+        About {
+            of: |raw| raw.served.as_ref()?.goodput,
+            ..per_second("goodput", "goodput", "requests that keep every limit / window", ".goodput")
+        },
+        About {
+            of: |raw| Some(raw.served.as_ref()?.in_flight),
+            ..share(
+                "in_flight",
+                "requests under way",
+                "total of (t_end - t_due) inside the window / window",
+                ".in_flight",
+            )
+        },
+        About {
             fitted: true,
             of: |raw| Some(raw.latency().0),
             ..time("latency", "latency", "(load + e2e)", "((.load_ns + .e2e_ns) / 1e9)")
         },
         About { of: |raw| Some(raw.load.0), ..time("load", "load", "load", "(.load_ns / 1e9)") },
+        About {
+            of: |raw| Some(raw.served.as_ref()?.output_rate),
+            ..rate("output_rate", "output rate", "tokens read in the window / window", ".output_rate")
+        },
         About {
             unit: "bytes",
             told: "MiB",
@@ -104,14 +239,31 @@ static TABLE: [About; Metric::ALL.len()] = {
         },
         About {
             tested: false,
-            of: |raw| per(raw.n_prompt, raw.ttft?),
+            of: |raw| per(raw.n_prompt, raw.ttft?.0),
             ..rate("prefill", "prefill rate", "n_prompt / ttft", "(.n_prompt / .ttft_ns * 1e9)")
         },
         About {
-            of: |raw| per(raw.n_gen, raw.latency()),
+            of: |raw| Some(raw.served.as_ref()?.rejected),
+            ..share("rejected", "share of requests rejected", "requests rejected / requests that count", ".rejected")
+        },
+        About {
+            of: |raw| Some(raw.served.as_ref()?.request_rate),
+            ..per_second(
+                "request_rate",
+                "request rate",
+                "requests that ended well in the window / window",
+                ".request_rate",
+            )
+        },
+        About {
+            of: |raw| per(raw.n_gen, raw.latency().0),
             ..rate("throughput", "throughput", "n_gen / (load + e2e)", "(.n_gen / (.load_ns + .e2e_ns) * 1e9)")
         },
         About { of: |raw| Some(raw.ttft?.0), ..time("ttft", "time to first token", "ttft", "(.ttft_ns / 1e9)") },
+        About {
+            of: |raw| Some(raw.served.as_ref()?.mean?.first_from_sent / 1e9),
+            ..times("ttft_from_sent", "time to first token from sending", "t_first - t_sent", "(.from_sent_ns / 1e9)")
+        },
         About {
             of: |raw| raw.from_text.map(|time| time.0),
             ..time(
@@ -119,6 +271,42 @@ static TABLE: [About; Metric::ALL.len()] = {
                 "time from text to first token",
                 "(tokenize + ttft, or the first chunk's)",
                 "((if .chunk_times_ns then .chunk_times_ns[0] else .tokenize_ns + .ttft_ns end) / 1e9)",
+            )
+        },
+        About {
+            of: |raw| percentile(&raw.served.as_ref()?.ttft, 0.50),
+            ..times(
+                "ttft_p50",
+                "median of the time to first token",
+                "median of (t_first - t_due) over the requests of a run",
+                "(.ttft | q8(0.50))",
+            )
+        },
+        About {
+            of: |raw| percentile(&raw.served.as_ref()?.ttft, 0.90),
+            ..times(
+                "ttft_p90",
+                "90th percentile of the time to first token",
+                "90th percentile of (t_first - t_due) over the requests of a run",
+                "(.ttft | q8(0.90))",
+            )
+        },
+        About {
+            of: |raw| percentile(&raw.served.as_ref()?.ttft, 0.95),
+            ..times(
+                "ttft_p95",
+                "95th percentile of the time to first token",
+                "95th percentile of (t_first - t_due) over the requests of a run",
+                "(.ttft | q8(0.95))",
+            )
+        },
+        About {
+            of: |raw| percentile(&raw.served.as_ref()?.ttft, 0.99),
+            ..times(
+                "ttft_p99",
+                "99th percentile of the time to first token",
+                "99th percentile of (t_first - t_due) over the requests of a run",
+                "(.ttft | q8(0.99))",
             )
         },
         About {
@@ -130,17 +318,36 @@ static TABLE: [About; Metric::ALL.len()] = {
 };
 
 impl Metric {
-    pub const ALL: [Metric; 11] = [
+    pub const ALL: [Metric; 30] = [
+        Metric::Backlog,
         Metric::Decode,
         Metric::DecodeMlxlm,
+        Metric::E2eP50,
+        Metric::E2eP90,
+        Metric::E2eP95,
+        Metric::E2eP99,
+        Metric::GapP50,
+        Metric::GapP90,
+        Metric::GapP95,
+        Metric::GapP99,
+        Metric::Goodput,
+        Metric::InFlight,
         Metric::Latency,
         Metric::Load,
+        Metric::OutputRate,
         Metric::PeakMemory,
         Metric::PeakRss,
         Metric::Prefill,
+        Metric::Rejected,
+        Metric::RequestRate,
         Metric::Throughput,
         Metric::Ttft,
+        Metric::TtftFromSent,
         Metric::TtftFromText,
+        Metric::TtftP50,
+        Metric::TtftP90,
+        Metric::TtftP95,
+        Metric::TtftP99,
         Metric::WarmLatency,
     ];
 
@@ -157,14 +364,24 @@ impl Metric {
         Metric::ALL.into_iter().find(|metric| metric.name() == name)
     }
 
-    /// One that only studies with a server have: elsewhere it leaves no trace, not even an empty column.
-    pub fn is_of_servers(self) -> bool {
-        matches!(self, Metric::PeakRss | Metric::TtftFromText)
+    /// One that every run has, if only as an empty column: the others leave no trace where no run has them.
+    pub fn is_of_all(self) -> bool {
+        !matches!(self, Metric::PeakRss | Metric::TtftFromText) && !self.is_of_several()
+    }
+
+    /// One of runs of several requests.
+    pub fn is_of_several(self) -> bool {
+        use Metric::{Backlog, E2eP50, E2eP90, E2eP95, E2eP99, GapP50, GapP90, GapP95, GapP99, Goodput, InFlight};
+        use Metric::{OutputRate, Rejected, RequestRate, TtftFromSent, TtftP50, TtftP90, TtftP95, TtftP99};
+        let quantiles =
+            [E2eP50, E2eP90, E2eP95, E2eP99, GapP50, GapP90, GapP95, GapP99, TtftP50, TtftP90, TtftP95, TtftP99];
+        let others = [Backlog, Goodput, InFlight, OutputRate, Rejected, RequestRate, TtftFromSent];
+        quantiles.contains(&self) || others.contains(&self)
     }
 
     /// A rate: more of it is better.
     pub fn is_rate(self) -> bool {
-        self.about().unit == "tok/s"
+        self.about().unit.ends_with("/s")
     }
 
     /// In [`About::unit`]; `None` where the run has no such number.
@@ -173,8 +390,9 @@ impl Metric {
     }
 }
 
-/// What the formulas take from a row that ended well.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// What the formulas take from a row that ended well. Of a run of several requests it is the average request, whose times count from
+/// when it was due.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Raw {
     pub load: Seconds,
     /// A server does not say.
@@ -183,15 +401,17 @@ pub struct Raw {
     pub from_text: Option<Seconds>,
     /// `e2e`: what a chat user feels.
     pub warm_latency: Seconds,
-    /// When the first and the last token were read, ns.
-    pub first: u64,
-    pub last: u64,
+    /// When the first and the last token were read.
+    pub first: Seconds,
+    pub last: Seconds,
     /// Tokens that had been read by `first`.
-    pub n_first: u32,
-    pub n_prompt: u32,
-    pub n_gen: u32,
+    pub n_first: f64,
+    pub n_prompt: f64,
+    pub n_gen: f64,
     pub peak_memory: Option<Bytes>,
     pub peak_rss: Option<Bytes>,
+    /// Of several requests.
+    pub served: Option<Box<Served>>,
 }
 
 impl Raw {
@@ -200,6 +420,11 @@ impl Raw {
     pub fn of(record: &RunRecord) -> Result<Raw> {
         let missing = |name: &str| format!("run {}: the row says ok and has no `{name}`", record.run);
         let need = |value: Option<u64>, name: &str| value.map(Seconds::from_ns).with_context(|| missing(name));
+        let load = need(record.load_ns, "load_ns")?;
+        if let Some(served) = Served::of(record)? {
+            let mean = served.mean.with_context(|| format!("run {}: no request ended well", record.run))?;
+            return Ok(Raw { load, ..Raw::average(record, mean, served) });
+        }
         let times = record.token_times_ns.as_deref().unwrap_or_default();
         let chunks = record.chunk_times_ns.as_deref().unwrap_or_default();
         let of_client = record.clock == Some(Clock::Client);
@@ -217,17 +442,18 @@ impl Raw {
             (Some(ttft), Seconds(need(record.tokenize_ns, "tokenize_ns")?.0 + ttft.0))
         };
         let raw = Raw {
-            load: need(record.load_ns, "load_ns")?,
+            load,
             ttft,
             from_text: Some(from_text),
             warm_latency: need(record.e2e_ns, "e2e_ns")?,
-            first,
-            last,
-            n_first: record.chunk_tokens.as_ref().and_then(|tokens| tokens.first().copied()).unwrap_or(1),
-            n_prompt: record.n_prompt.with_context(|| missing("n_prompt"))?,
-            n_gen: record.n_gen.with_context(|| missing("n_gen"))?,
+            first: Seconds::from_ns(first),
+            last: Seconds::from_ns(last),
+            n_first: record.chunk_tokens.as_ref().and_then(|tokens| tokens.first().copied()).unwrap_or(1).into(),
+            n_prompt: record.n_prompt.with_context(|| missing("n_prompt"))?.into(),
+            n_gen: record.n_gen.with_context(|| missing("n_gen"))?.into(),
             peak_memory: record.peak_memory_bytes.map(Bytes),
             peak_rss: record.peak_rss_bytes.map(Bytes),
+            served: None,
         };
         ensure!(raw.latency().0 > 0.0, missing("e2e_ns"));
         Ok(raw)
@@ -238,14 +464,36 @@ impl Raw {
         Seconds(self.load.0 + self.warm_latency.0)
     }
 
-    fn decoding(&self) -> Seconds {
-        Seconds::from_ns(self.last.saturating_sub(self.first))
+    fn average(record: &RunRecord, mean: Mean, served: Served) -> Raw {
+        let s = |ns: f64| Seconds(ns / 1e9);
+        Raw {
+            load: Seconds(0.0),
+            ttft: None,
+            from_text: Some(s(mean.first)),
+            warm_latency: s(mean.e2e),
+            first: s(mean.first),
+            last: s(mean.last),
+            n_first: mean.n_first,
+            n_prompt: mean.n_prompt,
+            n_gen: mean.n_gen,
+            peak_memory: record.peak_memory_bytes.map(Bytes),
+            peak_rss: record.peak_rss_bytes.map(Bytes),
+            served: Some(Box::new(served)),
+        }
+    }
+
+    fn decoding(&self) -> f64 {
+        self.last.0 - self.first.0
     }
 }
 
-fn per(tokens: u32, time: Seconds) -> Option<f64> {
-    TokensPerSecond::over(tokens.into(), time).map(|rate| rate.0)
+/// `None` where the time is zero, since a rate over no time is no rate.
+fn per(tokens: f64, time: f64) -> Option<f64> {
+    (time > 0.0).then(|| tokens / time)
 }
+
+/// For jq, before a formula: a row of several requests becomes one of its average request, with what was served in its window.
+pub const JQ_REQUESTS: &str = r#"def m(f): map(f) | add / length; def q8(q): sort | length as $n | (($n + 1/3) * q + 1/3) as $h | ([$h | floor, $n - 1] | min) as $k | .[$k - 1] + ($h - $k) * (.[$k] - .[$k - 1]); def several: if .load == null then . else . as $row | .load as $l | .requests | map(. + {end: (.sent_ns + (.finish_ns // .done_ns // 0)), over: (.sent_ns + (.done_ns // .finish_ns // 0)), late: (.sent_ns - .due_ns)} | if .outcome == "ok" then . + {last: (if .n_gen == (.steps_ns | length) then (.steps_ns | add) else .finish_ns end), k: (.chunk_tokens[0] // 1)} else . end) as $all | $all[$l.ramp:($l.ramp + $l.requests)] as $c | ($c | map(select(.outcome == "ok"))) as $w | $c[0].due_ns as $from | ($all[$l.ramp + $l.requests].due_ns // ($c | map(.end) | max)) as $to | (($to - $from) / 1e9) as $s | def under(t): map(select(.due_ns <= t and .over > t)) | length; $row + {n_gen: ($w | m(.n_gen)), n_prompt: ($w | m(.n_prompt)), e2e_ns: ($w | m(.late + .finish_ns)), token_times_ns: [($w | m(.late + .steps_ns[0])), ($w | m(.late + .last))], chunk_times_ns: [($w | m(.late + .steps_ns[0]))], chunk_tokens: [($w | m(.k))], from_sent_ns: ($w | m(.steps_ns[0])), ttft: ($w | map((.late + .steps_ns[0]) / 1e9)), e2e: ($w | map((.late + .finish_ns) / 1e9)), gap: ($w | map(select(.n_gen > .k) | (.last - .steps_ns[0]) / 1e9 / (.n_gen - .k))), request_rate: (($all | map(select(.outcome == "ok" and .end >= $from and .end < $to)) | length) / $s), output_rate: (([$all[] | select(.outcome == "ok") | . as $r | foreach range(.steps_ns | length) as $i (.sent_ns; . + $r.steps_ns[$i]; select(. >= $from and . < $to) | $r.chunk_tokens[$i] // ($r.n_gen / ($r.steps_ns | length)))] | add // 0) / $s), in_flight: (([$all[] | [([.over, $to] | min) - ([.due_ns, $from] | max), 0] | max] | add) / ($to - $from)), backlog: ((($all | under($to)) - ($all | under($from))) / ($c | length)), rejected: (($c | map(select(.outcome == "rejected")) | length) / ($c | length)), goodput: (($l.goodput // {}) as $g | ($w | map(select(((.late + .steps_ns[0]) / 1e9) <= ($g.ttft_s // infinite) and ((.late + .finish_ns) / 1e9) <= ($g.e2e_s // infinite) and (.n_gen <= .k or (.last - .steps_ns[0]) / 1e9 / (.n_gen - .k) * ($g.decode_tok_s // 0) <= 1))) | length) / $s)} end; "#;
 
 #[cfg(test)]
 pub(crate) mod tests {

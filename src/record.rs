@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::factor::{self, Level, Value};
+use crate::{
+    factor::{self, Level, Value},
+    load::Load,
+};
 
 /// The schema that this build writes.
 pub const RUN_SCHEMA: &str = "offprint.run/2";
@@ -61,6 +64,82 @@ pub enum CountedBy {
     Ids,
     /// A server's `usage`.
     Usage,
+}
+
+/// How a request of several ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answered {
+    Ok,
+    Failed,
+    /// The server was too busy to take it (HTTP status 429 or 503): a result.
+    Rejected,
+}
+
+/// One request of a run of several. `due_ns` and `sent_ns` count from the run's beginning, the other times from `sent_ns`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestRecord {
+    /// From 1, in the order in which they fell due.
+    pub number: u32,
+    pub seed: u64,
+    /// Of an open loop as planned; of a closed one, when its place was free.
+    pub due_ns: u64,
+    /// Its connection stood and it was written; in a process of ours, it was taken up.
+    pub sent_ns: u64,
+    pub outcome: Answered,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Of HTTP, where it is not 200.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    pub n_prompt: Option<u32>,
+    pub n_gen: Option<u32>,
+    pub finish_reason: Option<FinishReason>,
+    /// Sent -> first token or text read, then from each to the next.
+    pub steps_ns: Vec<u64>,
+    /// Tokens of each chunk, where the server says and some have several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunk_tokens: Option<Vec<u32>>,
+    /// The whole text is there: the server has said why it ended.
+    pub finish_ns: Option<u64>,
+    /// The answer's body has ended.
+    pub done_ns: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect_ns: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers_ns: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_tokens: Option<u32>,
+    /// SHA-256 of the generated ids, little-endian, where they are known, else of the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_sha256: Option<String>,
+}
+
+impl RequestRecord {
+    /// One of which nothing is known yet.
+    pub fn empty(number: u32) -> Self {
+        RequestRecord {
+            number,
+            seed: 0,
+            due_ns: 0,
+            sent_ns: 0,
+            outcome: Answered::Ok,
+            error: None,
+            status: None,
+            n_prompt: None,
+            n_gen: None,
+            finish_reason: None,
+            steps_ns: Vec::new(),
+            chunk_tokens: None,
+            finish_ns: None,
+            done_ns: None,
+            connect_ns: None,
+            headers_ns: None,
+            cached_tokens: None,
+            output_sha256: None,
+        }
+    }
 }
 
 /// One execution of one planned run. `docs/FORMAT.md` describes each field.
@@ -162,6 +241,12 @@ pub struct RunRecord {
     /// The largest resident memory of the server's processes since just before the request, added up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_rss_bytes: Option<u64>,
+    /// A run of several requests: how they were to come. Then what else is of one request stands in `requests`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<Load>,
+    /// By number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<RequestRecord>,
 }
 
 impl RunRecord {
@@ -213,6 +298,8 @@ impl RunRecord {
             client_stall_ns: None,
             stolen_ns: None,
             peak_rss_bytes: None,
+            load: None,
+            requests: Vec::new(),
         }
     }
 
@@ -255,6 +342,8 @@ mod tests {
             client_stall_ns: Some(1),
             stolen_ns: Some(0),
             peak_rss_bytes: Some(1),
+            load: Some(Load::batch(2)),
+            requests: vec![RequestRecord::empty(1)],
             ..RunRecord::empty()
         };
         let row = serde_json::to_value(record).unwrap();

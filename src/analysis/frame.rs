@@ -123,7 +123,7 @@ impl<'a> Grouped<'a> {
             }
         }
         let members: Vec<&RunMetrics> = rows.iter().map(|row| &self.runs[*row as usize]).collect();
-        let tokens: f64 = members.iter().map(|run| f64::from(run.n_gen)).sum();
+        let tokens: f64 = members.iter().map(|run| run.n_gen).sum();
         let time: f64 = members.iter().filter_map(|run| run.value(Metric::Latency)).sum();
         let runs = members.iter().map(|run| run.run).collect();
         Ok(Group { key, level, runs, metrics, pooled_throughput: tokens / time, times: None })

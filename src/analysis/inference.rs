@@ -75,7 +75,7 @@ pub(super) fn observe(summary: &Summary, metric: Metric) -> Option<Vec<Observati
             cell: run.cell,
             block: run.block,
             order: f64::from(run.order),
-            tokens: f64::from(run.n_gen),
+            tokens: run.n_gen,
             value: run.value(metric)?,
         })
     };

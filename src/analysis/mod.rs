@@ -118,7 +118,8 @@ pub struct RunMetrics {
     /// Tokens asked for.
     pub max_tokens: u32,
     pub n_prompt: u32,
-    pub n_gen: u32,
+    /// Of several requests, their average.
+    pub n_gen: f64,
     /// In the order of [`Metric::ALL`]; NaN where the run has no such number.
     pub values: [f64; Metric::ALL.len()],
 }

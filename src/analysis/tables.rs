@@ -58,7 +58,7 @@ fn runs(summary: &Summary) -> String {
     let others = varying.iter().copied().filter(|place| !always.contains(&Some(*place)));
     let places: Vec<usize> = always.into_iter().flatten().chain(others).collect();
     let names: Vec<&str> = places.iter().map(|place| column(&summary.factors[*place])).collect();
-    let has = |metric: &Metric| !metric.is_of_servers() || summary.runs.iter().any(|run| run.value(*metric).is_some());
+    let has = |metric: &Metric| metric.is_of_all() || summary.runs.iter().any(|run| run.value(*metric).is_some());
     let shown: Vec<Metric> = Metric::ALL.into_iter().filter(has).collect();
     let metrics: Vec<String> =
         shown.iter().map(|metric| format!("{} ({})", metric.name(), metric.about().unit)).collect();

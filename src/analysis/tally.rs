@@ -8,8 +8,9 @@ use anyhow::{Context, Result, ensure};
 use super::{Group, RunMetrics, Summary, Times, frame, gaps::Distribution, observation::Grid, parts::Parts};
 use crate::{
     factor::Factor,
+    load::Part,
     metric::{Metric, Raw},
-    record::{Outcome, Phase, RunRecord},
+    record::{Answered, Outcome, Phase, RunRecord},
     study::Study,
 };
 
@@ -45,8 +46,24 @@ pub struct Seen {
     pub well: u32,
     /// When the last measured run ended.
     pub ended: Option<jiff::Timestamp>,
+    /// Of runs of several requests.
+    pub requests: Requests,
     /// The first run that ended well, by prompt, with its output where it has one.
     pub outputs: BTreeMap<String, (u32, Option<String>)>,
+}
+
+/// What became of the requests of runs that ended well.
+#[derive(Debug, Clone, Default)]
+pub struct Requests {
+    pub sent: u64,
+    /// Of those that count: all of them, and those that did not end well.
+    pub counted: u64,
+    pub rejected: u64,
+    pub failed: u64,
+    /// Due -> sent, of open loops, ns.
+    pub late: Distribution,
+    /// The longest that a thread of ours overslept a millisecond.
+    pub stall_ns: Option<u64>,
 }
 
 /// Token times of some runs.
@@ -57,6 +74,24 @@ struct Sums {
     gaps: Distribution,
     /// Runs of which it is known when each token came.
     timed: usize,
+}
+
+impl Requests {
+    fn add(&mut self, record: &RunRecord) {
+        let Some(load) = &record.load else { return };
+        self.sent += record.requests.len() as u64;
+        self.stall_ns = self.stall_ns.max(record.client_stall_ns);
+        for request in &record.requests {
+            if load.per_second.is_some() {
+                self.late.add(&[request.due_ns, request.sent_ns]);
+            }
+            if load.part(request.number) == Part::Counted {
+                self.counted += 1;
+                self.rejected += u64::from(request.outcome == Answered::Rejected);
+                self.failed += u64::from(request.outcome == Answered::Failed);
+            }
+        }
+    }
 }
 
 impl Sums {
@@ -106,11 +141,12 @@ impl Tally {
             return Ok(());
         }
         let mut raw = Raw::of(record)?;
-        if !self.study.has_server() {
+        if !self.study.tells_from_text() {
             raw.from_text = None;
         }
         let cell = self.cell(record)?;
         self.cells[cell].add(record);
+        self.seen.requests.add(record);
         self.runs.push(RunMetrics {
             run: record.run,
             order: record.order,
@@ -118,7 +154,7 @@ impl Tally {
             repeat: record.repeat,
             cell,
             max_tokens: record.max_tokens,
-            n_prompt: raw.n_prompt,
+            n_prompt: raw.n_prompt.round() as u32,
             n_gen: raw.n_gen,
             values: Metric::ALL.map(|metric| metric.of(&raw).unwrap_or(f64::NAN)),
         });
@@ -271,6 +307,7 @@ fn end(record: &RunRecord) -> Result<jiff::Timestamp> {
     let start: jiff::Timestamp = record.started_at.parse().with_context(|| {
         format!("run {}: expected a time such as 2026-11-23T18:39:38Z, found {:?}", record.run, record.started_at)
     })?;
-    let took = record.load_ns.unwrap_or(0).saturating_add(record.e2e_ns.unwrap_or(0));
+    let last = record.requests.iter().filter_map(|request| request.sent_ns.checked_add(request.done_ns?)).max();
+    let took = record.load_ns.unwrap_or(0).saturating_add(record.e2e_ns.or(last).unwrap_or(0));
     Ok(start.saturating_add(jiff::SignedDuration::from_nanos(i64::try_from(took).unwrap_or(i64::MAX)))?)
 }

@@ -8,6 +8,7 @@ mod programs;
 pub mod quality;
 #[cfg(feature = "http")]
 mod server;
+mod several;
 mod signal;
 mod system;
 pub mod trial;
@@ -25,12 +26,14 @@ use anyhow::Result;
 use crate::{
     engine::{Prompt, Request, Sampling},
     factor::{BATCH, CONTEXT, THREADS},
+    load::Load,
     machine::{self, Fact},
     record::{Outcome, Phase, RunRecord},
     study::{Isolation, Plan, PlannedRun, Study},
 };
 use cooling::World;
 pub use programs::{Place, Programs, Started};
+use several::Several;
 use system::System;
 use worker::Lost;
 
@@ -184,7 +187,22 @@ impl Bench<'_> {
         measured.started_at = now();
         measured.thermal = machine::thermal().value;
         measured.startup_ns = startup_ns;
-        system.measure(&model.engine, &request_of(self.study, run, run.max_tokens), deadline, self.stop, measured)?;
+        let one = request_of(self.study, run, run.max_tokens);
+        match run.load(self.study).zip(self.study.load.as_ref()) {
+            None => system.measure(&model.engine, &one, deadline, self.stop, measured)?,
+            Some((load, loads)) => {
+                let request = |number: u32| {
+                    let seed = Load::seed(run.seed, number);
+                    let prompt = match &one.prompt {
+                        Prompt::Text(text) => Prompt::Text(loads.prompt(text, number)),
+                        Prompt::Tokens(tokens) => Prompt::Tokens(*tokens),
+                    };
+                    Request { prompt, seed, ..one.clone() }
+                };
+                let several = Several { load, failed_share: loads.failed_share, request: &request };
+                system.measure_several(&several, deadline, self.stop, measured)?;
+            }
+        }
         measured.load_ns = load_ns;
         Ok(())
     }

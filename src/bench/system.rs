@@ -4,9 +4,10 @@ use std::{sync::atomic::AtomicBool, time::Instant};
 
 use super::{
     programs::{Place, Programs, Started},
+    several::Several,
     worker::{
         Lost, Worker,
-        protocol::{Generated, Load},
+        protocol::{Generated, Load as Loading},
     },
 };
 use crate::{
@@ -51,7 +52,7 @@ impl System {
         };
         // A foreign program gets the guard; ours end by themselves when their pipe does.
         let guard = programs.guard.as_ref().filter(|_| program.pass.is_some());
-        let load = Load { place: place.opens.clone(), threads };
+        let load = Loading { place: place.opens.clone(), threads };
         let mut worker = Worker::start(&program, &load, guard)?;
         let loaded = worker.loaded(deadline, stop)?;
         let started = Started { load_ns: Some(loaded.load_ns), startup_ns: None, backend: loaded.backend };
@@ -81,6 +82,24 @@ impl System {
             }
             #[cfg(feature = "http")]
             System::Server(server) => server.measure(request, deadline, stop, row),
+        }
+    }
+
+    /// Asks for several and puts what came into the row.
+    ///
+    /// # Errors
+    /// As [`System::measure`]; more requests that failed than the study allows.
+    pub fn measure_several(
+        &mut self,
+        several: &Several<'_>,
+        deadline: Instant,
+        stop: &AtomicBool,
+        row: &mut RunRecord,
+    ) -> Result<(), Lost> {
+        match self {
+            System::Worker(_) => Err(Lost::Failed("this engine serves one request at a time".to_owned())),
+            #[cfg(feature = "http")]
+            System::Server(server) => server.measure_several(several, deadline, stop, row),
         }
     }
 

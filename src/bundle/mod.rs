@@ -26,6 +26,7 @@ mod provenance;
 mod ranges;
 mod readme;
 mod rows;
+mod several;
 pub mod signature;
 mod statement;
 mod verify;

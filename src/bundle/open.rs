@@ -356,7 +356,7 @@ impl Bundle {
         let published = self.published(label, &study)?;
         let runs = label.run_file("runs.jsonl");
         let mut records = Vec::new();
-        let mut columns = Columns::of(self.bytes(&runs).unwrap_or(0));
+        let mut columns = Columns::of(self.bytes(&runs).unwrap_or(0), &study);
         let most = most_rows(&study);
         let plan = Plan::of(&study);
         let mut check = store::Check::new(&study, &plan);

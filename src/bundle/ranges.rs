@@ -4,15 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::dates::instant;
+pub use super::several::Misfit;
+use super::{dates::instant, several};
 use crate::{
     machine::{CheckpointFacts, Environment},
     record::{Clock, CountedBy, FinishReason, Outcome, Phase, RunRecord},
     study::Study,
 };
-
-/// A value that cannot be: what was expected, what was found.
-pub type Misfit = (String, String);
 
 /// Checks rows one after another, remembering what rows must share.
 #[derive(Debug)]
@@ -55,9 +53,14 @@ impl Ranges {
                     let first = *self.prompts.entry(prompt).or_insert(n);
                     expect(n > 0 && n == first, &format!("{first} tokens in every run of this prompt"), n.to_string());
                 }
-                found.extend(if row.clock == Some(Clock::Client) { client_times(row) } else { times(row) });
-                if row.phase != Phase::Probe {
-                    found.extend(lengths(row, &self.study));
+                match &row.load {
+                    Some(load) => found.extend(several::misfits(row, load, &self.study)),
+                    None => {
+                        found.extend(if row.clock == Some(Clock::Client) { client_times(row) } else { times(row) });
+                        if row.phase != Phase::Probe {
+                            found.extend(lengths(row, &self.study));
+                        }
+                    }
                 }
                 found.extend(self.memory(row));
                 found.extend(self.roof(row));

@@ -48,7 +48,7 @@ pub fn check(bundle: &Bundle, label: &Label, study: &Study, environment: &Enviro
         usable: true,
         page_rows: PageRows::None,
     };
-    let mut columns = Columns::of(bundle.bytes(&file).unwrap_or(0));
+    let mut columns = Columns::of(bundle.bytes(&file).unwrap_or(0), study);
     let reader = match bundle.reader(&file) {
         Ok(reader) => reader,
         Err(error) => {

@@ -16,7 +16,7 @@ pub(super) fn of(run: &Run, summary: &Summary) -> BTreeMap<Id, Predicate> {
         Predicate::said(Some(holds), test, if holds { yes } else { no })
     };
     let (planned, ok) = (summary.planned, summary.runs.len());
-    let odd = summary.runs.iter().filter(|run| run.n_gen != run.max_tokens).count();
+    let odd = summary.runs.iter().filter(|run| run.n_gen != f64::from(run.max_tokens)).count();
     let (settings, execution) = (&run.study.settings, &run.study.execution);
     let lacking: Vec<String> = run.lack_quality().iter().map(|model| model.weights()).collect();
     let unmeasured = format!("How well the text is predicted was not measured of {}.", super::list(&lacking));

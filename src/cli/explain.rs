@@ -13,6 +13,7 @@ use crate::{
         sought::{near, sought},
     },
     evidence::Evidence,
+    metric::JQ_REQUESTS,
     paper::{self, Place},
     project,
     record::{Phase, RunRecord},
@@ -131,7 +132,9 @@ pub fn run(args: ExplainArgs) -> Result<ExitCode> {
                     Some(baseline) if id.starts_with("baseline.") => {
                         Some(format!("offprint compare {} {}", baseline.folder.display(), folder.display()))
                     }
-                    _ => recompute(id, claim, &folder.join("runs.jsonl").display().to_string()),
+                    _ => {
+                        recompute(id, claim, run.study.load.is_some(), &folder.join("runs.jsonl").display().to_string())
+                    }
                 },
             }
         })
@@ -220,8 +223,8 @@ fn show_rows(rows: &[Row]) {
     }
 }
 
-/// A jq command for a statistic of a metric: `[factor.level.]metric.statistic`.
-fn recompute(id: &Id, claim: &Claim, file: &str) -> Option<String> {
+/// A jq command for a statistic of a metric: `[factor.level.]metric.statistic`. `several`: rows are of several requests.
+fn recompute(id: &Id, claim: &Claim, several: bool, file: &str) -> Option<String> {
     let (metric, statistic) = id.statistic()?;
     let value = metric.about().jq;
     let variance = "(add / length) as $m | (map((. - $m) * (. - $m)) | add) / (length - 1)";
@@ -233,9 +236,10 @@ fn recompute(id: &Id, claim: &Claim, file: &str) -> Option<String> {
         "cv" => format!("(add / length) as $mean | ({variance} | sqrt) / $mean"),
         _ => return None,
     };
+    let (defined, row) = if several { (JQ_REQUESTS, "several | ") } else { ("", "") };
     let runs: Vec<String> = claim.runs.iter().map(|run| run.to_string()).collect();
     Some(format!(
-        "jq -s 'map(select(.phase == \"measured\" and .outcome == \"ok\" and (.run | IN({}))) | {value}) | {reduce}' {file}",
+        "jq -s '{defined}map(select(.phase == \"measured\" and .outcome == \"ok\" and (.run | IN({}))) | {row}{value}) | {reduce}' {file}",
         runs.join(",")
     ))
 }
@@ -269,6 +273,6 @@ mod tests {
         assert_eq!(of(Value::Number(12.3), "12.3 ms", "ms"), "12.3 ms");
         assert_eq!(of(Value::Text("none".into()), "none", ""), "none ");
         // Nobody's metric: how to compute it with jq is not known, its formula and its runs are.
-        assert_eq!(recompute(&Id::new("speedup"), &Claim::of("", &Runs::default()), "runs.jsonl"), None);
+        assert_eq!(recompute(&Id::new("speedup"), &Claim::of("", &Runs::default()), false, "runs.jsonl"), None);
     }
 }

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
     bench::News,
-    record::{Outcome, RunRecord},
+    record::{Answered, Outcome, RequestRecord, RunRecord},
     study::{PlannedRun, Study},
 };
 
@@ -105,8 +105,17 @@ fn outcome(record: &RunRecord) -> String {
     if record.outcome == Outcome::Failed {
         return format!("failed: {}", record.error.as_deref().unwrap_or("for an unknown reason"));
     }
+    if let (Some(load), Some(last)) = (&record.load, record.requests.iter().map(end).max()) {
+        let rejected = record.requests.iter().filter(|request| request.outcome == Answered::Rejected).count();
+        let rejected = if rejected > 0 { format!(", {rejected} rejected") } else { String::new() };
+        return format!("{} requests in {:.2} s{rejected}", load.total(), last as f64 / 1e9);
+    }
     let seconds = record.e2e_ns.unwrap_or(0) as f64 / 1e9;
     format!("{} tokens in {seconds:.2} s", record.n_gen.unwrap_or(0))
+}
+
+fn end(request: &RequestRecord) -> u64 {
+    request.sent_ns.saturating_add(request.done_ns.unwrap_or(0))
 }
 
 /// A point of the design, for people.

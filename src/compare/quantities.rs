@@ -83,7 +83,7 @@ impl Design {
             cells.push(Cell {
                 levels: levels.iter_mut().zip(names).map(place).collect(),
                 tokens: f64::from(tokens),
-                exact: here.iter().chain(&there).all(|run| run.n_gen == tokens),
+                exact: here.iter().chain(&there).all(|run| run.n_gen == f64::from(tokens)),
                 runs: [here, there],
             });
         }

@@ -100,7 +100,7 @@ impl<'a> Data<'a> {
             cell: run.cell,
             block: run.block,
             order: f64::from(run.order),
-            tokens: f64::from(run.n_gen),
+            tokens: run.n_gen,
             value: run.value(metric).unwrap_or(f64::NAN),
         };
         self.runs.values().map(observe).collect()

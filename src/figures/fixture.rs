@@ -111,7 +111,17 @@ fn metrics(run: u32, cell: usize, length: u32, repeat: u32, latency: f64, start:
         values[metric as usize] = value;
     }
     let order = (run * 29) % 54 + 1;
-    RunMetrics { run, order, block: repeat, repeat, cell, max_tokens: length, n_prompt: 9, n_gen: length, values }
+    RunMetrics {
+        run,
+        order,
+        block: repeat,
+        repeat,
+        cell,
+        max_tokens: length,
+        n_prompt: 9,
+        n_gen: length.into(),
+        values,
+    }
 }
 
 fn group<'a>(key: String, level: usize, runs: impl Iterator<Item = &'a RunMetrics>) -> Group {

@@ -17,6 +17,7 @@ mod forest;
 mod grid;
 mod inline;
 mod layout;
+mod load;
 mod marks;
 mod order;
 mod output;
@@ -36,6 +37,7 @@ mod tests;
 use anyhow::{Context, Result};
 pub use forest::{Forest, ForestPanel, ForestRow, Look, forest};
 
+pub use load::has as has_load;
 pub use own::Own;
 pub use quality::has as has_quality;
 pub use relative::factors as with_figure;
@@ -121,6 +123,9 @@ fn scenes(summary: &Summary, labels: &Labels) -> Result<Vec<(String, scene::Scen
     }
     for place in relative::factors(summary) {
         put(&summary.factors[place].name, relative::scene(&data, labels, place)?);
+    }
+    if load::has(summary) {
+        put("load", load::scene(&data, labels)?);
     }
     if quality::has(summary) {
         put("quality", quality::scene(&data, labels)?);

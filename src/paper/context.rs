@@ -10,7 +10,7 @@ use super::Templates;
 use crate::{
     analysis::{Summary, quality::Quality},
     claims::{Claims, Id, Part, shortened},
-    factor::{Factor, LENGTH, MODEL, PROMPT, QUANTIZATION, Role, TEMPERATURE},
+    factor::{Factor, LENGTH, MODEL, PER_SECOND, PROMPT, QUANTIZATION, Role, TEMPERATURE},
     figures,
     metric::Metric,
     packing::Recipe,
@@ -28,6 +28,13 @@ pub struct Context {
     pub several_levels: bool,
     /// How well each model predicts a text, where that was measured.
     pub quality: Vec<QualityText>,
+    /// Has a run several requests, of an open loop?
+    pub load: bool,
+    pub open_loop: bool,
+    /// Is there a figure of it?
+    pub load_figure: bool,
+    /// Percentiles that the runs have requests enough for.
+    pub percentiles: Vec<String>,
     /// The time to a first token that all runs have: `ttft`, or `ttft_from_text` where a server is among the engines.
     pub first: String,
     /// Are the weights known here? A server's may not be.
@@ -166,6 +173,10 @@ pub struct CellLevel {
     pub temperature: String,
     /// The levels of whatever else varies, if anything does.
     pub compared: String,
+    /// The levels of all that varies, as people say them.
+    pub said: String,
+    /// Ids of its percentiles.
+    pub percentiles: Vec<Percentile>,
 }
 
 /// The context of a design, from its claims' own source.
@@ -175,7 +186,7 @@ pub struct CellLevel {
 pub fn levels(study: &Study, summary: &Summary, claims: &Claims, templates: &Templates) -> Result<Context> {
     let chosen = figures_of(templates)?;
     let draws = |name: &str| chosen.as_ref().is_none_or(|own| own.draws(name));
-    let first = if study.has_server() { Metric::TtftFromText } else { Metric::Ttft }.name();
+    let first = if study.tells_from_text() { Metric::TtftFromText } else { Metric::Ttft }.name();
     let factors = summary.varying().into_iter().map(|place| factor(summary, claims, place, first));
     let factors = factors.map(|text| FactorText {
         quality_figure: text.name == QUANTIZATION && figures::has_quality(summary) && draws("quality"),
@@ -190,6 +201,10 @@ pub fn levels(study: &Study, summary: &Summary, claims: &Claims, templates: &Tem
         several_levels: summary.by(QUANTIZATION).len() > 1,
         quality: quality(study, summary),
         several_systems: !summary.compared().is_empty(),
+        load: study.load.is_some(),
+        open_loop: study.load.is_some() && summary.grid.factor(PER_SECOND).is_some(),
+        load_figure: figures::has_load(summary) && draws("load"),
+        percentiles: percentiles(claims),
         first: first.to_owned(),
         weights: claims.claims.get("model.parameters").is_some_and(|claim| claim.text != "none"),
         foreign: study.foreign().iter().map(|engine| engine.name().to_owned()).collect(),
@@ -207,7 +222,7 @@ pub fn levels(study: &Study, summary: &Summary, claims: &Claims, templates: &Tem
                 PromptLevel { id: prompt.id.clone(), text, filler }
             })
             .collect(),
-        cells: cells(summary),
+        cells: cells(summary, &percentiles(claims)),
         terms: terms(claims),
         published: listed(claims, "published.values"),
         beside: beside(claims),
@@ -281,7 +296,10 @@ fn factor(summary: &Summary, claims: &Claims, place: usize, first: &str) -> Fact
 }
 
 /// What is shown of a comparison, the most wanted first.
-const SHOWN: [Metric; 9] = [
+const SHOWN: [Metric; 12] = [
+    Metric::OutputRate,
+    Metric::RequestRate,
+    Metric::Goodput,
     Metric::Decode,
     Metric::Ttft,
     Metric::TtftFromText,
@@ -293,7 +311,26 @@ const SHOWN: [Metric; 9] = [
     Metric::PeakRss,
 ];
 
-fn cells(summary: &Summary) -> Vec<CellLevel> {
+/// Ids of claims on a percentile over the requests of a cell's runs.
+#[derive(Debug, Clone, Serialize)]
+pub struct Percentile {
+    pub ttft: String,
+    pub e2e: String,
+}
+
+impl Percentile {
+    fn of(cell: &str, share: &str) -> Self {
+        let id = |time: &str| format!("by_cell.{cell}.{time}_{share}.mean");
+        Percentile { ttft: id("ttft"), e2e: id("e2e") }
+    }
+}
+
+fn percentiles(claims: &Claims) -> Vec<String> {
+    let has = |share: &&str| claims.claims.contains_key(format!("ttft_{share}.mean").as_str());
+    ["p50", "p90", "p95", "p99"].into_iter().filter(has).map(str::to_owned).collect()
+}
+
+fn cells(summary: &Summary, percentiles: &[String]) -> Vec<CellLevel> {
     let level = |cell: usize, place: usize| &summary.factors[place].levels[summary.grid.cells[cell][place]];
     let named = |cell: usize, name: &str| {
         summary.grid.factor(name).map(|place| level(cell, place).key().into_owned()).unwrap_or_default()
@@ -301,6 +338,11 @@ fn cells(summary: &Summary) -> Vec<CellLevel> {
     let others = further(summary);
     let text =
         |cell: usize| others.iter().map(|place| summary.factors[*place].say(level(cell, *place))).collect::<Vec<_>>();
+    let said = |cell: usize| {
+        let varying = summary.varying().into_iter();
+        let said: Vec<String> = varying.map(|place| summary.factors[place].say(level(cell, place))).collect();
+        if said.is_empty() { "all".to_owned() } else { said.join(", ") }
+    };
     summary
         .cells
         .iter()
@@ -310,6 +352,8 @@ fn cells(summary: &Summary) -> Vec<CellLevel> {
             length: named(cell.level, LENGTH),
             temperature: named(cell.level, TEMPERATURE),
             compared: text(cell.level).join(", "),
+            said: said(cell.level),
+            percentiles: percentiles.iter().map(|share| Percentile::of(&cell.key, share)).collect(),
         })
         .collect()
 }

@@ -47,6 +47,7 @@ impl Numbered {
 /// # Errors
 /// A reference to nothing, a table or figure that nothing speaks of, a citation without entry or an entry without one.
 pub fn number(text: &str, references: &References) -> Result<Numbered> {
+    let text = &with_plain_labels(text);
     let mut known = Known { numbers: labels(text)?, ..Known::default() };
     let mut sections = Sections::default();
     let (mut out, mut listed) = (Numbered::default(), false);
@@ -96,6 +97,20 @@ pub fn number(text: &str, references: &References) -> Result<Numbered> {
         return Err(Lost::new(format!("`@{key}` is cited, and there is no list"), format!("@{key}"), hint).into());
     }
     Ok(out)
+}
+
+/// A value of a template has its signs escaped, which a label (`table:at\_once`) must not have.
+fn with_plain_labels(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = ["table:", "figure:"].iter().filter_map(|kind| Some(rest.find(kind)? + kind.len())).min() {
+        let end =
+            rest[at..].find(|c: char| !(c.is_alphanumeric() || "_-\\".contains(c))).map_or(rest.len(), |end| at + end);
+        out += &rest[..at];
+        out += &rest[at..end].replace("\\_", "_");
+        rest = &rest[end..];
+    }
+    out + rest
 }
 
 /// What a text refers to, and has referred to so far.
@@ -303,6 +318,17 @@ mod tests {
         let refused = resolve("see @table:none").unwrap_err().to_string();
         assert!(refused.contains("no table or figure `@table:none`"));
         assert_eq!(resolve("a\\@b").unwrap(), Numbered { printed: "a\\@b".into(), symbolic: "a\\@b".into() });
+    }
+
+    #[test]
+    fn a_label_may_have_an_underscore_that_a_value_has_escaped() {
+        let text = "see @table:at\\_once\n\n[table:at\\_once] By a\\_b\n";
+        let found = number(text, &References::new("").unwrap()).unwrap();
+        assert!(
+            found.printed.contains("[Table 1](#table-at_once)") && found.printed.contains("By a\\_b"),
+            "{}",
+            found.printed
+        );
     }
 
     #[test]

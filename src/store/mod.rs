@@ -29,7 +29,7 @@ use crate::{
     digest,
     machine::Environment,
     quality::QualityRow,
-    record::{Phase, RUN_SCHEMA, RunRecord},
+    record::{Outcome, Phase, RUN_SCHEMA, RunRecord},
     study::{ModelSpec, Plan, PlannedRun, Prompt, Published, Study},
 };
 
@@ -101,7 +101,7 @@ impl Run {
         let mut check = Check::new(&study, &plan);
         let mut measured = 0;
         let bytes = fs::metadata(&runs).with_context(|| format!("{}", runs.display()))?.len();
-        let mut columns = Columns::of(bytes);
+        let mut columns = Columns::of(bytes, &study);
         for record in Records::open(&runs)? {
             let record = record?;
             columns.as_mut().map_or(Ok(()), |columns| columns.add(&record))?;
@@ -228,6 +228,7 @@ impl<'a> Check<'a> {
             ("factors", is_planned(record, planned, study)),
             ("repeat", record.repeat == planned.repeat),
             ("seed", record.seed == planned.seed),
+            ("load", record.phase == Phase::Warmup || has_planned_load(record, planned, study)),
         ];
         let wrong = checks.iter().filter(|(_, equal)| !equal);
         let mut found: Vec<String> =
@@ -242,6 +243,12 @@ impl<'a> Check<'a> {
     pub fn missing(&self) -> impl Iterator<Item = u32> {
         self.plan.runs.iter().zip(&self.measured).filter(|(_, measured)| !**measured).map(|(run, _)| run.run)
     }
+}
+
+/// A run that failed early may not say what it was to be.
+fn has_planned_load(record: &RunRecord, planned: &PlannedRun, study: &Study) -> bool {
+    let load = planned.load(study);
+    record.load == load || (record.outcome == Outcome::Failed && record.load.is_none())
 }
 
 /// Are the row's levels those of the plan? Rows of the first schema name none, and their designs had none that they could name.

@@ -6,7 +6,11 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-use crate::record::RunRecord;
+use crate::{
+    record::{Outcome, Phase, RunRecord},
+    served::{Mean, Served},
+    study::Study,
+};
 
 /// A file of rows that is larger stands in the page as columns.
 pub const MOST_TEXT: u64 = 4 << 20;
@@ -19,7 +23,7 @@ pub const COLUMNS_SCHEMA: &str = "offprint.columns/1";
 pub enum PageRows {
     /// `runs.jsonl`, byte for byte.
     Text(String),
-    /// JSON of `offprint.columns/1`: no texts, and of token times the first and the last.
+    /// JSON of `offprint.columns/1`: no texts, of token times the first and the last, of several requests their average.
     Columns(String),
     /// There are too many, or none are known.
     #[default]
@@ -34,9 +38,9 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// For a file of so many bytes, where it needs them.
-    pub fn of(bytes: u64) -> Option<Self> {
-        (bytes > MOST_TEXT).then(Columns::default)
+    /// For a file of so many bytes, where it needs them: of runs of several requests it does.
+    pub fn of(bytes: u64, study: &Study) -> Option<Self> {
+        (bytes > MOST_TEXT || study.load.is_some()).then(Columns::default)
     }
 
     /// # Errors
@@ -56,11 +60,17 @@ impl Columns {
             output_text: None,
             error: None,
             server: BTreeMap::new(),
+            load: None,
+            requests: Vec::new(),
             ..record.clone()
         };
         let Value::Object(mut row) = serde_json::to_value(&thin)? else { return Ok(()) };
         if let Some(Value::Object(factors)) = row.remove("factors") {
             row.extend(factors.into_iter().map(|(name, level)| (format!("factors.{name}"), level)));
+        }
+        if let Some(Mean { n_prompt, n_gen, n_first, first, last, e2e, .. }) = average(record)? {
+            let values = json!({"n_prompt": n_prompt, "n_gen": n_gen, "chunk_tokens": [n_first], "token_times_ns": [first, last], "e2e_ns": e2e, "tokenize_ns": 0, "ttft_ns": first});
+            row.extend(values.as_object().cloned().unwrap_or_default());
         }
         row.retain(|_, value| !value.is_null());
         for (name, value) in row {
@@ -83,6 +93,12 @@ impl Columns {
         }
         PageRows::Columns(json!({"schema": COLUMNS_SCHEMA, "rows": self.rows, "columns": columns}).to_string())
     }
+}
+
+/// Of a run of several requests that ended well.
+fn average(record: &RunRecord) -> Result<Option<Mean>> {
+    let well = record.phase == Phase::Measured && record.outcome == Outcome::Ok;
+    Ok(if well { Served::of(record)?.and_then(|served| served.mean) } else { None })
 }
 
 fn packed(values: Vec<Value>) -> Value {
@@ -135,10 +151,23 @@ mod tests {
     }
 
     #[test]
+    fn a_run_of_several_requests_is_its_average_one() {
+        let mut columns = Columns::default();
+        columns.add(&crate::served::tests::run()).unwrap();
+        let PageRows::Columns(text) = columns.finish() else { panic!("no columns") };
+        let found: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(found["columns"]["token_times_ns"], json!({"all": [80.0e6, 100.0e6]}));
+        assert_eq!((&found["columns"]["requests"], &found["columns"]["load"]), (&Value::Null, &Value::Null));
+    }
+
+    #[test]
     fn more_rows_than_a_page_can_hold_are_none() {
         let mut columns = Columns { rows: MOST_ROWS, ..Columns::default() };
         columns.add(&RunRecord::empty()).unwrap();
         assert_eq!(columns.finish(), PageRows::None);
-        assert!(Columns::of(MOST_TEXT).is_none() && Columns::of(MOST_TEXT + 1).is_some());
+        let text = "models: [{id: a, name: A, source: fake}]\nprompts: [p]\nbenchmark_settings: {max_tokens: [1], temperatures: [0], num_runs: 1}";
+        let study = |more: &str| Study::from_str("s", &format!("{text}\n{more}")).unwrap();
+        let of = |bytes: u64, more: &str| Columns::of(bytes, &study(more)).is_some();
+        assert!(!of(MOST_TEXT, "") && of(MOST_TEXT + 1, "") && of(1, "factors: {at_once: [2]}"));
     }
 }

@@ -9,7 +9,7 @@ use super::{
     file::{
         About, AuthorEntry, BenchmarkSettings, ExecutionEntry, File, Model, PromptEntry, QualityEntry, StatisticsEntry,
     },
-    quantization,
+    loads, quantization,
 };
 use crate::factor::Factor;
 
@@ -31,6 +31,7 @@ pub(super) fn study(file: File) -> Checked<Study> {
     let settings = settings(file.benchmark_settings)?;
     let isolation = served(&models, &prompts, &settings, file.execution.isolation)?;
     let factors = factors::check(others, &models)?;
+    let load = loads::check(file.load, &factors, &models, &prompts, &settings, file.execution.timeout_s)?;
     grid(&models, &prompts, &settings, &factors)?;
     let About { name, title, authors, keywords, doi, published } = file.study;
     if let Some(path) = &published {
@@ -55,6 +56,7 @@ pub(super) fn study(file: File) -> Checked<Study> {
         prompts,
         settings,
         factors,
+        load,
         quality,
         execution: execution(file.execution, isolation)?,
         statistics: statistics(file.statistics)?,

@@ -6,7 +6,7 @@ use super::{
     foreign::{Command, Http},
     preset::Server,
 };
-use crate::factor::{BATCH, CONTEXT, THREADS};
+use crate::factor::{AT_ONCE, BATCH, CONTEXT, PER_SECOND, THREADS};
 
 /// What a model runs on.
 #[derive(Debug, Clone, PartialEq)]
@@ -142,6 +142,8 @@ impl Engine {
             (Engine::BuiltIn(_), THREADS | CONTEXT) => unbounded,
             // One request at a time.
             (Engine::BuiltIn(_), BATCH) => Some(1.0),
+            // Which engines serve several is judged with the block `load`.
+            (_, AT_ONCE | PER_SECOND) => unbounded,
             _ => None,
         }
     }

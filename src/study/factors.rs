@@ -3,7 +3,7 @@
 
 use super::{
     ModelSpec,
-    demand::{Checked, distinct, ensure, in_range, not_empty},
+    demand::{Checked, above_zero, distinct, ensure, in_range, not_empty},
     error::Problem,
     file::Factors,
 };
@@ -20,30 +20,35 @@ fn factor(name: &str, levels: &[Value], models: &[ModelSpec]) -> Checked<Factor>
     let known = known(name, &key)?;
     let (least, most) = known.range.unwrap_or_default();
     not_empty(&key, levels, "list its levels, the reference first")?;
-    let levels = whole(&key, levels)?;
+    let levels = numbers(&key, levels, known.whole)?;
     let levels = levels.as_slice();
     for (i, level) in levels.iter().enumerate() {
         let unit = if known.unit.is_empty() { String::new() } else { format!(" of {}", known.unit) };
-        in_range(&format!("{key}[{i}]"), level, &least, &most, &format!("a level of `{name}` is a number{unit}"))?;
+        let (key, hint) = (format!("{key}[{i}]"), format!("a level of `{name}` is a number{unit}"));
+        if known.whole {
+            in_range(&key, level, &f64::from(least), &f64::from(most), &hint)?;
+        } else {
+            above_zero(&key, level, f64::from(most), &hint)?;
+        }
     }
-    distinct(&key, levels, u32::to_string, "")?;
+    distinct(&key, levels, f64::to_string, "")?;
     for model in models {
         let of_engine = model.engine.most(name).unwrap_or(0.0);
         for (i, level) in levels.iter().enumerate() {
             let expected = format!("at most {of_engine}, which is what the engine {} can do", model.engine);
             let hint = "take the level out; docs/FORMAT.md lists which engines act on which factor";
-            ensure(f64::from(*level) <= of_engine, &format!("{key}[{i}]"), &expected, &level.to_string(), hint)?;
+            ensure(*level <= of_engine, &format!("{key}[{i}]"), &expected, &level.to_string(), hint)?;
         }
     }
-    Ok(known.with(levels.iter().map(|level| Level::number((*level).into())).collect()))
+    Ok(known.with(levels.iter().map(|level| Level::number(*level)).collect()))
 }
 
-/// Levels that are whole numbers.
-fn whole(key: &str, levels: &[Value]) -> Checked<Vec<u32>> {
+/// Levels that are numbers, whole ones where the factor counts.
+fn numbers(key: &str, levels: &[Value], whole: bool) -> Checked<Vec<f64>> {
     let number = |(i, level): (usize, &Value)| {
-        let whole = |number: &f64| number.trunc() == *number && (0.0..=f64::from(u32::MAX)).contains(number);
-        let number = level.as_number().filter(whole).map(|number| number as u32);
-        let what = || format!("expected a whole number, found {level}");
+        let counts = |number: &f64| number.trunc() == *number && (0.0..=f64::from(u32::MAX)).contains(number);
+        let number = level.as_number().filter(|number| !whole || counts(number));
+        let what = || format!("expected a {}number, found {level}", if whole { "whole " } else { "" });
         number.ok_or_else(|| Problem::new(format!("{key}[{i}]"), what(), "levels of this factor are numbers"))
     };
     levels.iter().enumerate().map(number).collect()

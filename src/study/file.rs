@@ -7,9 +7,12 @@ use serde::{
     de::{Error, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use crate::factor::Value as Level;
+use crate::{
+    factor::Value as Level,
+    load::{Arrivals, Limits},
+};
 
-use super::{Api, Cache, Effort, Isolation, Length, Order, Seed, Server, Signal, Tokens};
+use super::{Api, Cache, Effort, Isolation, Length, Order, Prompts, Seed, Server, Signal, Tokens};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,6 +24,7 @@ pub(super) struct File {
     pub(super) benchmark_settings: BenchmarkSettings,
     #[serde(default)]
     pub(super) factors: Factors,
+    pub(super) load: Option<LoadEntry>,
     pub(super) quality: Option<QualityEntry>,
     #[serde(default)]
     pub(super) execution: ExecutionEntry,
@@ -80,6 +84,18 @@ fn one() -> u32 {
 pub(super) struct QualityEntry {
     pub(super) text: String,
     pub(super) windows: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct LoadEntry {
+    pub(super) requests: Option<u32>,
+    pub(super) ramp: Option<u32>,
+    pub(super) arrivals: Option<Arrivals>,
+    pub(super) at_most: Option<u32>,
+    pub(super) prompts: Option<Prompts>,
+    pub(super) goodput: Option<Limits>,
+    pub(super) failed_share: f64,
 }
 
 #[derive(Debug, Deserialize)]

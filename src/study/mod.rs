@@ -10,6 +10,7 @@ mod error;
 mod factors;
 mod file;
 mod foreign;
+mod loads;
 mod local;
 pub(crate) mod locate;
 mod orcid;
@@ -31,6 +32,7 @@ pub use engine::{Engine, EngineKind};
 pub use engines::looks_secret;
 pub use error::{Place, Problem, StudyError};
 pub use foreign::{Command, Http, Ready, Stop};
+pub use loads::{Loads, Prompts};
 pub use local::{is_elsewhere, published_source, published_text, published_url, without_paths};
 pub use person::{Name, Person, parted};
 pub use preset::{Preset, Server};
@@ -67,6 +69,9 @@ pub struct Study {
     /// What varies beside models, prompts, lengths and temperatures, in the file's order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub factors: Vec<Factor>,
+    /// What a run of several requests is like; only of a design with such a factor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load: Option<Loads>,
     /// How well each model predicts a text, measured once a model after the runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quality: Option<Quality>,
@@ -227,9 +232,14 @@ impl Study {
         self.models.iter().any(|model| model.engine.is(EngineKind::Fake))
     }
 
-    /// Is any engine a server? Then times are also told from the text, which all have.
+    /// Is any engine a server?
     pub fn has_server(&self) -> bool {
         self.models.iter().any(|model| model.engine.http().is_some())
+    }
+
+    /// Are first tokens told from the text on? That all have, servers and runs of several requests, too.
+    pub fn tells_from_text(&self) -> bool {
+        self.has_server() || self.load.is_some()
     }
 
     /// Engines of others, each once, in the file's order.

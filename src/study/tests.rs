@@ -84,6 +84,11 @@ fn a_name_is_made_from_models_where_none_is_given() {
 
 #[test]
 fn every_error_says_where_what_and_the_way_out() {
+    let served = |keys: &str| {
+        format!(
+            "models: [{{id: a, name: A, engine: {{name: s, http: {{server: llama-server, url: \"http://127.0.0.1:8080\"}}}}}}]\nprompts: [p]\nbenchmark_settings: {{max_tokens: [64], temperatures: [0], num_runs: 1}}\n{keys}\n"
+        )
+    };
     let with = |old: &str, new: &str| {
         assert!(V1.contains(old), "{old:?} is not in the study");
         V1.replacen(old, new, 1)
@@ -222,6 +227,19 @@ fn every_error_says_where_what_and_the_way_out() {
         ("level that is no list", added("factors: {threads: 4}")),
         ("no level", added("factors: {threads: []}")),
         ("batch on MLX", added("factors: {batch: [1, 4]}")),
+        ("requests at once on MLX", added("factors: {at_once: [1, 4]}")),
+        ("both kinds of loop", added("factors: {at_once: [1, 4], per_second: [1]}")),
+        ("a load of nothing", added("load: {requests: 8}")),
+        ("a rate that nobody can send", added("factors: {per_second: [0.5, 5000]}")),
+        ("a rate of nothing", added("factors: {per_second: [0]}")),
+        ("arrivals of a closed loop", added("factors: {at_once: [2]}\nload: {arrivals: constant}")),
+        ("arrivals of another kind", added("factors: {per_second: [2]}\nload: {arrivals: gamma}")),
+        ("arrivals that do not end in time", served("factors: {per_second: [0.01]}\nexecution: {timeout_s: 600}")),
+        ("a row that no line can hold", served("factors: {at_once: [1]}\nload: {requests: 20000}")),
+        ("goodput without limits", served("factors: {at_once: [1]}\nload: {goodput: {}}")),
+        ("goodput of no time", served("factors: {at_once: [1]}\nload: {goodput: {ttft_s: 0}}")),
+        ("seeds that make a queue", served("factors: {at_once: [4]}").replace("llama-server", "mlx-lm")),
+        ("batch beside a load", served("factors: {at_once: [4], batch: [2]}").replace("llama-server", "vllm")),
         ("factor twice", added("factors:\n  threads: [1]\n  context: [0]\n  threads: [2]")),
         ("factors as a list", added("factors: [threads]")),
         (

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -33,6 +34,9 @@ if "stranger" in modes and "child" not in modes:
     time.sleep(1000)
 
 asked = 0
+# A queue of one, and those at once beyond whom it says that it is busy.
+place = threading.Lock()
+under_way = threading.Semaphore(2)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -67,6 +71,19 @@ class Handler(BaseHTTPRequestHandler):
         # The first start is the probe's; a run's warm-up is its first request.
         if "gone" in modes and started == 2 and asked == 3:
             os._exit(3)
+        if "busy" in modes and not under_way.acquire(blocking=False):
+            return self.page(503, json.dumps({"error": {"message": "come back later", "type": "overloaded"}}))
+        try:
+            if "queue" in modes:
+                with place:
+                    self.generate(body)
+            else:
+                self.generate(body)
+        finally:
+            if "busy" in modes:
+                under_way.release()
+
+    def generate(self, body):
         n = body["max_tokens"]
         if "short" in modes:
             n = min(n, 5)

@@ -10,6 +10,7 @@
 )]
 
 mod bad_ends;
+mod load;
 mod real;
 mod server;
 mod shapes;

@@ -4,6 +4,7 @@
 mod listener;
 mod probe;
 mod says;
+mod several;
 mod watch;
 
 use std::{

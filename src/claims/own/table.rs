@@ -63,7 +63,7 @@ impl Column {
     fn of(self, run: &RunMetrics) -> Option<f64> {
         match self {
             Column::Metric(metric) => run.value(metric),
-            Column::Generated => Some(run.n_gen.into()),
+            Column::Generated => Some(run.n_gen),
             Column::Prompted => Some(run.n_prompt.into()),
             Column::MaxTokens => Some(run.max_tokens.into()),
             Column::Order => Some(run.order.into()),

@@ -8,13 +8,13 @@ mod body;
 mod lines;
 mod reply;
 mod transport;
+mod under_way;
 
 use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
     time::{Duration, Instant},
 };
 
@@ -22,6 +22,7 @@ pub use reply::Answer;
 use reply::Gather;
 use serde_json::Value;
 use transport::Wire;
+pub use under_way::{UnderWay, watched};
 
 use crate::{
     engine::Request,
@@ -32,8 +33,8 @@ use crate::{
 const MOST_CHARACTERS: usize = 300;
 /// Of a body that is no stream.
 const MOST_BYTES: u64 = 1 << 20;
-/// How often a request looks whether it is to be given up.
-const TICK: Duration = Duration::from_millis(20);
+/// The least that a request may take.
+const LEAST: Duration = Duration::from_millis(20);
 
 /// Asks one server.
 #[derive(Debug)]
@@ -102,31 +103,29 @@ impl Client {
     /// The connection, the status, the stream, an error in it, an end without a reason or without its mark, tokens that nobody has counted,
     /// another number of them, a prompt that was in a cache that should be off.
     pub fn ask(&self, request: &Request, deadline: Instant, stop: &AtomicBool) -> Result<Answer, Failure> {
-        let wire = Wire::new(deadline.saturating_duration_since(Instant::now()).max(TICK));
+        under_way::watched(stop, |under_way| self.ask_beside(under_way, request, deadline, stop))
+    }
+
+    /// The same beside others, for which somebody watches whether they are to be given up.
+    ///
+    /// # Errors
+    /// As [`Client::ask`].
+    pub fn ask_beside(
+        &self,
+        under_way: &UnderWay,
+        request: &Request,
+        deadline: Instant,
+        stop: &AtomicBool,
+    ) -> Result<Answer, Failure> {
+        let wire = Wire::new(deadline.saturating_duration_since(Instant::now()).max(LEAST));
         let mut gather = Gather::new(self.http.api, self.http.tokens);
-        let ended = AtomicBool::new(false);
-        let outcome = thread::scope(|scope| {
-            let agent = wire.agent.clone();
-            let ended = &ended;
-            let watch = scope.spawn(move || {
-                while !ended.load(Ordering::SeqCst) {
-                    if stop.load(Ordering::SeqCst) {
-                        agent.shutdown();
-                        return;
-                    }
-                    thread::park_timeout(TICK);
-                }
-            });
-            let outcome = self.exchange(&wire, request, &mut gather);
-            ended.store(true, Ordering::SeqCst);
-            watch.thread().unpark();
-            outcome
-        });
+        let outcome = under_way.with(&wire.agent, || self.exchange(&wire, request, &mut gather));
         if stop.load(Ordering::SeqCst) {
             return Err(Failure::Stopped);
         }
         let (connected, began) = wire.connected();
         let mut answer = gather.answer();
+        answer.sent = connected;
         answer.connect_ns = connected.zip(began).map(|(to, from)| to.saturating_duration_since(from).as_nanos() as u64);
         let verdict = outcome.and_then(|()| answer.verdict(&self.http, request));
         match verdict {
@@ -154,6 +153,7 @@ impl Client {
             send.header("content-type", "application/json").send(&bytes[..]).map_err(|error| at("connect", error))?;
         gather.headers_ns = Some(now());
         let status = response.status();
+        gather.status(status.as_u16());
         let kind =
             response.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
         if status.is_redirection() {

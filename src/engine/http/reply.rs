@@ -1,6 +1,6 @@
 //! Events of a stream -> what a server answered, and whether that counts.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 
 use serde_json::Value;
 
@@ -35,6 +35,10 @@ pub struct Answer {
     /// The server's own times and counts, by its names; rates are left out, since their formulas change.
     pub server: BTreeMap<String, f64>,
     pub fingerprint: Option<String>,
+    /// The zero of its times.
+    pub sent: Option<Instant>,
+    /// Of HTTP.
+    pub status: Option<u16>,
     /// The mark that ends a whole stream has come.
     whole: bool,
 }
@@ -65,6 +69,10 @@ impl Gather {
             headers_ns: None,
             done_ns: None,
         }
+    }
+
+    pub(super) fn status(&mut self, status: u16) {
+        self.answer.status = Some(status);
     }
 
     pub(super) fn chunks(&self) -> usize {

@@ -30,7 +30,8 @@ use file::{Entry, Figures, File, Mark, Names, Words};
 use sheet::Sheet;
 
 /// Figures that are there whatever a study's factors are called, and that of a comparison.
-const TAKEN: [&str; 7] = ["latency", "throughput", "fit", "distribution", "decomposition", "order", "comparison"];
+const TAKEN: [&str; 9] =
+    ["latency", "throughput", "fit", "distribution", "decomposition", "order", "comparison", "load", "quality"];
 /// What no file may be called on Windows.
 const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
 const LONGEST_ID: usize = 40;

@@ -114,7 +114,7 @@ fn ratios(sheet: &Sheet, runs: &[&RunMetrics], place: usize, metric: Metric) -> 
             cell: run.cell,
             block: run.block,
             order: f64::from(run.order),
-            tokens: f64::from(run.n_gen),
+            tokens: run.n_gen,
             value: run.value(metric)?,
         })
     };
