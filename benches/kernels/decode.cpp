@@ -2,6 +2,7 @@
 // tokens per second of a prompt, and of the median token after it; of so many sequences at once, each after such a prompt, the tokens
 // per second of the median step, all numbers of sequences in turn. One process is one sample; `in-turn.sh` beside this file runs
 // several programs in turn. FORMAT is that of all matrices but the embedding, which has 8 bits: 4 if it is not given.
+#include <malloc.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -145,6 +146,8 @@ int main(int count, char** arguments) {
     return 2;
   }
 
+  // A step's memory is kept for the next one, as MLX's allocator keeps it.
+  mallopt(M_MMAP_THRESHOLD, 32 << 20), mallopt(M_TRIM_THRESHOLD, 1 << 30);
   Model m;
   const int dim = shape->hidden / shape->heads;
   m.hidden = shape->hidden, m.layers = shape->layers, m.vocabulary = shape->vocabulary, m.epsilon = 1e-5f;

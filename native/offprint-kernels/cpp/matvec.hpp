@@ -296,10 +296,18 @@ inline __attribute__((always_inline)) void rows(const Packed<C, S>& m, const flo
       }
     }
   }
+  constexpr float unit_of = kFixed && C == kE2M1Code ? 0.5f : 1.0f;
+  if constexpr (V * R == W) {  // as many sums as a register holds: all at once, each added up as `sum` does it
+    F all[W];
+#pragma GCC unroll 16
+    for (int i = 0; i < W; ++i) all[i] = acc[i / R][i % R] + from_biases[i / R][i % R];
+    store(&y[0][0], offprint::sums(all) * splat(unit_of));
+    return;
+  }
 #pragma GCC unroll 4
   for (int v = 0; v < V; ++v)
 #pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) y[v][r] = sum(acc[v][r] + from_biases[v][r]) * (kFixed && C == kE2M1Code ? 0.5f : 1.0f);
+    for (int r = 0; r < R; ++r) y[v][r] = sum(acc[v][r] + from_biases[v][r]) * unit_of;
 }
 
 // Rows `from..to`, four at a time, then one: `some(row, y)` of `y[vector][row]`, then `put(vector, row, product)` for each.
