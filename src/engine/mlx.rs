@@ -85,9 +85,20 @@ impl Mlx {
     /// # Errors
     /// Not loaded; MLX's own.
     pub fn step(&self, ids: &[u32], past: &mut Past) -> Result<Vec<f32>> {
+        self.step_of(&mut [(past, ids)])
+    }
+
+    /// The same of several sequences in one step, those of one after the other's; see [`Decoder::logits_of`].
+    ///
+    /// # Errors
+    /// Not loaded; as there.
+    pub fn step_of(&self, sequences: &mut [(&mut Past, &[u32])]) -> Result<Vec<f32>> {
         let Loaded { model, stream, .. } = self.ready()?;
+        let ids: Vec<u32> = sequences.iter().flat_map(|(_, ids)| ids.iter().copied()).collect();
+        let mut pasts: Vec<(&mut Past, usize)> =
+            sequences.iter_mut().map(|(past, ids)| (&mut **past, ids.len())).collect();
         with_stream(stream, || {
-            let logits = model.logits(&array(ids), past)?.as_dtype(Dtype::Float32)?;
+            let logits = model.logits_of(&array(&ids), &mut pasts)?.as_dtype(Dtype::Float32)?;
             logits.eval()?;
             Ok(logits.as_slice::<f32>().to_vec())
         })
