@@ -152,8 +152,13 @@ fn matrix(rows: usize, columns: usize, kind: Kind, random: &mut Random) -> Matri
     Matrix { rows, columns, kind, words, scales: fenced(kept_scales), biases: kept_biases, values, sizes }
 }
 
-/// `x @ matrix.T` by one kernel; `x` holds `n` vectors.
+/// `x @ matrix.T` by the kernel for vectors, one at a time, or by that for prompts; `x` holds `n` vectors.
 fn product(m: &Matrix, level: &str, threads: i32, x: &[f32], panels: bool) -> Vec<f32> {
+    product_of(m, level, threads, x, i32::from(!panels))
+}
+
+/// The same, so many vectors at a time; 0: by the kernel for prompts.
+fn product_of(m: &Matrix, level: &str, threads: i32, x: &[f32], together: i32) -> Vec<f32> {
     let n = x.len() / m.columns;
     let mut y = vec![f32::NAN; n * m.rows];
     let name = CString::new(level).unwrap();
@@ -174,7 +179,7 @@ fn product(m: &Matrix, level: &str, threads: i32, x: &[f32], panels: bool) -> Ve
             m.kind.group as i32,
             x.as_ptr(),
             n as i32,
-            panels,
+            together,
             y.as_mut_ptr(),
         )
     };
@@ -252,6 +257,31 @@ fn products_are_right_for_every_packing_and_size() {
             for level in &found {
                 for (threads, n, panels) in [(1, 2, false), (3, 1, false), (1, 1, true), (3, 35, true)] {
                     assert_right(&m, level, threads, &units(n * columns, &mut random), panels);
+                }
+            }
+        }
+    }
+}
+
+/// Several vectors at a time give to the bit what each gives alone, whatever the packing, and whatever is in the others.
+#[test]
+fn vectors_together_give_what_each_gives_alone() {
+    let mut random = Random(0x1234_5678_9abc_def1);
+    let affine = [2, 3, 4, 5, 6, 8].into_iter().flat_map(|bits| {
+        [32, 64, 128].into_iter().flat_map(move |group| (0..3).map(move |stored| affine(bits, group, stored)))
+    });
+    for kind in affine.chain(FLOATS).chain(PLAIN) {
+        let group = kind.group.max(13);
+        for (rows, columns) in [(1, group), (7, 3 * group), (51, 5 * group), (6, 69 * group)] {
+            let m = matrix(rows, columns, kind, &mut random);
+            let sizes = [1.0, 1e-3, 1e4, 0.0, -1.0];
+            let x: Vec<f32> = (0..19 * columns).map(|i| random.unit() * sizes[i / columns % 5]).collect();
+            for level in levels() {
+                let alone = product_of(&m, &level, 1, &x, 1);
+                for (together, threads) in [(2, 1), (3, 1), (4, 3), (5, 1), (6, 1), (7, 1), (8, 3), (19, 1)] {
+                    let found = product_of(&m, &level, threads, &x, together);
+                    let same = found.iter().zip(&alone).all(|(a, b)| a.to_bits() == b.to_bits());
+                    assert!(same, "{level}, {kind:?}, {rows} x {columns}, {together} together, {threads} threads");
                 }
             }
         }

@@ -12,7 +12,7 @@ mod fused;
 #[path = "step/reference.rs"]
 mod reference;
 
-use description::{Experts, Layer, Model, Rope, Storage, model};
+use description::{Experts, Layer, Model, Rope, Storage, VOCABULARY, model};
 use fused::Fused;
 use offprint::model::kernels::levels;
 use offprint_kernels::activation;
@@ -204,6 +204,172 @@ fn layers_of_different_sizes_are_computed() {
     m.layers.insert(1, Layer::new(6, 1, 24, 160, "wide"));
     m.layers.push(Layer::new(2, 2, 72, 32, "deep"));
     assert_computed("sizes", &m, 37, &[&[37], &[], &[20, 1, 3]]);
+}
+
+/// Models that differ in what is computed between matrices, and one with experts.
+fn kinds() -> Vec<(&'static str, Model)> {
+    let changed = |change: &dyn Fn(&mut Model)| {
+        let mut m = model();
+        change(&mut m);
+        m
+    };
+    vec![
+        ("llama", model()),
+        (
+            "packed",
+            changed(&|m| {
+                m.layers[0].stored_as(Storage::Affine8);
+                m.layers[1].stored_as(Storage::Mxfp4);
+                m.head.store(Storage::Float16);
+            }),
+        ),
+        (
+            "window and sinks",
+            changed(&|m| {
+                (m.layers[0].window, m.layers[0].sinks) = (7, Some(vec![0.5, 2.5, -1.0, 1.0]));
+                m.layers[1].head_norms(false);
+                m.logit_cap = 2.0;
+            }),
+        ),
+        (
+            "four norms",
+            changed(&|m| {
+                m.layers.iter_mut().for_each(Layer::four_norms);
+                m.residual_scale = 0.7;
+            }),
+        ),
+        (
+            "experts",
+            changed(&|m| {
+                let mut experts = Experts::new(6, 2, 64);
+                experts.share(96, true);
+                m.layers[0].experts = Some(experts);
+                m.layers[1].experts = Some(Experts::new(5, 3, 32));
+            }),
+        ),
+    ]
+}
+
+/// Sequences of different lengths, some of which come later and end earlier: each has the logits that it has alone, to the bit.
+#[test]
+fn sequences_in_one_step_have_the_logits_that_they_have_alone() {
+    // When a sequence comes, and its ids.
+    let sequences: Vec<(usize, Vec<u32>)> =
+        [(0, 30), (0, 3), (1, 75), (2, 9), (5, 1), (5, 14), (5, 20), (6, 22), (6, 4), (7, 40), (9, 5)]
+            .iter()
+            .enumerate()
+            .map(|(i, (from, n))| (*from, (0..*n).map(|k| ((k * 31 + i * 7 + k * k) % 39) as u32).collect()))
+            .collect();
+    for (what, m) in kinds() {
+        for level in levels() {
+            for threads in [1, 3] {
+                let fused = Fused::new(&m, &level, threads).unwrap();
+                let alone: Vec<Vec<f32>> = sequences.iter().map(|(_, ids)| fused.logits(ids, &[])).collect();
+                let mut pasts: Vec<_> = sequences.iter().map(|(_, ids)| fused.past(ids.len())).collect();
+                let mut found = vec![Vec::new(); sequences.len()];
+                for step in 0..80 {
+                    let mut members: Vec<(usize, &mut fused::Past, &[u32])> =
+                        (pasts.iter_mut().zip(&sequences).enumerate())
+                            .filter(|(_, (past, (from, ids)))| *from <= step && past.offset < ids.len())
+                            .map(|(i, (past, (_, ids)))| {
+                                let at = past.offset;
+                                // Now and then several positions of one at once.
+                                let n = if (step + i) % 5 == 4 { 3.min(ids.len() - at) } else { 1 };
+                                (i, past, &ids[at..at + n])
+                            })
+                            .collect();
+                    if members.is_empty() {
+                        continue;
+                    }
+                    let mut parts: Vec<_> = members.iter_mut().map(|(_, past, ids)| (&mut **past, *ids)).collect();
+                    let logits = fused.step(&mut parts).unwrap();
+                    let mut rows = logits.chunks(logits.len() / parts.iter().map(|(_, ids)| ids.len()).sum::<usize>());
+                    for (i, _, ids) in members {
+                        rows.by_ref().take(ids.len()).for_each(|row| found[i].extend_from_slice(row));
+                    }
+                }
+                for (i, (alone, found)) in alone.iter().zip(&found).enumerate() {
+                    assert!(alone == found, "{what}, {level}, {threads} threads, sequence {i}");
+                }
+            }
+        }
+    }
+}
+
+/// As many as are computed at once (32), and more.
+#[test]
+fn many_sequences_have_the_logits_that_they_have_alone() {
+    let (_, m) = kinds().pop().unwrap();
+    for level in levels() {
+        let fused = Fused::new(&m, &level, 2).unwrap();
+        let all: Vec<Vec<u32>> = (0..35).map(|i| vec![i, (i * 5 + 1) % 39]).collect();
+        let mut pasts: Vec<_> = all.iter().map(|_| fused.past(2)).collect();
+        let alone: Vec<f32> = all.iter().flat_map(|ids| fused.logits(ids, &[])[VOCABULARY..].to_vec()).collect();
+        let mut last = Vec::new();
+        for at in 0..2 {
+            let mut parts: Vec<_> = pasts.iter_mut().zip(&all).map(|(past, ids)| (past, &ids[at..=at])).collect();
+            last = fused.step(&mut parts).unwrap();
+        }
+        assert!(last == alone, "{level}");
+    }
+}
+
+/// The next few positions of one sequence, as a draft is checked: to the bit what they are one by one.
+#[test]
+fn a_few_positions_at_once_are_what_they_are_one_by_one() {
+    for (what, m) in kinds() {
+        for level in levels() {
+            let fused = Fused::new(&m, &level, 3).unwrap();
+            let (ids, one_by_one) = (ids(80), fused.logits(&ids(80), &[]));
+            for steps in [vec![2; 40], vec![3, 4, 5, 6, 7, 8, 8, 8, 8, 8, 8, 7], vec![8; 10]] {
+                assert!(fused.logits(&ids, &steps) == one_by_one, "{what}, {level}, {steps:?}");
+            }
+        }
+    }
+}
+
+/// A past that went astray and was cut back gives what one gives that was never there.
+#[test]
+fn a_past_that_was_cut_back_never_went_there() {
+    for (what, m) in kinds() {
+        for level in levels() {
+            let fused = Fused::new(&m, &level, 2).unwrap();
+            let ids = ids(40);
+            let straight = fused.logits(&ids, &[20]);
+            let width = straight.len() / ids.len();
+            let mut past = fused.past(40);
+            fused.step(&mut [(&mut past, &ids[..20])]).unwrap();
+            fused.step(&mut [(&mut past, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10])]).unwrap();
+            fused.step(&mut [(&mut past, &[11, 12, 13])]).unwrap();
+            past.offset = 20;
+            for at in 20..40 {
+                let found = fused.step(&mut [(&mut past, &ids[at..=at])]).unwrap();
+                assert!(found == straight[at * width..][..width], "{what}, {level}, position {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn steps_that_cannot_be_say_why() {
+    let (fused, other) = (Fused::new(&model(), "plain", 1).unwrap(), Fused::new(&model(), "plain", 1).unwrap());
+    let (mut a, mut b, mut far) = (fused.past(4), fused.past(4), other.past(4));
+    let mut again = fused::Past::again(&a);
+    for (part, found) in [
+        ("a past in one step twice", fused.step(&mut [(&mut a, &[1]), (&mut again, &[2])])),
+        ("pasts of several models", fused.step(&mut [(&mut a, &[1]), (&mut far, &[2])])),
+        ("a past without an id", fused.step(&mut [(&mut a, &[1]), (&mut b, &[])])),
+        ("not as many", fused.step(&mut [])),
+    ] {
+        let found = found.unwrap_err();
+        assert!(found.contains(part), "`{part}` is not in `{found}`");
+    }
+    // What Rust's side would have refused, and one of several: numbers that are none.
+    b.offset = 4;
+    for found in [fused.step(&mut [(&mut a, &[1]), (&mut b, &[1])]), fused.step(&mut [(&mut far, &[99])])] {
+        assert!(found.unwrap().iter().all(|logit| logit.is_nan()));
+    }
+    std::mem::forget(again);
 }
 
 #[test]

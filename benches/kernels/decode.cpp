@@ -1,6 +1,8 @@
-// The kernels alone, without MLX, on random weights: `decode LEVEL THREADS SHAPE PROMPT TOKENS [FORMAT]` prints the tokens per
-// second of a prompt, and of the median token after it. One process is one sample; `in-turn.sh` beside this file runs several
-// programs in turn. FORMAT is that of all matrices but the embedding, which has 8 bits: 4 if it is not given.
+// The kernels alone, without MLX, on random weights: `decode LEVEL THREADS SHAPE PROMPT TOKENS [FORMAT [SEQUENCES...]]` prints the
+// tokens per second of a prompt, and of the median token after it; of so many sequences at once, each after such a prompt, the tokens
+// per second of the median step, all numbers of sequences in turn. One process is one sample; `in-turn.sh` beside this file runs
+// several programs in turn. FORMAT is that of all matrices but the embedding, which has 8 bits: 4 if it is not given.
+#include <malloc.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -130,8 +132,8 @@ constexpr Shape kShapes[] = {
 int main(int count, char** arguments) {
   const Level* level = nullptr;
   const Shape* shape = nullptr;
-  const Kind* of = kind(count == 7 ? arguments[6] : "4");
-  if (count == 6 || count == 7) {
+  const Kind* of = kind(count >= 7 ? arguments[6] : "4");
+  if (count >= 6) {
     for (const Level* l : {&avx512vnni, &avx512, &avx2, &plain})
       if (!level && l && l->usable() && (l->name == std::string(arguments[1]) || arguments[1] == std::string("best"))) level = l;
     for (const Shape& s : kShapes)
@@ -140,10 +142,12 @@ int main(int count, char** arguments) {
   const int threads = level ? std::atoi(arguments[2]) : 0, prompt = level ? std::atoi(arguments[4]) : 0,
             tokens = level ? std::atoi(arguments[5]) : 0;
   if (!level || !shape || !of || threads < 1 || prompt < 1 || tokens < 1) {
-    std::fprintf(stderr, "usage: decode LEVEL THREADS (135m | 1b | 8b-layers) PROMPT TOKENS [FORMAT]; LEVEL: plain, or what this processor has of avx2, avx512, avx512vnni, or the best; FORMAT: 2, 3, 4, 5, 6, 8, mxfp4, mxfp8, nvfp4, float32, float16, bfloat16\n");
+    std::fprintf(stderr, "usage: decode LEVEL THREADS (135m | 1b | 8b-layers) PROMPT TOKENS [FORMAT [SEQUENCES...]]; LEVEL: plain, or what this processor has of avx2, avx512, avx512vnni, or the best; FORMAT: 2, 3, 4, 5, 6, 8, mxfp4, mxfp8, nvfp4, float32, float16, bfloat16\n");
     return 2;
   }
 
+  // A step's memory is kept for the next one, as MLX's allocator keeps it.
+  mallopt(M_MMAP_THRESHOLD, 32 << 20), mallopt(M_TRIM_THRESHOLD, 1 << 30);
   Model m;
   const int dim = shape->hidden / shape->heads;
   m.hidden = shape->hidden, m.layers = shape->layers, m.vocabulary = shape->vocabulary, m.epsilon = 1e-5f;
@@ -189,6 +193,34 @@ int main(int count, char** arguments) {
     const uint32_t id = uint32_t(std::max_element(logits, logits + m.vocabulary) - logits);
     times.push_back(step(&id, 1, logits));
   }
-  std::sort(times.begin(), times.end());
-  std::printf("%.1f %.2f\n", prompt / first, 1 / times[times.size() / 2]);
+  auto median = [](std::vector<double>& of) {
+    std::sort(of.begin(), of.end());
+    return of[of.size() / 2];
+  };
+  std::printf("%.1f %.2f", prompt / first, 1 / median(times));
+
+  // Sequences share nothing but weights; each begins as a copy of the first one's prompt.
+  std::vector<int> numbers;
+  for (int i = 7; i < count; ++i) numbers.push_back(std::max(1, std::atoi(arguments[i])));
+  const int most = numbers.empty() ? 0 : *std::max_element(numbers.begin(), numbers.end());
+  std::vector<Cache> caches(most, cache);
+  const size_t floats = m.keys() * cache.capacity;
+  for (Cache& c : caches) {
+    c.keys = memory<float>(floats), c.values = memory<float>(floats);
+    memcpy(c.keys, cache.keys, floats * sizeof(float)), memcpy(c.values, cache.values, floats * sizeof(float));
+  }
+  float* all = memory<float>(size_t(m.vocabulary) * std::max(most, 1) + 16);
+  std::vector<std::vector<double>> of_steps(numbers.size());
+  for (int i = 0; i < tokens; ++i)
+    for (size_t j = 0; j < numbers.size(); ++j) {
+      std::vector<Row> rows;
+      for (int t = 0; t < numbers[j]; ++t) rows.push_back(Row{&caches[t], ids[(t + i) % prompt], prompt + i});
+      const auto from = Clock::now();
+      pool.begin();
+      level->rows(m, pool, scratch, rows.data(), int(rows.size()), all);
+      pool.end();
+      of_steps[j].push_back(seconds(Clock::now() - from));
+    }
+  for (size_t j = 0; j < numbers.size(); ++j) std::printf(" %d:%.2f", numbers[j], numbers[j] / median(of_steps[j]));
+  std::printf("\n");
 }

@@ -7,7 +7,14 @@ use anyhow::{Context, Result, ensure};
 use mlx_rs::{Array, Dtype, Stream, memory, transforms, with_stream};
 
 use crate::{
-    engine::{Engine, Generation, Prompt, Request, arrivals::Arrivals, repeated, sampler, tokenizer::Tokenizer},
+    engine::{
+        Engine, Generation, Prompt, Request,
+        arrivals::Arrivals,
+        repeated, sampler,
+        service::{Served, Service},
+        serving::{self, Outcome, Waiting},
+        tokenizer::Tokenizer,
+    },
     model::{
         Checkpoint,
         decoder::Decoder,
@@ -78,12 +85,74 @@ impl Mlx {
     /// # Errors
     /// Not loaded; MLX's own.
     pub fn step(&self, ids: &[u32], past: &mut Past) -> Result<Vec<f32>> {
+        self.step_of(&mut [(past, ids)])
+    }
+
+    /// The same of several sequences in one step, those of one after the other's; see [`Decoder::logits_of`].
+    ///
+    /// # Errors
+    /// Not loaded; as there.
+    pub fn step_of(&self, sequences: &mut [(&mut Past, &[u32])]) -> Result<Vec<f32>> {
         let Loaded { model, stream, .. } = self.ready()?;
+        let ids: Vec<u32> = sequences.iter().flat_map(|(_, ids)| ids.iter().copied()).collect();
+        let mut pasts: Vec<(&mut Past, usize)> =
+            sequences.iter_mut().map(|(past, ids)| (&mut **past, ids.len())).collect();
         with_stream(stream, || {
-            let logits = model.logits(&array(ids), past)?.as_dtype(Dtype::Float32)?;
+            let logits = model.logits_of(&array(&ids), &mut pasts)?.as_dtype(Dtype::Float32)?;
             logits.eval()?;
             Ok(logits.as_slice::<f32>().to_vec())
         })
+    }
+
+    /// Generates for several requests at once, no more than `slots` at a time. Each is due so many nanoseconds after serving begins, and
+    /// waits for a slot: all due at once, there are always `slots` requests as long as there are some; due one after the other, they come
+    /// whatever the engine does. `batch` of a request is not read. Everything is tokenised, and what stands before prompts is read,
+    /// before the clock starts. Each has the tokens that [`Engine::generate`] gives for it alone: by our CPU kernels always, by MLX's
+    /// own up to rounding.
+    ///
+    /// # Errors
+    /// Not loaded; no slot; not a time a request; as [`Engine::generate`].
+    pub fn serve(&mut self, requests: &[Request], due_ns: &[u64], slots: usize) -> Result<Service> {
+        let loaded = self.ready()?;
+        ensure!(slots > 0, "requests are served 0 at a time\nhint: at least 1");
+        ensure!(requests.len() == due_ns.len(), "{} requests are due at {} times", requests.len(), due_ns.len());
+        memory::reset_peak_memory()?;
+        let Loaded { model, tokenizer, eos, stream } = loaded;
+        let mut tokenize = Vec::new();
+        let mut waiting = Vec::new();
+        for (index, (request, due_ns)) in requests.iter().zip(due_ns).enumerate() {
+            let Prepared { context, prompt, tokenize_ns } = loaded.prepare(request)?;
+            let room = context.len() + prompt.len() + request.max_tokens as usize;
+            let past =
+                if context.is_empty() { None } else { Some(with_stream(stream, || read(model, &context, room))?) };
+            tokenize.push((prompt.len() as u32, tokenize_ns));
+            waiting.push(Waiting { index, request, past, room, prompt, due_ns: *due_ns });
+        }
+        waiting.sort_by_key(|waiting| waiting.due_ns);
+        let (mut outcomes, steps) = with_stream(stream, || {
+            serving::serve(model, eos, waiting.into(), slots, |ids, past| read_on(model, ids, past))
+        })?;
+        outcomes.sort_by_key(|(index, _)| *index);
+        let peak_memory_bytes = Some(memory::peak_memory()? as u64);
+        let served = outcomes.into_iter().map(|(index, outcome)| {
+            let Outcome { admitted_ns, tokens, times_ns, finish } = outcome;
+            let ((n_prompt, tokenize_ns), arrived_ns) = (tokenize[index], due_ns[index]);
+            let start = Instant::now();
+            let text = tokenizer.decode(&tokens)?;
+            let last = times_ns.last().map_or(0, |last| last - arrived_ns);
+            let generation = Generation {
+                n_prompt,
+                tokens,
+                text,
+                finish,
+                tokenize_ns,
+                token_times_ns: times_ns.iter().map(|time| time - arrived_ns).collect(),
+                e2e_ns: tokenize_ns + last + ns(start),
+                peak_memory_bytes,
+            };
+            Ok(Served { generation, arrived_ns, admitted_ns, token_times_ns: times_ns })
+        });
+        Ok(Service { served: served.collect::<Result<_>>()?, steps })
     }
 
     fn ready(&self) -> Result<&Loaded> {
@@ -115,22 +184,9 @@ impl Engine for Mlx {
 
     fn generate(&mut self, request: &Request) -> Result<Generation> {
         let loaded = self.ready()?;
-        let tokenizer = &loaded.tokenizer;
         ensure!(request.batch == 1, "this engine serves one request at a time\nhint: take `batch` out of the study");
         memory::reset_peak_memory()?;
-        let of_filler = |n: u32| repeated(n, FILLER, |text| tokenizer.encode(text));
-        let context = if request.context > 0 { of_filler(request.context)? } else { Vec::new() };
-        let start = Instant::now();
-        let prompt = match &request.prompt {
-            // Behind a context one more, for the token that begins a text is taken from it.
-            Prompt::Tokens(n) => of_filler(n + u32::from(!context.is_empty())),
-            Prompt::Text(text) => tokenizer.prompt(text, request.chat_template.as_ref()),
-        }?;
-        let mut prompt = tokenizer.after(&context, prompt)?;
-        if let Prompt::Tokens(n) = &request.prompt {
-            prompt.truncate(*n as usize);
-        }
-        let tokenize_ns = ns(start);
+        let Prepared { context, prompt, tokenize_ns } = loaded.prepare(request)?;
         let positions = context.len() + prompt.len() + request.max_tokens as usize;
 
         // What stands before the prompt is in the cache before the clock goes on.
@@ -141,7 +197,7 @@ impl Engine for Mlx {
         };
         let start = Instant::now();
         let (tokens, token_times_ns, finish) = with_stream(&loaded.stream, || decode(loaded, past, &prompt, request))?;
-        let text = tokenizer.decode(&tokens)?;
+        let text = loaded.tokenizer.decode(&tokens)?;
         let e2e_ns = tokenize_ns + ns(start);
         Ok(Generation {
             n_prompt: prompt.len() as u32,
@@ -166,14 +222,47 @@ impl Engine for Mlx {
     }
 }
 
+/// A request's ids.
+struct Prepared {
+    /// What stands before the prompt.
+    context: Vec<u32>,
+    prompt: Vec<u32>,
+    tokenize_ns: u64,
+}
+
+impl Loaded {
+    fn prepare(&self, request: &Request) -> Result<Prepared> {
+        let tokenizer = &self.tokenizer;
+        let of_filler = |n: u32| repeated(n, FILLER, |text| tokenizer.encode(text));
+        let context = if request.context > 0 { of_filler(request.context)? } else { Vec::new() };
+        let start = Instant::now();
+        let prompt = match &request.prompt {
+            // Behind a context one more, for the token that begins a text is taken from it.
+            Prompt::Tokens(n) => of_filler(n + u32::from(!context.is_empty())),
+            Prompt::Text(text) => tokenizer.prompt(text, request.chat_template.as_ref()),
+        }?;
+        let mut prompt = tokenizer.after(&context, prompt)?;
+        if let Prompt::Tokens(n) = &request.prompt {
+            prompt.truncate(*n as usize);
+        }
+        Ok(Prepared { context, prompt, tokenize_ns: ns(start) })
+    }
+}
+
 /// A past of `room` positions that has read `ids`.
 fn read(model: &Decoder, ids: &[u32], room: usize) -> Result<Past> {
     let mut past = model.past(room)?;
+    read_on(model, ids, &mut past)?;
+    Ok(past)
+}
+
+/// Has a past read `ids`.
+fn read_on(model: &Decoder, ids: &[u32], past: &mut Past) -> Result<()> {
     for chunk in ids.chunks(PREFILL_CHUNK) {
-        model.prefill(&array(chunk), &mut past)?;
+        model.prefill(&array(chunk), past)?;
         memory::clear_cache()?;
     }
-    Ok(past)
+    Ok(())
 }
 
 /// Prefill, then one token at a time: step n + 1 is queued before token n is read, so the device never waits for the host.
@@ -191,10 +280,7 @@ fn decode(
         Some(past) => past,
         None => model.past(prompt.len() + budget)?,
     };
-    for chunk in before.chunks(PREFILL_CHUNK) {
-        model.prefill(&array(chunk), &mut past)?;
-        memory::clear_cache()?;
-    }
+    read_on(model, before, &mut past)?;
     let mut step = |input: &Array, n: usize| -> Result<Array> {
         let logits = model.logits(input, &mut past)?.flatten(None, None)?;
         let next = sampler::draw(model.kernels(), &logits, &request.sampling, request.seed, n as u64)?;

@@ -17,6 +17,9 @@ pub mod mlx;
 pub mod quality;
 #[cfg(feature = "mlx")]
 mod sampler;
+pub mod service;
+#[cfg(feature = "mlx")]
+mod serving;
 #[cfg(feature = "mlx")]
 pub mod tokenizer;
 #[cfg(feature = "mlx")]

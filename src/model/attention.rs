@@ -80,8 +80,20 @@ impl Attention {
         before: &[Memory],
         masks: &mut Masks,
     ) -> Result<Array> {
+        self.o_proj.apply(&self.over(self.qkv.apply(x)?, ropes, own, before, masks)?)
+    }
+
+    /// The same between the matrices: what `qkv` makes of `[1, n, hidden]` to what `o_proj` is applied to.
+    pub fn over(
+        &self,
+        parts: Vec<Array>,
+        ropes: &[Rope],
+        own: Option<&mut KvCache>,
+        before: &[Memory],
+        masks: &mut Masks,
+    ) -> Result<Array> {
         let rope = self.spec.rope.and_then(|rope| ropes.get(rope));
-        let Projected { queries, gate, keys } = self.project(x, rope, masks.offset)?;
+        let Projected { queries, gate, keys } = self.project(parts, rope, masks)?;
         let cache: &KvCache = match (own, keys, self.spec.keys) {
             (Some(cache), Some((keys, values)), _) => {
                 cache.append(&keys, &values)?;
@@ -94,10 +106,10 @@ impl Attention {
             _ => return Err(Exception::custom("a layer without a place for its keys")),
         };
         let mixed = self.attend(queries, cache, masks)?;
-        let flat = mixed.transpose_axes(&[0, 2, 1, 3])?.reshape(&[1, x.dim(1), -1])?;
+        let flat = mixed.transpose_axes(&[0, 2, 1, 3])?.reshape(&[1, masks.n, -1])?;
         match gate {
-            Some(gate) => self.o_proj.apply(&ops::multiply(flat, ops::sigmoid(gate)?)?),
-            None => self.o_proj.apply(&flat),
+            Some(gate) => ops::multiply(flat, ops::sigmoid(gate)?),
+            None => Ok(flat),
         }
     }
 
@@ -158,8 +170,8 @@ impl Attention {
     }
 
     /// What comes from the input: queries and keys, normed and rotated, and values, `[1, heads, n, head_dim]` each.
-    fn project(&self, x: &Array, rope: Option<&Rope>, offset: i32) -> Result<Projected> {
-        let n = x.dim(1);
+    fn project(&self, parts: Vec<Array>, rope: Option<&Rope>, masks: &Masks) -> Result<Projected> {
+        let Masks { n, offset, .. } = *masks;
         let dim = self.spec.head_dim as i32;
         let (heads, kv_heads) = (self.spec.heads as i32, self.spec.kv_heads as i32);
         let apart = |y: &Array, heads: i32| y.reshape(&[1, n, heads, dim])?.transpose_axes(&[0, 2, 1, 3]);
@@ -167,7 +179,6 @@ impl Attention {
             Some(rope) => rope.apply(&y, offset),
             None => Ok(y),
         };
-        let parts = self.qkv.apply(x)?;
         if let ([all], None, false) = (&parts[..], self.spec.qk_norm, self.spec.gated)
             && all.dim(2) == (heads + 2 * kv_heads) * dim
         {

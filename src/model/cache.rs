@@ -37,6 +37,11 @@ impl KvCache {
         [&self.keys, &self.values]
     }
 
+    /// Forgets all but the first `n` positions.
+    pub fn truncate(&mut self, n: i32) {
+        self.offset = self.offset.min(n);
+    }
+
     /// Counts one position more, whose key and value a kernel of ours writes into [`KvCache::state`] itself.
     pub fn advance(&mut self) -> Result<()> {
         if self.offset == self.keys.dim(2) {

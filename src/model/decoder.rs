@@ -25,7 +25,7 @@ use crate::model::{
     past::{Memory, Past, StockPast},
     rope::Rope,
     spec::{self, Head, Keys, Spec},
-    step::cuda::{self, Cuda},
+    step::cuda::{self, Cuda, Place},
     weights::{Loaded, Parameters, Source, Stored, Weights},
 };
 
@@ -182,11 +182,11 @@ impl Decoder {
     pub fn prefill(&self, ids: &Array, past: &mut Past) -> Result<()> {
         match past {
             Past::Stock(past) => {
-                self.hidden(ids, past, None)?;
+                self.hidden(ids, &mut [(past, ids.size())], None)?;
             }
             #[cfg(target_os = "linux")]
             Past::Fused(past) => {
-                past.step(ids, false)?;
+                fused::step(ids, &mut [(past, ids.size())], false)?;
             }
         }
         past.eval()
@@ -194,13 +194,40 @@ impl Decoder {
 
     /// Ids `[n]` to logits `[1, n, vocabulary]`; the past grows by `n`.
     pub fn logits(&self, ids: &Array, past: &mut Past) -> Result<Array> {
-        let hidden = match past {
-            Past::Stock(past) => self.hidden(ids, past, self.cuda.as_ref())?,
-            #[cfg(target_os = "linux")]
-            Past::Fused(past) => {
-                return past.step(ids, true)?.ok_or_else(|| Exception::custom("a step without its logits"));
+        self.logits_of(ids, &mut [(past, ids.size())])
+    }
+
+    /// The same of several sequences in one step: to each past as many of the ids as stand beside it, those of one after the other's.
+    /// Weights are read once for all. By our CPU kernels a sequence's logits are to the bit what they are alone, as long as it gets no
+    /// more than 8 ids at a time; by MLX's own, up to rounding. There, what a layer remembers is asked one sequence after the other, and
+    /// so are gated delta nets and convolutions as a whole; all other products are of all sequences.
+    ///
+    /// # Errors
+    /// No past, or one that no id is for; ids that are more or fewer than the pasts are to grow by; pasts of another model.
+    pub fn logits_of(&self, ids: &Array, pasts: &mut [(&mut Past, usize)]) -> Result<Array> {
+        let expected: usize = pasts.iter().map(|(_, n)| n).sum();
+        if expected != ids.size() || pasts.iter().any(|(_, n)| *n == 0) || pasts.is_empty() {
+            let counts: Vec<usize> = pasts.iter().map(|(_, n)| *n).collect();
+            return Err(Exception::custom(format!("{} ids for pasts that are to grow by {counts:?}", ids.size())));
+        }
+        let mut stock = Vec::new();
+        #[cfg(target_os = "linux")]
+        let mut fused = Vec::new();
+        for (past, n) in pasts.iter_mut() {
+            match past {
+                Past::Stock(past) => stock.push((past, *n)),
+                #[cfg(target_os = "linux")]
+                Past::Fused(past) => fused.push((past, *n)),
             }
-        };
+        }
+        #[cfg(target_os = "linux")]
+        if !fused.is_empty() {
+            if !stock.is_empty() {
+                return Err(Exception::custom("pasts of several models in one step"));
+            }
+            return fused::step(ids, &mut fused, true)?.ok_or_else(|| Exception::custom("a step without its logits"));
+        }
+        let hidden = self.hidden(ids, &mut stock, self.cuda.as_ref())?;
         let mut logits = match &self.lm_head {
             Some(head) => head.apply(&hidden)?,
             None => self.embed_tokens.apply(&hidden)?,
@@ -214,40 +241,24 @@ impl Decoder {
         }
     }
 
-    /// Ids `[n]` to the last layer's output, normed, `[1, n, hidden]`; the past grows by `n`.
-    fn hidden(&self, ids: &Array, past: &mut StockPast, attend: Option<&Cuda>) -> Result<Array> {
+    /// Ids `[n]` to the last layer's output, normed, `[1, n, hidden]`; each past grows by as many as stand beside it.
+    fn hidden(&self, ids: &Array, pasts: &mut [Part<'_>], attend: Option<&Cuda>) -> Result<Array> {
         let mut x = self.embed_tokens.rows(ids, self.cast)?.expand_dims(0)?;
         if self.spec.embedding_scale != 1.0 {
             x = scaled(&x, self.spec.embedding_scale)?;
         }
         let inputs = self.per_layer.as_ref().map(|per_layer| per_layer.inputs(ids, &x, self.cast)).transpose()?;
-        let mut masks = Masks::new(past.offset, ids.size() as i32);
-        let place = match (attend, past.layers.first().and_then(Memory::cache)) {
-            (Some(cuda), Some(cache)) if ids.size() == 1 => Some(cuda.place(cache)),
+        let mut masks: Vec<Masks> = pasts.iter().map(|(past, n)| Masks::new(past.offset, *n as i32)).collect();
+        // Of several sequences, blocks that could run at once would share the kernel's memory.
+        let place = match (attend, &pasts[..]) {
+            (Some(cuda), [(past, 1)]) => past.layers.first().and_then(Memory::cache).map(|cache| cuda.place(cache)),
             _ => None,
         };
         let mut normed = self.next_norm(0).map_or_else(|| Ok(x.clone()), |norm| norm.apply(&x))?;
         for (index, layer) in self.layers.iter().enumerate() {
-            let (before, after) = past.layers.split_at_mut(index);
-            let Some(memory) = after.first_mut() else { return Err(Exception::custom("a layer without a memory")) };
-            let mut mixed = match (&layer.mixer, memory) {
-                (Mixer::Attention(attention), memory) => {
-                    let mut own = match memory {
-                        Memory::Keys(cache) => Some(cache),
-                        _ => None,
-                    };
-                    let at_once = match (&place, &mut own) {
-                        (Some(place), Some(cache)) => attention.at(place, &normed, cache)?,
-                        _ => None,
-                    };
-                    match at_once {
-                        Some(mixed) => mixed,
-                        None => attention.apply(&normed, &self.ropes, own, before, &mut masks)?,
-                    }
-                }
-                (Mixer::Delta(delta), Memory::Delta(state)) => delta.apply(&normed, state)?,
-                (Mixer::Conv(conv), Memory::Conv(tail)) => conv.apply(&normed, tail)?,
-                _ => return Err(Exception::custom("a layer with another's memory")),
+            let mut mixed = match (&mut *pasts, &mut masks[..]) {
+                ([(past, _)], [masks]) => self.mixed(index, &normed, past, masks, place.as_ref())?,
+                (pasts, masks) => self.mixed_of(index, &normed, pasts, masks)?,
             };
             let next = self.next_norm(index + 1);
             if layer.parallel {
@@ -272,8 +283,63 @@ impl Decoder {
             }
             normed = next.map_or_else(|| Ok(x.clone()), |norm| norm.apply(&x))?;
         }
-        past.offset += masks.n;
+        for (past, n) in pasts {
+            past.offset += *n as i32;
+        }
         Ok(normed)
+    }
+
+    /// What a layer makes of one sequence's next positions, `[1, n, hidden]`, and of what it remembers.
+    fn mixed(
+        &self,
+        layer: usize,
+        x: &Array,
+        past: &mut StockPast,
+        masks: &mut Masks,
+        place: Option<&Place<'_>>,
+    ) -> Result<Array> {
+        let (before, memory) = past.of_layer(layer)?;
+        match (&self.layers[layer].mixer, memory) {
+            (Mixer::Attention(attention), memory) => {
+                let mut own = memory.cache_mut();
+                let at_once = match (place, &mut own) {
+                    (Some(place), Some(cache)) => attention.at(place, x, cache)?,
+                    _ => None,
+                };
+                match at_once {
+                    Some(mixed) => Ok(mixed),
+                    None => attention.apply(x, &self.ropes, own, before, masks),
+                }
+            }
+            (Mixer::Delta(delta), Memory::Delta(state)) => delta.apply(x, state),
+            (Mixer::Conv(conv), Memory::Conv(tail)) => conv.apply(x, tail),
+            _ => Err(Exception::custom("a layer with another's memory")),
+        }
+    }
+
+    /// The same of several sequences, whose positions follow each other in `x`. Attention's matrices are multiplied by all at once.
+    fn mixed_of(&self, layer: usize, x: &Array, pasts: &mut [Part<'_>], masks: &mut [Masks]) -> Result<Array> {
+        let mut end = 0;
+        let ends: Vec<i32> = (pasts[..pasts.len() - 1].iter())
+            .map(|(_, n)| {
+                end += *n as i32;
+                end
+            })
+            .collect();
+        let each = pasts.iter_mut().zip(masks);
+        let Mixer::Attention(attention) = &self.layers[layer].mixer else {
+            let inputs = x.split_at_indices(&ends, 1)?;
+            let mixed = (each.zip(&inputs)).map(|(((past, _), masks), x)| self.mixed(layer, x, past, masks, None));
+            return ops::concatenate(&mixed.collect::<Result<Vec<_>>>()?, 1);
+        };
+        let parts = attention.qkv.apply(x)?;
+        let apart = parts.iter().map(|part| part.split_at_indices(&ends, 1)).collect::<Result<Vec<_>>>()?;
+        let attended = each.enumerate().map(|(index, ((past, _), masks))| {
+            let parts = apart.iter().map(|of_each| of_each[index].clone()).collect();
+            let (before, memory) = past.of_layer(layer)?;
+            attention.over(parts, &self.ropes, memory.cache_mut(), before, masks)
+        });
+        attention.o_proj.apply(&ops::concatenate(&attended.collect::<Result<Vec<_>>>()?, 1)?)
     }
 
     /// The norm that the input of layer `index` goes through, or the last.
@@ -325,6 +391,9 @@ impl Decoder {
         arrays
     }
 }
+
+/// A past, and how many positions it is to grow by.
+type Part<'a> = (&'a mut StockPast, usize);
 
 /// The module of the head's own matrix.
 fn head_of(spec: &Spec) -> String {

@@ -29,7 +29,7 @@ fn furthest(found: &[f32], expected: &[f32]) -> f32 {
 }
 
 /// MLX's own, and ours: on a CPU the best level that it can, and the one without instructions of its own.
-fn every_kind() -> Vec<Kernels> {
+pub fn every_kind() -> Vec<Kernels> {
     let ours = match Device::current().unwrap() {
         Device::Metal => Vec::new(),
         Device::Cuda => vec![Kernels::Cuda],

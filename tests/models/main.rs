@@ -15,6 +15,7 @@ mod golden;
 mod logits;
 mod originals;
 mod quantize;
+mod several;
 mod tiny;
 mod values;
 

@@ -4,8 +4,8 @@ use std::{ffi::CString, ptr};
 
 use mlx_rs::{Array, Dtype, Stream, transforms::eval};
 use offprint_kernels::{
-    ExpertsHandle, LayerHandle, MatrixHandle, RopeHandle, Shape, format, offprint_model, offprint_model_free,
-    offprint_past, offprint_past_free, offprint_step,
+    ExpertsHandle, LayerHandle, MatrixHandle, PartHandle, RopeHandle, Shape, format, offprint_model,
+    offprint_model_free, offprint_past, offprint_past_free, offprint_step,
 };
 
 use crate::description::{HIDDEN, Matrix, Model, Storage, VOCABULARY};
@@ -152,34 +152,75 @@ impl Fused {
 
     /// Logits of all positions, in steps of these lengths and then one by one.
     pub fn logits(&self, ids: &[u32], steps: &[usize]) -> Vec<f32> {
-        let stream = Stream::thread_local_or_default();
-        let (mut found, mut ticket, mut at) = (Vec::new(), ptr::null_mut(), 0);
-        let mut tickets: Vec<Array> = Vec::new();
-        // SAFETY: handles live through the calls; new ones belong to nobody else.
-        unsafe {
-            let (past, reason) = told(|error, room| offprint_past(self.0, ids.len() as i32, error, room));
-            assert!(!past.is_null(), "{reason}");
-            let lengths = steps.iter().copied().chain(std::iter::repeat(1));
-            for n in lengths {
-                if at == ids.len() {
-                    break;
-                }
-                let step = Array::from_slice(&ids[at..at + n], &[n as i32]);
-                let mut out = [ptr::null_mut(); 2];
-                let (made, reason) = told(|error, room| {
-                    let (of, stream) = (step.as_ptr().ctx, stream.as_ptr().ctx);
-                    offprint_step(past, of, ticket, stream, at as i32, true, out.as_mut_ptr(), error, room)
-                });
-                assert!(made, "{reason}");
-                let [next, logits] = out.map(|ctx| Array::from_ptr(mlx_sys::mlx_array { ctx }));
-                found.extend_from_slice(logits.as_slice::<f32>());
-                ticket = next.as_ptr().ctx;
-                tickets.push(next);
-                at += n;
+        let (mut past, mut found, mut at) = (self.past(ids.len()), Vec::new(), 0);
+        for n in steps.iter().copied().chain(std::iter::repeat(1)) {
+            if at == ids.len() {
+                return found;
             }
-            offprint_past_free(past);
+            found.extend(self.step(&mut [(&mut past, &ids[at..at + n])]).unwrap());
+            at += n;
         }
-        found
+        unreachable!()
+    }
+
+    pub fn past(&self, capacity: usize) -> Past {
+        // SAFETY: a live model, in which the past takes a share.
+        let (handle, reason) = told(|error, room| unsafe { offprint_past(self.0, capacity as i32, error, room) });
+        assert!(!handle.is_null(), "{reason}");
+        Past { handle, ticket: None, offset: 0 }
+    }
+
+    /// The logits of these ids behind these pasts, in one step.
+    pub fn step(&self, pasts: &mut [(&mut Past, &[u32])]) -> Result<Vec<f32>, String> {
+        let stream = Stream::thread_local_or_default();
+        let all: Vec<u32> = pasts.iter().flat_map(|(_, ids)| ids.iter().copied()).collect();
+        let all = Array::from_slice(&all, &[all.len() as i32]);
+        let part = |(past, ids): &(&mut Past, &[u32])| PartHandle {
+            past: past.handle,
+            ticket: past.ticket.as_ref().map_or(ptr::null_mut(), |ticket: &Array| ticket.as_ptr().ctx),
+            offset: past.offset as i32,
+            count: ids.len() as i32,
+        };
+        let parts: Vec<PartHandle> = pasts.iter().map(part).collect();
+        let mut out = [ptr::null_mut(); 2];
+        // SAFETY: handles live through the calls; new ones belong to nobody else.
+        let [ticket, logits] = unsafe {
+            let (made, reason) = told(|error, room| {
+                let (ids, stream, count) = (all.as_ptr().ctx, stream.as_ptr().ctx, parts.len() as i32);
+                offprint_step(parts.as_ptr(), count, ids, stream, true, out.as_mut_ptr(), error, room)
+            });
+            if !made {
+                return Err(reason);
+            }
+            out.map(|ctx| Array::from_ptr(mlx_sys::mlx_array { ctx }))
+        };
+        for (past, ids) in pasts {
+            past.offset += ids.len();
+            past.ticket = Some(ticket.clone());
+        }
+        Ok(logits.as_slice::<f32>().to_vec())
+    }
+}
+
+/// Keys and values of one sequence.
+pub struct Past {
+    handle: *mut std::ffi::c_void,
+    ticket: Option<Array>,
+    /// Where the next position goes; what is behind is forgotten.
+    pub offset: usize,
+}
+
+impl Past {
+    /// The same once more, which must not be dropped.
+    pub fn again(other: &Past) -> Past {
+        Past { handle: other.handle, ticket: None, offset: other.offset }
+    }
+}
+
+impl Drop for Past {
+    fn drop(&mut self) {
+        // SAFETY: made by `offprint_past`, freed once; steps in flight have a share.
+        unsafe { offprint_past_free(self.handle) }
     }
 }
 

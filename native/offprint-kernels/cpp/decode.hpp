@@ -1,4 +1,6 @@
-// One token through the model. Four shared phases a dense layer; what is between them is done at once by the caller's thread.
+// One position, or one of each of several sequences, or a few of one, through the model. Four shared phases a dense layer; what is
+// between them is done at once by the caller's thread or, of several positions, shared too. A position's numbers are to the bit what
+// they are alone: only the reading of weights is shared.
 #pragma once
 #include "experts.hpp"
 #include "matvec.hpp"
@@ -8,6 +10,8 @@
 namespace offprint {
 namespace {
 
+constexpr int kMostRows = 32;  // positions at a time: bounds the memory
+
 // Rows of one chunk: 24 KB of weights, some microseconds of work.
 inline int rows_at_once(const Matrix& m) {
   const int rows = int(24 * 1024 / (row_bytes(m) + scale_bytes(m))) / 4 * 4;
@@ -16,191 +20,334 @@ inline int rows_at_once(const Matrix& m) {
 
 inline int chunks(const Matrix& m) { return (m.rows + rows_at_once(m) - 1) / rows_at_once(m); }
 
-inline void matvec_chunk(const Matrix& m, const Vector& v, int chunk, bool add, float* y) {
+// Vectors that one matrix is multiplied by, and where products go.
+struct Vectors {
+  int n;
+  const Vector* const* x;
+};
+
+inline void matvec_chunk(const Matrix& m, Vectors in, int chunk, bool add, float* const* y) {
   const int some = rows_at_once(m), from = chunk * some;
-  matvec(m, v, from, from + some < m.rows ? from + some : m.rows, add, y);
+  matvec(m, in.x, in.n, from, from + some < m.rows ? from + some : m.rows, add, y);
 }
 
-inline void shared_matvec(Pool& pool, const Matrix& m, const Vector& v, bool add, float* y) {
-  share(pool, chunks(m), [&](int chunk, int) { matvec_chunk(m, v, chunk, add, y); });
+inline void shared_matvec(Pool& pool, const Matrix& m, Vectors in, bool add, float* const* y) {
+  share(pool, chunks(m), [&](int chunk, int) { matvec_chunk(m, in, chunk, add, y); });
+}
+
+// Calls `f(row)` for each position.
+template <typename T>
+void each(Pool& pool, int n, const T& f) {
+  if (n == 1) return f(0);
+  share(pool, n, [&](int t, int) { f(t); });
 }
 
 // gate -> what comes of gate and up, for rows `from..to` of both.
-inline void gated(const Layer& layer, const Matrix& gate, const Matrix& up, const Vector& v, int from, int to, float* g, float* u) {
-  matvec(gate, v, from, to, false, g);
-  matvec(up, v, from, to, false, u);
-  int r = from;
-  for (; r + W <= to; r += W) store(g + r, activate(layer.activation, load(g + r), load(u + r)));
-  if (r == to) return;
-  float last[2][W] = {};
-  memcpy(last[0], g + r, (to - r) * sizeof(float));
-  memcpy(last[1], u + r, (to - r) * sizeof(float));
-  store(last[0], activate(layer.activation, load(last[0]), load(last[1])));
-  memcpy(g + r, last[0], (to - r) * sizeof(float));
+inline void gated(const Layer& layer, const Matrix& gate, const Matrix& up, Vectors in, int from, int to, float* const* g, float* const* u) {
+  matvec(gate, in.x, in.n, from, to, false, g);
+  matvec(up, in.x, in.n, from, to, false, u);
+  for (int t = 0; t < in.n; ++t) {
+    float *of_gate = g[t], *of_up = u[t];
+    int r = from;
+    for (; r + W <= to; r += W) store(of_gate + r, activate(layer.activation, load(of_gate + r), load(of_up + r)));
+    if (r == to) continue;
+    float last[2][W] = {};
+    memcpy(last[0], of_gate + r, (to - r) * sizeof(float));
+    memcpy(last[1], of_up + r, (to - r) * sizeof(float));
+    store(last[0], activate(layer.activation, load(last[0]), load(last[1])));
+    memcpy(of_gate + r, last[0], (to - r) * sizeof(float));
+  }
+}
+
+inline size_t partial_floats(const Model& m, int length) {
+  size_t most = 0;
+  for (int i = 0; i < m.layers; ++i) {
+    const Layer& layer = m.layer[i];
+    const size_t floats = part_floats(layer.head_dim) * layer.heads * parts(length - layer.first_seen(length - 1));
+    most = most > floats ? most : floats;
+  }
+  return most;
 }
 
 // The most that one layer or another needs.
 struct Most {
   int queries = 0, keys = 0, inner = 0, columns = 0, slots = 0, experts = 0;
-  size_t partial = 0;  // floats of the parts of attention
 
-  Most(const Model& m, int length) {
+  explicit Most(const Model& m) {
     columns = m.hidden;
     for (int i = 0; i < m.layers; ++i) {
       const Layer& layer = m.layer[i];
       const Experts* e = layer.experts;
-      const size_t of_parts = part_floats(layer.head_dim) * layer.heads * parts(length - layer.first_seen(length - 1));
-      raise(queries, layer.queries()), raise(keys, layer.keys()), raise(partial, of_parts);
+      raise(queries, layer.queries()), raise(keys, layer.keys());
       if (e) raise(slots, e->top + 1), raise(experts, e->count), raise(inner, e->inner()), raise(inner, e->shared_gate.rows);
       else raise(inner, layer.gate.rows);
     }
     raise(columns, queries), raise(columns, inner);
   }
-  template <typename T>
-  static void raise(T& of, T to) { of = of > to ? of : to; }
+  static void raise(int& of, int to) { of = of > to ? of : to; }
 };
 
-inline void decode(const Model& m, Cache& cache, Pool& pool, const Memory& memory, uint32_t id, float* logits) {
-  const int hidden = m.hidden, position = cache.length, length = position + 1;
-  const Most most(m, length);
-  const size_t of_vector = Scratch::round(vector_floats(most.columns)), of_inner = Scratch::round(most.inner);
-  const int slots = most.slots > 1 ? most.slots : 1, turns = angle_floats(m);
-  Scratch scratch(memory, Scratch::round(hidden) * (3 + most.slots) + Scratch::round(most.queries) * 2 + Scratch::round(most.keys) * 2 +
-                              of_inner * 2 * slots + of_vector * (1 + most.slots) + Scratch::round(turns) +
-                              Scratch::round(most.experts + 1) + most.partial);
-  float *x = scratch.take(hidden), *normed = scratch.take(hidden);
-  float *q = scratch.take(most.queries), *mixed = scratch.take(most.queries);
-  float *k = scratch.take(most.keys), *v = scratch.take(most.keys);
-  float *gate = scratch.take(of_inner * slots), *up = scratch.take(of_inner * slots);
-  Vector vector = vector_in(scratch.take(of_vector), most.columns);
-  float *turn = scratch.take(turns), *scores = scratch.take(most.experts + 1);
-  float *downs = scratch.take(Scratch::round(hidden) * most.slots), *inners = scratch.take(of_vector * most.slots);
-  float *branch = scratch.take(hidden), *partial = scratch.take(most.partial);
+// Memory of the positions: of each its own.
+struct Positions {
+  float *x[kMostRows], *normed[kMostRows], *branch[kMostRows], *q[kMostRows], *mixed[kMostRows], *k[kMostRows], *v[kMostRows];
+  float *gate[kMostRows], *up[kMostRows], *turn[kMostRows], *partial[kMostRows], *scores[kMostRows];
+  Vector vector[kMostRows];
+  const Vector* in[kMostRows];
+
+  static size_t floats(const Model& m, const Most& most, const Row& row) {
+    auto of = Scratch::round;
+    return of(m.hidden) * 3 + of(most.queries) * 2 + of(most.keys) * 2 + of(most.inner) * 2 + of(angle_floats(m)) +
+           of(partial_floats(m, row.position + 1)) + of(most.experts + 1) + of(vector_floats(most.columns));
+  }
+  void take(Scratch& scratch, const Model& m, const Most& most, const Row& row, int t) {
+    x[t] = scratch.take(m.hidden), normed[t] = scratch.take(m.hidden), branch[t] = scratch.take(m.hidden);
+    q[t] = scratch.take(most.queries), mixed[t] = scratch.take(most.queries);
+    k[t] = scratch.take(most.keys), v[t] = scratch.take(most.keys);
+    gate[t] = scratch.take(most.inner), up[t] = scratch.take(most.inner);
+    turn[t] = scratch.take(angle_floats(m)), partial[t] = scratch.take(partial_floats(m, row.position + 1));
+    scores[t] = scratch.take(most.experts + 1);
+    vector[t] = vector_in(scratch.take(vector_floats(most.columns)), most.columns), in[t] = &vector[t];
+  }
+};
+
+// Which experts compute which positions. An item is one position by one expert: of position `t` the items `t * of ..= t * of + top`,
+// by falling score and the shared expert, whose number is `count`, last. A job is all items of one expert.
+struct Mixed {
+  const Experts& e;
+  int of, jobs = 0, room;
+  int *expert_of, *first, *item;  // a job's expert, and where its items begin; items by job
+  int *chosen, *count;
+  float *weights, *memory;
+
+  static size_t floats(const Model& m, const Most& most, int n) {
+    auto of = Scratch::round;
+    const size_t items = size_t(n) * most.slots;
+    return of(items) * 4 + of(items + 1) + of(most.experts + 2) +
+           items * (of(most.inner) * 2 + of(vector_floats(most.columns)) + of(m.hidden));
+  }
+  Mixed(const Experts& e, int n, float* memory) : e(e), of(e.top + (e.shared_gate.weight ? 1 : 0)), room(n * of), memory(memory) {
+    expert_of = (int*)take(room), item = (int*)take(room), chosen = (int*)take(room), weights = take(room);
+    first = (int*)take(room + 1), count = (int*)take(e.count + 2);
+  }
+  float* take(size_t floats) { return (memory += Scratch::round(floats)) - Scratch::round(floats); }
+
+  void sort(int n) {
+    const int items = n * of;
+    memset(count, 0, (e.count + 2) * sizeof(int));
+    for (int i = 0; i < items; ++i) ++count[chosen[i] + 1];
+    jobs = 0;
+    for (int x = 0; x <= e.count; ++x) {
+      if (count[x + 1]) expert_of[jobs] = x, first[jobs++] = count[x];
+      count[x + 1] += count[x];
+    }
+    first[jobs] = items;
+    for (int i = 0; i < items; ++i) item[count[chosen[i]]++] = i;
+  }
+  Matrix part(int job, const Matrix& all, const Matrix& shared) const {
+    return expert_of[job] < e.count ? expert(all, expert_of[job], e.count) : shared;
+  }
+};
+
+// `branch` of each position becomes what the experts make of its `in`.
+inline void mix_rows(const Model& m, const Layer& layer, Pool& pool, const Most& most, Positions& p, int n, float* const* in, float* memory) {
+  const Experts& e = *layer.experts;
+  const int hidden = m.hidden;
+  const bool weighted = e.shared_weight.weight;
+  each(pool, n, [&](int t) { prepare(p.vector[t], in[t], hidden, e.router, e.gate, e.up, e.shared_gate, e.shared_up, e.shared_weight); });
+  float* gain[kMostRows];
+  for (int t = 0; t < n; ++t) gain[t] = p.scores[t] + e.count;
+  share(pool, chunks(e.router) + weighted, [&](int chunk, int) {
+    if (chunk < chunks(e.router)) matvec_chunk(e.router, {n, p.in}, chunk, false, p.scores);
+    else matvec(e.shared_weight, p.in, n, 0, 1, false, gain);
+  });
+  Mixed mixed(e, n, memory);
+  const int of = mixed.of;
+  for (int t = 0; t < n; ++t) {
+    choose(e, p.scores[t], 1, mixed.chosen + t * of, mixed.weights + t * of);
+    if (of == e.top) continue;
+    mixed.chosen[t * of + e.top] = e.count;
+    mixed.weights[t * of + e.top] = weighted ? sigmoid(splat(p.scores[t][e.count]), splat(1.0f))[0] : 1.0f;
+  }
+  mixed.sort(n);
+  const size_t of_inner = Scratch::round(most.inner), of_vector = Scratch::round(vector_floats(most.columns)), of_state = Scratch::round(hidden);
+  float *gate = mixed.take(of_inner * n * of), *up = mixed.take(of_inner * n * of), *inners = mixed.take(of_vector * n * of),
+        *downs = mixed.take(of_state * n * of);
+  auto inner_of = [&](int item) { return vector_in(inners + item * of_vector, most.columns); };
+  // Chunks of one height for all: the higher matrices have more of them.
+  const int some = rows_at_once(e.gate), highest = e.inner() > e.shared_gate.rows ? e.inner() : e.shared_gate.rows;
+  const int of_one = (highest + some - 1) / some;
+  share(pool, mixed.jobs * of_one, [&](int chunk, int) {
+    const int job = chunk / of_one, from = chunk % of_one * some, first = mixed.first[job], count = mixed.first[job + 1] - first;
+    const Matrix g = mixed.part(job, e.gate, e.shared_gate), u = mixed.part(job, e.up, e.shared_up);
+    const int to = from + some < g.rows ? from + some : g.rows;
+    if (from >= to) return;
+    const Vector* x[kMostRows];
+    float *gates[kMostRows], *ups[kMostRows];
+    for (int i = 0; i < count; ++i) {
+      const int item = mixed.item[first + i];
+      x[i] = p.in[item / of], gates[i] = gate + item * of_inner, ups[i] = up + item * of_inner;
+    }
+    gated(layer, g, u, {count, x}, from, to, gates, ups);
+  });
+  share(pool, n * of, [&](int item, int) {
+    const bool shared = item % of == e.top;
+    const Matrix d = shared ? e.shared_down : expert(e.down, mixed.chosen[item], e.count);
+    Vector v = inner_of(item);
+    prepare(v, gate + item * of_inner, d.columns, d);
+  });
+  const int rows = rows_at_once(e.down), of_down = (hidden + rows - 1) / rows;
+  share(pool, mixed.jobs * of_down, [&](int chunk, int) {
+    const int job = chunk / of_down, from = chunk % of_down * rows, to = from + rows < hidden ? from + rows : hidden;
+    const int first = mixed.first[job], count = mixed.first[job + 1] - first;
+    Vector vectors[kMostRows];
+    const Vector* x[kMostRows];
+    float* y[kMostRows];
+    for (int i = 0; i < count; ++i) {
+      const int item = mixed.item[first + i];
+      vectors[i] = inner_of(item), vectors[i].natural = gate + item * of_inner;
+      x[i] = &vectors[i], y[i] = downs + item * of_state;
+    }
+    matvec(mixed.part(job, e.down, e.shared_down), x, count, from, to, false, y);
+  });
+  each(pool, n, [&](int t) {
+    float* to = p.branch[t];
+    for (int j = 0; j < hidden; ++j) to[j] = 0;
+    for (int slot = 0; slot < of; ++slot) {
+      const float *down = downs + (t * of + slot) * of_state, weight = mixed.weights[t * of + slot];
+      for (int j = 0; j < hidden; ++j) to[j] += down[j] * weight;
+    }
+  });
+}
+
+// `n` positions, at most kMostRows, of one cache in their order. `logits`: `[n, vocabulary]`, or null.
+inline void decode(const Model& m, Pool& pool, const Memory& memory, const Row* rows, int n, float* logits) {
+  const int hidden = m.hidden;
+  const Most most(m);
+  size_t floats = most.slots ? Mixed::floats(m, most, n) : 0;
+  for (int t = 0; t < n; ++t) floats += Positions::floats(m, most, rows[t]);
+  Scratch scratch(memory, floats);
+  Positions p;
+  for (int t = 0; t < n; ++t) p.take(scratch, m, most, rows[t], t);
+  float* experts = most.slots ? scratch.take(Mixed::floats(m, most, n)) : nullptr;
+  const Vectors all{n, p.in};
 
   // Adds what a branch gave, which is `branch`, to the state.
   auto settle = [&](const float* out_norm) {
-    if (out_norm) norm(m, branch, out_norm, branch);
-    for (int i = 0; i < hidden; ++i) x[i] += branch[i] * m.residual_scale;
+    each(pool, n, [&](int t) {
+      float *branch = p.branch[t], *x = p.x[t];
+      if (out_norm) norm(m, branch, out_norm, branch);
+      for (int i = 0; i < hidden; ++i) x[i] += branch[i] * m.residual_scale;
+    });
   };
   auto finish = [&](const Matrix& last, const float* out_norm) {
     const bool at_once = !out_norm && m.residual_scale == 1;
-    shared_matvec(pool, last, vector, at_once, at_once ? x : branch);
+    shared_matvec(pool, last, all, at_once, at_once ? p.x : p.branch);
     if (!at_once) settle(out_norm);
   };
+  // The norm of a position's state, where there is one.
+  auto normed = [&](int t, const float* weight) -> const float* {
+    if (!weight) return p.x[t];
+    norm(m, p.x[t], weight, p.normed[t]);
+    return p.normed[t];
+  };
 
-  dequantize(m.embedding, int(id), 0, hidden, x);
-  if (m.embedding_scale != 1)
-    for (int i = 0; i < hidden; ++i) x[i] *= m.embedding_scale;
-  for (int i = 0, place = 0; i < m.ropes; place += m.rope[i++].dims) angles(m.rope[i], position, turn + place, 1);
+  each(pool, n, [&](int t) {
+    float* x = p.x[t];
+    dequantize(m.embedding, int(rows[t].id), 0, hidden, x);
+    if (m.embedding_scale != 1)
+      for (int i = 0; i < hidden; ++i) x[i] *= m.embedding_scale;
+    for (int i = 0, place = 0; i < m.ropes; place += m.rope[i++].dims) angles(m.rope[i], rows[t].position, p.turn[t] + place, 1);
+  });
   for (int i = 0; i < m.layers; ++i) {
     const Layer& layer = m.layer[i];
     const int dim = layer.head_dim, heads = layer.heads, group = heads / layer.kv_heads;
-    float *keys = cache.keys + cache.place(layer), *values = cache.values + cache.place(layer);
-    const size_t head = size_t(cache.capacity) * dim;
+    const bool last = i == m.layers - 1 && !logits;
     const Rope* rope = layer.rope < 0 ? nullptr : m.rope + layer.rope;
-    const float* turned = turn + angle_place(m, layer);
 
-    const float* in = x;
-    if (layer.input_norm) norm(m, x, layer.input_norm, normed), in = normed;
-    prepare(vector, in, hidden, layer.q, layer.k, layer.v);
+    each(pool, n, [&](int t) { prepare(p.vector[t], normed(t, layer.input_norm), hidden, layer.q, layer.k, layer.v); });
     const int of_q = chunks(layer.q), of_k = chunks(layer.k);
     share(pool, of_q + of_k + chunks(layer.v), [&](int chunk, int) {
-      if (chunk < of_q) matvec_chunk(layer.q, vector, chunk, false, q);
-      else if (chunk < of_q + of_k) matvec_chunk(layer.k, vector, chunk - of_q, false, k);
-      else matvec_chunk(layer.v, vector, chunk - of_q - of_k, false, v);
+      if (chunk < of_q) matvec_chunk(layer.q, all, chunk, false, p.q);
+      else if (chunk < of_q + of_k) matvec_chunk(layer.k, all, chunk - of_q, false, p.k);
+      else matvec_chunk(layer.v, all, chunk - of_q - of_k, false, p.v);
     });
-    norm_heads(m, layer, layer.k_norm, layer.kv_heads, 1, k);
-    for (int h = 0; h < layer.kv_heads; ++h) {
-      if (rope) rotate(k + h * dim, *rope, turned, 1);
-      const size_t place = h * head + size_t(position) * dim;
-      memcpy(keys + place, k + h * dim, dim * sizeof(float));
-      memcpy(values + place, v + h * dim, dim * sizeof(float));
-    }
-    if (i == m.layers - 1 && !logits) break;
-    norm_heads(m, layer, layer.q_norm, heads, 1, q);
-    if (rope)
-      for (int h = 0; h < heads; ++h) rotate(q + h * dim, *rope, turned, 1);
-    const float scale = query_scale(layer, position);
-    for (int d = 0; d < layer.queries(); ++d) q[d] *= scale;
+    each(pool, n, [&](int t) {
+      Cache& cache = *rows[t].cache;
+      float *q = p.q[t], *k = p.k[t], *keys = cache.keys + cache.place(layer), *values = cache.values + cache.place(layer);
+      const float* turned = p.turn[t] + angle_place(m, layer);
+      norm_heads(m, layer, layer.k_norm, layer.kv_heads, 1, k);
+      for (int h = 0; h < layer.kv_heads; ++h) {
+        if (rope) rotate(k + h * dim, *rope, turned, 1);
+        const size_t place = (size_t(h) * cache.capacity + rows[t].position) * dim;
+        memcpy(keys + place, k + h * dim, dim * sizeof(float));
+        memcpy(values + place, p.v[t] + h * dim, dim * sizeof(float));
+      }
+      if (last) return;
+      norm_heads(m, layer, layer.q_norm, heads, 1, q);
+      if (rope)
+        for (int h = 0; h < heads; ++h) rotate(q + h * dim, *rope, turned, 1);
+      const float scale = query_scale(layer, rows[t].position);
+      for (int d = 0; d < layer.queries(); ++d) q[d] *= scale;
+    });
+    if (last) break;
     // `[part][head]`: what the queries of one key head make of one part of the past is a chunk.
-    const int seen = layer.first_seen(position), past = parts(length - seen);
+    int first[kMostRows + 1] = {0}, past[kMostRows];
+    for (int t = 0; t < n; ++t) {
+      past[t] = parts(rows[t].position + 1 - layer.first_seen(rows[t].position));
+      first[t + 1] = first[t] + layer.kv_heads * past[t];
+    }
     const size_t of_part = part_floats(dim);
-    share(pool, layer.kv_heads * past, [&](int chunk, int) {
-      const int h = chunk / past, part = chunk % past, from = seen + part * kPart;
-      const size_t place = h * head + size_t(from) * dim;
-      attend(q + h * group * dim, group, keys + place, values + place, length - from < kPart ? length - from : kPart, dim,
-             layer.score_cap, partial + (size_t(part) * heads + h * group) * of_part, of_part);
+    share(pool, first[n], [&](int chunk, int) {
+      int t = 0;
+      while (chunk >= first[t + 1]) ++t;
+      const Cache& cache = *rows[t].cache;
+      const int h = (chunk - first[t]) / past[t], part = (chunk - first[t]) % past[t], length = rows[t].position + 1;
+      const int from = layer.first_seen(rows[t].position) + part * kPart;
+      const size_t place = cache.place(layer) + (size_t(h) * cache.capacity + from) * dim;
+      attend(p.q[t] + h * group * dim, group, cache.keys + place, cache.values + place, length - from < kPart ? length - from : kPart,
+             dim, layer.score_cap, p.partial[t] + (size_t(part) * heads + h * group) * of_part, of_part);
     });
-    for (int h = 0; h < heads; ++h)
-      join(partial + h * of_part, past, of_part * heads, dim, layer.sinks ? layer.sinks + h : nullptr, mixed + h * dim);
-    prepare(vector, mixed, layer.queries(), layer.o);
+    each(pool, n, [&](int t) {
+      for (int h = 0; h < heads; ++h)
+        join(p.partial[t] + h * of_part, past[t], of_part * heads, dim, layer.sinks ? layer.sinks + h : nullptr, p.mixed[t] + h * dim);
+      prepare(p.vector[t], p.mixed[t], layer.queries(), layer.o);
+    });
     finish(layer.o, layer.attention_out_norm);
 
-    if (!layer.parallel) {
-      in = x;
-      if (layer.feed_norm) norm(m, x, layer.feed_norm, normed), in = normed;
-    }
-    if (const Experts* e = layer.experts) {
-      prepare(vector, in, hidden, e->router, e->gate, e->up, e->shared_gate, e->shared_up, e->shared_weight);
-      const bool weighted = e->shared_weight.weight;
-      share(pool, chunks(e->router) + weighted, [&](int chunk, int) {
-        if (chunk < chunks(e->router)) matvec_chunk(e->router, vector, chunk, false, scores);
-        else matvec(e->shared_weight, vector, 0, 1, false, scores + e->count);
-      });
-      int chosen[kMostTop];
-      float weights[kMostTop + 1];
-      choose(*e, scores, 1, chosen, weights);
-      const int of = e->top + (e->shared_gate.weight ? 1 : 0);
-      weights[e->top] = weighted ? sigmoid(splat(scores[e->count]), splat(1.0f))[0] : 1.0f;
-      // An expert of the router's, or the shared one behind them.
-      auto part = [&](int slot, const Matrix& all, const Matrix& shared) {
-        return slot < e->top ? expert(all, chosen[slot], e->count) : shared;
-      };
-      // Chunks of one height for all: the higher matrices have more of them.
-      const int some = rows_at_once(e->gate), highest = e->inner() > e->shared_gate.rows ? e->inner() : e->shared_gate.rows;
-      const int of_one = (highest + some - 1) / some;
-      share(pool, of * of_one, [&](int chunk, int) {
-        const int slot = chunk / of_one, from = chunk % of_one * some;
-        const Matrix g = part(slot, e->gate, e->shared_gate), u = part(slot, e->up, e->shared_up);
-        const int to = from + some < g.rows ? from + some : g.rows;
-        if (from < to) gated(layer, g, u, vector, from, to, gate + slot * of_inner, up + slot * of_inner);
-      });
-      Vector each[kMostTop + 1];
-      share(pool, of, [&](int slot, int) {
-        each[slot] = vector_in(inners + slot * of_vector, most.columns);
-        const Matrix d = part(slot, e->down, e->shared_down);
-        prepare(each[slot], gate + slot * of_inner, d.columns, d);
-      });
-      const int rows = rows_at_once(e->down), of_down = (hidden + rows - 1) / rows;
-      const size_t of_state = Scratch::round(hidden);
-      share(pool, of * of_down, [&](int chunk, int) {
-        const int slot = chunk / of_down, from = chunk % of_down * rows, to = from + rows < hidden ? from + rows : hidden;
-        matvec(part(slot, e->down, e->shared_down), each[slot], from, to, false, downs + slot * of_state);
-      });
-      for (int j = 0; j < hidden; ++j) branch[j] = 0;
-      for (int slot = 0; slot < of; ++slot)
-        for (int j = 0; j < hidden; ++j) branch[j] += downs[slot * of_state + j] * weights[slot];
+    // Of parallel branches the second reads what the first did.
+    float* const* in = layer.parallel || layer.feed_norm ? p.normed : p.x;
+    const float* before = layer.parallel ? nullptr : layer.feed_norm;
+    if (layer.experts) {
+      if (before) each(pool, n, [&](int t) { normed(t, before); });
+      mix_rows(m, layer, pool, most, p, n, in, experts);
       settle(layer.feed_out_norm);
       continue;
     }
-    prepare(vector, in, hidden, layer.gate, layer.up);
+    each(pool, n, [&](int t) {
+      if (before) normed(t, before);
+      prepare(p.vector[t], in[t], hidden, layer.gate, layer.up);
+    });
     // Chunks of one height for both, so that a chunk can finish its part of the product.
     const int inner = layer.gate.rows, some = rows_at_once(layer.gate);
     share(pool, (inner + some - 1) / some, [&](int chunk, int) {
       const int from = chunk * some, to = from + some < inner ? from + some : inner;
-      gated(layer, layer.gate, layer.up, vector, from, to, gate, up);
+      gated(layer, layer.gate, layer.up, all, from, to, p.gate, p.up);
     });
-    prepare(vector, gate, inner, layer.down);
+    each(pool, n, [&](int t) { prepare(p.vector[t], p.gate[t], inner, layer.down); });
     finish(layer.down, layer.feed_out_norm);
   }
-  cache.length = length;
+  for (int t = 0; t < n; ++t) rows[t].cache->length = rows[t].position + 1;
   if (!logits) return;
-  norm(m, x, m.norm, normed);
-  prepare(vector, normed, hidden, m.head);
+  each(pool, n, [&](int t) {
+    norm(m, p.x[t], m.norm, p.normed[t]);
+    prepare(p.vector[t], p.normed[t], hidden, m.head);
+  });
+  float* of[kMostRows];
+  for (int t = 0; t < n; ++t) of[t] = logits + size_t(t) * m.vocabulary;
   share(pool, chunks(m.head), [&](int chunk, int) {
-    matvec_chunk(m.head, vector, chunk, false, logits);
+    matvec_chunk(m.head, all, chunk, false, of);
     const int some = rows_at_once(m.head), from = chunk * some;
-    finish_logits(m, logits + from, m.head.rows - from < some ? m.head.rows - from : some);
+    for (int t = 0; t < n; ++t) finish_logits(m, of[t] + from, m.head.rows - from < some ? m.head.rows - from : some);
   });
 }
 

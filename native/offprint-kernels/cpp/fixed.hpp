@@ -33,32 +33,42 @@ inline void fix(const F (&x)[8], float* to) {
   store(to + 7 * W, (F)((8 * 0x808080 - total) * 12));
 }
 
-// Adds to `acc` the products of `R` rows' words; E2M1's in halves. A sum is at most 8 * 15 * 2^23, or 8 * 24 * 2^23.
-template <int R, int N, bool E2M1>
-inline __attribute__((always_inline)) void fixed(const U (&packed)[R], const float* x, const float (&scales)[R][kSpan],
-                                                 int group, F (&acc)[R]) {
-  const F steps = load(x + 6 * W);
+// Adds to `acc` the products of `R` rows' words with `V` vectors; E2M1's in halves. A sum is at most 8 * 15 * 2^23, or 8 * 24 * 2^23.
+template <int R, int V, int N, bool E2M1>
+inline __attribute__((always_inline)) void fixed(const U (&packed)[R], const float* const (&x)[V], size_t at,
+                                                 const float (&scales)[R][kSpan], int group, F (&acc)[V][R]) {
   const __m512i table = _mm512_broadcast_i32x4(_mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
+  __m512i even[R], odd[R];
+  F scale[R];
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) {
-    __m512i even = (__m512i)(packed[r] & 0x0f0f0f0f), odd = (__m512i)(packed[r] >> 4 & 0x0f0f0f0f);
-    if constexpr (E2M1) even = _mm512_shuffle_epi8(table, even), odd = _mm512_shuffle_epi8(table, odd);
-    __m512i sum = _mm512_setzero_si512();
+    even[r] = (__m512i)(packed[r] & 0x0f0f0f0f), odd[r] = (__m512i)(packed[r] >> 4 & 0x0f0f0f0f);
+    if constexpr (E2M1) even[r] = _mm512_shuffle_epi8(table, even[r]), odd[r] = _mm512_shuffle_epi8(table, odd[r]);
+    scale[r] = spread<N>(scales[r] + group);
+  }
+#pragma GCC unroll 4
+  for (int v = 0; v < V; ++v) {
+    const float* of = x[v] + at;
+    const F steps = load(of + 6 * W);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) {
+      __m512i sum = _mm512_setzero_si512();
 #pragma GCC unroll 3
-    for (int b = 0; b < 3; ++b) {
-      if (b) sum = _mm512_slli_epi32(sum, 8);
-      sum = _mm512_dpbusd_epi32(sum, even, (__m512i)load(x + 2 * b * W));
-      sum = _mm512_dpbusd_epi32(sum, odd, (__m512i)load(x + (2 * b + 1) * W));
+      for (int b = 0; b < 3; ++b) {
+        if (b) sum = _mm512_slli_epi32(sum, 8);
+        sum = _mm512_dpbusd_epi32(sum, even[r], (__m512i)load(of + 2 * b * W));
+        sum = _mm512_dpbusd_epi32(sum, odd[r], (__m512i)load(of + (2 * b + 1) * W));
+      }
+      if constexpr (E2M1) sum = _mm512_add_epi32(sum, (__m512i)load(of + 7 * W));
+      acc[v][r] = (F)_mm512_cvtepi32_ps(sum) * (scale[r] * steps) + acc[v][r];
     }
-    if constexpr (E2M1) sum = _mm512_add_epi32(sum, (__m512i)load(x + 7 * W));
-    acc[r] = (F)_mm512_cvtepi32_ps(sum) * (spread<N>(scales[r] + group) * steps) + acc[r];
   }
 }
 #else
 constexpr bool kFixed = false;
 void fix(const F (&x)[8], float* to);
-template <int R, int N, bool E2M1>
-void fixed(const U (&packed)[R], const float* x, const float (&scales)[R][kSpan], int group, F (&acc)[R]);
+template <int R, int V, int N, bool E2M1>
+void fixed(const U (&packed)[R], const float* const (&x)[V], size_t at, const float (&scales)[R][kSpan], int group, F (&acc)[V][R]);
 #endif
 
 }  // namespace

@@ -7,6 +7,9 @@
 namespace offprint {
 namespace {
 
+// A prompt, or a part of one, of no more positions is computed as rows: a panel is computed whole whatever it holds.
+constexpr int kFew = 8;
+
 bool usable() {
 #if defined(__AVX512VNNI__)
   if (!__builtin_cpu_supports("avx512vnni")) return false;
@@ -21,21 +24,41 @@ bool usable() {
 #endif
 }
 
+void rows(const Model& m, Pool& pool, const Memory& memory, const Row* rows, int n, float* logits) {
+  for (int from = 0; from < n; from += kMostRows) {
+    const int some = n - from < kMostRows ? n - from : kMostRows;
+    decode(m, pool, memory, rows + from, some, logits ? logits + size_t(from) * m.vocabulary : nullptr);
+  }
+}
+
 void step(const Model& m, Cache& cache, Pool& pool, const Memory& memory, const uint32_t* ids, int n, float* logits) {
-  if (n == 1) return decode(m, cache, pool, memory, *ids, logits);
+  if (n <= kFew) {
+    Row few[kFew];
+    for (int t = 0; t < n; ++t) few[t] = Row{&cache, ids[t], cache.length + t};
+    return decode(m, pool, memory, few, n, logits);
+  }
   for (int from = 0; from < n; from += kSlice) {
     const int some = n - from < kSlice ? n - from : kSlice;
     prefill(m, cache, pool, memory, ids + from, some, logits ? logits + size_t(from) * m.vocabulary : nullptr);
   }
 }
 
-void matmul(const Matrix& m, Pool& pool, const Memory& memory, const float* x, int n, bool panels, float* y) {
-  if (!panels) {
-    Scratch scratch(memory, Scratch::round(vector_floats(m.columns)));
-    Vector v = vector_in(scratch.take(vector_floats(m.columns)), m.columns);
-    for (int t = 0; t < n; ++t) {
-      prepare(v, x + size_t(t) * m.columns, m.columns, m);
-      shared_matvec(pool, m, v, false, y + size_t(t) * m.rows);
+void matmul(const Matrix& m, Pool& pool, const Memory& memory, const float* x, int n, int together, float* y) {
+  if (together) {
+    together = together < kMostRows ? together : kMostRows;
+    const size_t floats = Scratch::round(vector_floats(m.columns));
+    Scratch scratch(memory, floats * together);
+    Vector v[kMostRows];
+    const Vector* in[kMostRows];
+    float* out[kMostRows];
+    for (int t = 0; t < together; ++t) v[t] = vector_in(scratch.take(floats), m.columns), in[t] = &v[t];
+    for (int from = 0; from < n; from += together) {
+      const int some = n - from < together ? n - from : together;
+      for (int t = 0; t < some; ++t) {
+        prepare(v[t], x + size_t(from + t) * m.columns, m.columns, m);
+        out[t] = y + size_t(from + t) * m.rows;
+      }
+      shared_matvec(pool, m, {some, in}, false, out);
     }
     return;
   }
@@ -58,6 +81,6 @@ void matmul(const Matrix& m, Pool& pool, const Memory& memory, const float* x, i
 }  // namespace
 
 extern const Level OFFPRINT_LEVEL;
-const Level OFFPRINT_LEVEL{OFFPRINT_TEXT(OFFPRINT_LEVEL), usable, step, draw, matmul};
+const Level OFFPRINT_LEVEL{OFFPRINT_TEXT(OFFPRINT_LEVEL), usable, step, rows, draw, matmul};
 
 }  // namespace offprint

@@ -1,4 +1,4 @@
-// A matrix times one vector: weights are read once, as they are stored, and never unpacked.
+// A matrix times one vector, or a few: weights are read once, as they are stored, and never unpacked.
 //
 // For 2, 4 and 8 bits: a register holds W consecutive words. Masking it with `(2^B - 1) << B i` leaves in each lane the
 // i-th value of its word, times 2^(B i); the vector is stored with its elements in that order and divided by the same
@@ -7,6 +7,9 @@
 // 4 bits have another way where the processor has the instructions for it: fixed.hpp. 3, 5 and 6 bits do the same with the four
 // values, at most 24 bits, that a few bytes hold, moved to a lane of their own; E2M1 with a table in place of mask and conversion.
 // Other formats, and E2M1 where there is no such table, are read in their natural order.
+//
+// Of several vectors each has its own sums, added up in the order in which one vector's are: what a vector gives is to the bit what it
+// gives alone. What they share is the reading and the taking apart of weights.
 #pragma once
 #include "fixed.hpp"
 
@@ -186,10 +189,14 @@ struct Packed {
   int stride, groups;              // units and groups a row
 };
 
+// Vectors at a time: their products with four rows fill the registers.
+constexpr int kTogether = W == 16 ? 4 : 2;
+
 // A block of `R` rows: a register of lanes of each, or (not `Whole`) the first `some` of them, and nothing behind those is touched.
-template <int R, int C, int N, bool Whole>
+// `V` vectors, whose block begins at `x[v] + at`.
+template <int R, int V, int C, int N, bool Whole>
 inline __attribute__((always_inline)) void block(const Unit<C>* w, int stride, int some, const float (&scales)[R][kSpan],
-                                                 int group, const float* x, F (&acc)[R]) {
+                                                 int group, const float* const (&x)[V], size_t at, F (&acc)[V][R]) {
   constexpr int P = in_lane(C), B = bits_of(C);
   U packed[R];
 #pragma GCC unroll 4
@@ -197,11 +204,13 @@ inline __attribute__((always_inline)) void block(const Unit<C>* w, int stride, i
     const uint8_t* from = (const uint8_t*)(w + size_t(r) * stride);
     packed[r] = Whole ? lanes<C>(from) : lanes<C>(from, some);
   }
-  if constexpr (kFixed && B == 4) return fixed<R, N, C == kE2M1Code>(packed, x, scales, group, acc);
-  F products[R] = {};
+  if constexpr (kFixed && B == 4) return fixed<R, V, N, C == kE2M1Code>(packed, x, at, scales, group, acc);
+  F products[V][R] = {};
 #pragma GCC unroll 16
   for (int i = 0; i < P; ++i) {
-    const F e = load(x + i * W);
+    F e[V];
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) e[v] = load(x[v] + at + i * W);
     const U mask = splat(uint32_t(((1u << B) - 1) << (B * i)));
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
@@ -211,26 +220,35 @@ inline __attribute__((always_inline)) void block(const Unit<C>* w, int stride, i
       else
 #endif
         q = floats(P * B == 32 && i == P - 1 ? packed[r] >> (32 - B) : packed[r] & mask);
-      products[r] = i == 0 ? q * e : q * e + products[r];
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) products[v][r] = i == 0 ? q * e[v] : q * e[v] + products[v][r];
     }
   }
 #pragma GCC unroll 4
-  for (int r = 0; r < R; ++r) acc[r] = products[r] * spread<N>(scales[r] + group) + acc[r];
+  for (int r = 0; r < R; ++r) {
+    const F scale = spread<N>(scales[r] + group);
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) acc[v][r] = products[v][r] * scale + acc[v][r];
+  }
 }
 
 // Rows are short, and the processor's own guess of what is read next ends with each: so many bytes are asked for in
 // advance, or the next whole fours of rows.
 constexpr int kAhead = 8 * 1024;
 
-template <int R, int C, int G, typename S>
-inline __attribute__((always_inline)) void rows(const Packed<C, S>& m, const float* x, const float* sums, float* y) {
+template <int R, int V, int C, int G, typename S>
+inline __attribute__((always_inline)) void rows(const Packed<C, S>& m, const float* const (&x)[V], const float* const (&sums)[V],
+                                                float (&y)[V][R]) {
   constexpr int P = in_lane(C), columns = W * P, N = columns > G ? columns / G : 1;
   constexpr int unit = sizeof(Unit<C>), units = lane_bytes(C) / unit;
   constexpr bool exact = lane_bytes(C) == lane_reach(C);
-  F acc[R], from_biases[R];
+  F acc[V][R], from_biases[V][R];
 #pragma GCC unroll 4
-  for (int r = 0; r < R; ++r) acc[r] = from_biases[r] = F{};
+  for (int v = 0; v < V; ++v)
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) acc[v][r] = from_biases[v][r] = F{};
   alignas(64) float scales[R][kSpan];
+  size_t at = 0;  // of the block, in the vectors
   const int of_four = 4 * m.stride * unit, rows_ahead = (kAhead + of_four - 1) / of_four * 4;
   const Unit<C> *w = m.units, *ahead = m.units + size_t(rows_ahead) * m.stride;
   // From here on, loads of whole registers would reach past the matrix.
@@ -256,150 +274,183 @@ inline __attribute__((always_inline)) void rows(const Packed<C, S>& m, const flo
       }
       for (int i = 0; i < n; i += W) {
         store(scales[r] + i, wide(s + i));
-        if constexpr (is_affine(C)) from_biases[r] = wide(b + i) * load(sums + g + i) + from_biases[r];
+        if constexpr (is_affine(C)) {
+          const F bias = wide(b + i);
+#pragma GCC unroll 4
+          for (int v = 0; v < V; ++v) from_biases[v][r] = bias * load(sums[v] + g + i) + from_biases[v][r];
+        }
       }
     }
     int k = 0;
-    for (; k + columns <= n * G; k += columns, w += units, x += columns, ahead += R * units) {
+    for (; k + columns <= n * G; k += columns, w += units, at += columns, ahead += R * units) {
       if (!exact && w > edge) break;
       for (int line = 0; line < R * units; line += 64 / unit) __builtin_prefetch(ahead + line);
-      block<R, C, N, true>(w, m.stride, W, scales, k / G, x, acc);
+      block<R, V, C, N, true>(w, m.stride, W, scales, k / G, x, at, acc);
     }
     if constexpr (exact) {
-      if (k < n * G) block<R, C, N, false>(w, m.stride, (n * G - k) / P, scales, k / G, x, acc);
+      if (k < n * G) block<R, V, C, N, false>(w, m.stride, (n * G - k) / P, scales, k / G, x, at, acc);
     } else {
-      for (; k < n * G; k += columns, w += units, x += columns) {
+      for (; k < n * G; k += columns, w += units, at += columns) {
         const int left = (n * G - k) / P;
-        block<R, C, N, false>(w, m.stride, left < W ? left : W, scales, k / G, x, acc);
+        block<R, V, C, N, false>(w, m.stride, left < W ? left : W, scales, k / G, x, at, acc);
       }
     }
   }
+  constexpr float unit_of = kFixed && C == kE2M1Code ? 0.5f : 1.0f;
+  if constexpr (V * R == W) {  // as many sums as a register holds: all at once, each added up as `sum` does it
+    F all[W];
+#pragma GCC unroll 16
+    for (int i = 0; i < W; ++i) all[i] = acc[i / R][i % R] + from_biases[i / R][i % R];
+    store(&y[0][0], offprint::sums(all) * splat(unit_of));
+    return;
+  }
 #pragma GCC unroll 4
-  for (int r = 0; r < R; ++r) y[r] = sum(acc[r] + from_biases[r]) * (kFixed && C == kE2M1Code ? 0.5f : 1.0f);
+  for (int v = 0; v < V; ++v)
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) y[v][r] = sum(acc[v][r] + from_biases[v][r]) * unit_of;
 }
 
-// Calls `put(row, product)` for rows `from..to`.
-template <int C, int G, typename S, typename T>
-void words(const Matrix& m, const Vector& v, int from, int to, const T& put) {
-  const int groups = m.columns / G, stride = int(row_bytes(m) / sizeof(Unit<C>));
-  const float *x = v.ordered[kind(C)], *sums = v.sums[group_kind(G)];
-  const S *scales = (const S*)m.scales, *biases = (const S*)m.biases, *end = scales + size_t(m.rows) * groups;
-  const auto *w = (const Unit<C>*)m.weight, *last = w + size_t(m.rows) * stride;
-  auto at = [&](size_t row) { return Packed<C, S>{w + row * stride, last, scales + row * groups, biases + row * groups, end, stride, groups}; };
-  float y[4];
+// Rows `from..to`, four at a time, then one: `some(row, y)` of `y[vector][row]`, then `put(vector, row, product)` for each.
+template <int V, typename F1, typename T>
+void fours(int from, int to, const F1& some, const T& put) {
+  float four[V][4], one[V][1];
   int row = from;
   for (; row + 4 <= to; row += 4) {
-    rows<4, C, G>(at(row), x, sums, y);
-    for (int r = 0; r < 4; ++r) put(row + r, y[r]);
+    some(row, four);
+    for (int v = 0; v < V; ++v)
+      for (int r = 0; r < 4; ++r) put(v, row + r, four[v][r]);
   }
-  for (; row < to; ++row) rows<1, C, G>(at(row), x, sums, y), put(row, *y);
+  for (; row < to; ++row) {
+    some(row, one);
+    for (int v = 0; v < V; ++v) put(v, row, one[v][0]);
+  }
+}
+
+// Calls `put(vector, row, product)` for rows `from..to`.
+template <int V, int C, int G, typename S, typename T>
+void words(const Matrix& m, const Vector* const (&vectors)[V], int from, int to, const T& put) {
+  const int groups = m.columns / G, stride = int(row_bytes(m) / sizeof(Unit<C>));
+  const float *x[V], *sums[V];
+  for (int v = 0; v < V; ++v) x[v] = vectors[v]->ordered[kind(C)], sums[v] = vectors[v]->sums[group_kind(G)];
+  const S *scales = (const S*)m.scales, *biases = (const S*)m.biases, *end = scales + size_t(m.rows) * groups;
+  const auto *w = (const Unit<C>*)m.weight, *last = w + size_t(m.rows) * stride;
+  fours<V>(from, to, [&]<int R>(int row, float (&y)[V][R]) {
+    const size_t place = size_t(row) * groups;
+    rows<R, V, C, G>(Packed<C, S>{w + size_t(row) * stride, last, scales + place, biases + place, end, stride, groups}, x, sums, y);
+  }, put);
 }
 
 // Numbers that are no packed ones.
-template <int R, typename S>
-inline void numbers(const Matrix& m, int row, const float* x, float* y) {
+template <int R, int V, typename S>
+inline void numbers(const Matrix& m, int row, const Vector* const (&x)[V], float (&y)[V][R]) {
   const S* w = (const S*)row_of(m, row);
   const size_t stride = m.columns;
   // As in `rows`, a share of the lines for each register.
   const size_t of_four = 4 * stride * sizeof(S), ahead = (kAhead + of_four - 1) / of_four * of_four;
-  F acc[R] = {};
+  F acc[V][R] = {};
   int k = 0;
   for (; k + W <= m.columns; k += W) {
-    const F e = load(x + k);
+    F e[V];
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) e[v] = load(x[v]->natural + k);
     if (R * W * int(sizeof(S)) >= 64 || k % (64 / int(sizeof(S)) / R) == 0)
       for (int line = 0; line < R * W * int(sizeof(S)); line += 64)
         __builtin_prefetch((const uint8_t*)w + ahead + k * R * sizeof(S) + line);
 #pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) acc[r] = wide(w + r * stride + k) * e + acc[r];
+    for (int r = 0; r < R; ++r) {
+      const F number = wide(w + r * stride + k);
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) acc[v][r] = number * e[v] + acc[v][r];
+    }
   }
-  for (int r = 0; r < R; ++r) y[r] = sum(acc[r]);
-  if (k == m.columns) return;
   const int left = m.columns - k;
-  S last[W] = {};
-  float e[W] = {};
-  memcpy(e, x + k, left * sizeof(float));
-  for (int r = 0; r < R; ++r) {
-    memcpy(last, w + r * stride + k, left * sizeof(S));
-    y[r] += sum(wide(last) * load(e));
+  for (int v = 0; v < V; ++v) {
+    for (int r = 0; r < R; ++r) y[v][r] = sum(acc[v][r]);
+    if (!left) continue;
+    S last[W] = {};
+    float e[W] = {};
+    memcpy(e, x[v]->natural + k, left * sizeof(float));
+    for (int r = 0; r < R; ++r) {
+      memcpy(last, w + r * stride + k, left * sizeof(S));
+      y[v][r] += sum(wide(last) * load(e));
+    }
   }
 }
 
 // Packed numbers in their natural order, without biases.
-template <int R, int C>
-inline void decoded(const Matrix& m, int row, const float* x, float* y) {
+template <int R, int V, int C>
+inline void decoded(const Matrix& m, int row, const Vector* const (&x)[V], float (&y)[V][R]) {
   const int bytes = int(row_bytes(m));
   const uint8_t* w = row_of(m, row);
   const size_t of_four = 4 * size_t(bytes), ahead = (kAhead + of_four - 1) / of_four * of_four;
   alignas(64) float scales[R][kSpan];
-  F acc[R] = {};
+  F acc[V][R] = {};
   for (int k = 0; k < m.columns;) {
     int n = 0;
     for (int r = 0; r < R; ++r) n = widen(m, row + r, k, m.columns, scales[r], nullptr);
     for (int g = 0; g < n; ++g) {
-      F products[R] = {};
+      F products[V][R] = {};
       for (int i = 0; i < R * m.group * bits_of(C) / 8; i += 64) __builtin_prefetch(w + ahead + R * (k * bits_of(C) / 8) + i);
       for (const int end = k + m.group; k < end; k += W) {
-        const F e = load(x + k);
+        F e[V];
 #pragma GCC unroll 4
-        for (int r = 0; r < R; ++r) products[r] = unpack<C>(w + size_t(r) * bytes, k, bytes) * e + products[r];
+        for (int v = 0; v < V; ++v) e[v] = load(x[v]->natural + k);
+#pragma GCC unroll 4
+        for (int r = 0; r < R; ++r) {
+          const F number = unpack<C>(w + size_t(r) * bytes, k, bytes);
+#pragma GCC unroll 4
+          for (int v = 0; v < V; ++v) products[v][r] = number * e[v] + products[v][r];
+        }
       }
 #pragma GCC unroll 4
-      for (int r = 0; r < R; ++r) acc[r] = products[r] * splat(scales[r][g]) + acc[r];
+      for (int v = 0; v < V; ++v)
+#pragma GCC unroll 4
+        for (int r = 0; r < R; ++r) acc[v][r] = products[v][r] * splat(scales[r][g]) + acc[v][r];
     }
   }
-  for (int r = 0; r < R; ++r) y[r] = sum(acc[r]);
+  for (int v = 0; v < V; ++v)
+    for (int r = 0; r < R; ++r) y[v][r] = sum(acc[v][r]);
 }
 
-// Rows `from..to`, four at a time, then one.
-template <typename F4, typename F1, typename T>
-void fours(int from, int to, const F4& four, const F1& one, const T& put) {
-  float y[4];
-  int row = from;
-  for (; row + 4 <= to; row += 4) {
-    four(row, y);
-    for (int r = 0; r < 4; ++r) put(row + r, y[r]);
-  }
-  for (; row < to; ++row) one(row, y), put(row, *y);
-}
-
-template <typename S, typename T>
-void words_of(const Matrix& m, const Vector& v, int from, int to, const T& put) {
+template <int V, typename S, typename T>
+void words_of(const Matrix& m, const Vector* const (&v)[V], int from, int to, const T& put) {
   switch (m.bits * 1000 + m.group) {
-    case 2032: return words<2, 32, S>(m, v, from, to, put);
-    case 2064: return words<2, 64, S>(m, v, from, to, put);
-    case 2128: return words<2, 128, S>(m, v, from, to, put);
-    case 3032: return words<3, 32, S>(m, v, from, to, put);
-    case 3064: return words<3, 64, S>(m, v, from, to, put);
-    case 3128: return words<3, 128, S>(m, v, from, to, put);
-    case 4032: return words<4, 32, S>(m, v, from, to, put);
-    case 4064: return words<4, 64, S>(m, v, from, to, put);
-    case 4128: return words<4, 128, S>(m, v, from, to, put);
-    case 5032: return words<5, 32, S>(m, v, from, to, put);
-    case 5064: return words<5, 64, S>(m, v, from, to, put);
-    case 5128: return words<5, 128, S>(m, v, from, to, put);
-    case 6032: return words<6, 32, S>(m, v, from, to, put);
-    case 6064: return words<6, 64, S>(m, v, from, to, put);
-    case 6128: return words<6, 128, S>(m, v, from, to, put);
-    case 8032: return words<8, 32, S>(m, v, from, to, put);
-    case 8064: return words<8, 64, S>(m, v, from, to, put);
-    case 8128: return words<8, 128, S>(m, v, from, to, put);
+    case 2032: return words<V, 2, 32, S>(m, v, from, to, put);
+    case 2064: return words<V, 2, 64, S>(m, v, from, to, put);
+    case 2128: return words<V, 2, 128, S>(m, v, from, to, put);
+    case 3032: return words<V, 3, 32, S>(m, v, from, to, put);
+    case 3064: return words<V, 3, 64, S>(m, v, from, to, put);
+    case 3128: return words<V, 3, 128, S>(m, v, from, to, put);
+    case 4032: return words<V, 4, 32, S>(m, v, from, to, put);
+    case 4064: return words<V, 4, 64, S>(m, v, from, to, put);
+    case 4128: return words<V, 4, 128, S>(m, v, from, to, put);
+    case 5032: return words<V, 5, 32, S>(m, v, from, to, put);
+    case 5064: return words<V, 5, 64, S>(m, v, from, to, put);
+    case 5128: return words<V, 5, 128, S>(m, v, from, to, put);
+    case 6032: return words<V, 6, 32, S>(m, v, from, to, put);
+    case 6064: return words<V, 6, 64, S>(m, v, from, to, put);
+    case 6128: return words<V, 6, 128, S>(m, v, from, to, put);
+    case 8032: return words<V, 8, 32, S>(m, v, from, to, put);
+    case 8064: return words<V, 8, 64, S>(m, v, from, to, put);
+    case 8128: return words<V, 8, 128, S>(m, v, from, to, put);
   }
 }
 
-// Rows `from..to` of `matrix @ x`, set or (`add`) added to `y[row]`.
-inline void matvec(const Matrix& m, const Vector& v, int from, int to, bool add, float* y) {
-  if (!add)
-    for (int row = from; row < to; ++row) y[row] = 0;
-  if (m.offset)
-    for (int row = from; row < to; ++row) y[row] += m.offset[row];
-  auto put = [&](int row, float product) { y[row] += product; };
+// Rows `from..to` of `matrix @ x` for `V` vectors, set or (`add`) added to `y[vector][row]`.
+template <int V>
+inline void matvecs(const Matrix& m, const Vector* const (&x)[V], int from, int to, bool add, float* const (&y)[V]) {
+  for (float* of : y) {
+    if (!add)
+      for (int row = from; row < to; ++row) of[row] = 0;
+    if (m.offset)
+      for (int row = from; row < to; ++row) of[row] += m.offset[row];
+  }
+  auto put = [&](int v, int row, float product) { y[v][row] += product; };
   auto numbers_of = [&]<typename S>(S) {
-    fours(from, to, [&](int row, float* out) { numbers<4, S>(m, row, v.natural, out); },
-          [&](int row, float* out) { numbers<1, S>(m, row, v.natural, out); }, put);
+    fours<V>(from, to, [&]<int R>(int row, float (&out)[V][R]) { numbers<R, V, S>(m, row, x, out); }, put);
   };
   auto decoded_of = [&]<int C>() {
-    fours(from, to, [&](int row, float* out) { decoded<4, C>(m, row, v.natural, out); },
-          [&](int row, float* out) { decoded<1, C>(m, row, v.natural, out); }, put);
+    fours<V>(from, to, [&]<int R>(int row, float (&out)[V][R]) { decoded<R, V, C>(m, row, x, out); }, put);
   };
   switch (m.format) {
     case Format::float32: return numbers_of(float{});
@@ -408,17 +459,25 @@ inline void matvec(const Matrix& m, const Vector& v, int from, int to, bool add,
     case Format::mxfp8: return decoded_of.template operator()<kE4M3Code>();
     case Format::mxfp4:
       if constexpr (W == 4) return decoded_of.template operator()<kE2M1Code>();
-      else return words<kE2M1Code, 32, E8M0>(m, v, from, to, put);
+      else return words<V, kE2M1Code, 32, E8M0>(m, x, from, to, put);
     case Format::nvfp4:
       if constexpr (W == 4) return decoded_of.template operator()<kE2M1Code>();
-      else return words<kE2M1Code, 16, E4M3>(m, v, from, to, put);
+      else return words<V, kE2M1Code, 16, E4M3>(m, x, from, to, put);
     case Format::affine: break;
   }
   switch (m.stored) {
-    case Stored::float32: return words_of<float>(m, v, from, to, put);
-    case Stored::float16: return words_of<Half>(m, v, from, to, put);
-    default: return words_of<Brain>(m, v, from, to, put);
+    case Stored::float32: return words_of<V, float>(m, x, from, to, put);
+    case Stored::float16: return words_of<V, Half>(m, x, from, to, put);
+    default: return words_of<V, Brain>(m, x, from, to, put);
   }
+}
+
+// The same for any number of vectors.
+inline void matvec(const Matrix& m, const Vector* const* x, int n, int from, int to, bool add, float* const* y) {
+  for (; n >= kTogether && kTogether > 2; n -= kTogether, x += kTogether, y += kTogether)
+    matvecs<kTogether>(m, *(const Vector* const(*)[kTogether])x, from, to, add, *(float* const(*)[kTogether])y);
+  for (; n >= 2; n -= 2, x += 2, y += 2) matvecs<2>(m, *(const Vector* const(*)[2])x, from, to, add, *(float* const(*)[2])y);
+  if (n) matvecs<1>(m, *(const Vector* const(*)[1])x, from, to, add, *(float* const(*)[1])y);
 }
 
 }  // namespace

@@ -98,6 +98,13 @@ struct Cache {
   size_t place(const Layer& layer) const { return layer.before * capacity; }
 };
 
+// A position to compute: the next of a sequence, or one of the next few.
+struct Row {
+  Cache* cache;
+  uint32_t id;
+  int position;
+};
+
 class Pool;
 
 // Memory that a step asks for and gives back, from a multiple of 64 bytes on: a register that lies across two cache lines
@@ -113,10 +120,13 @@ struct Level {
   bool (*usable)();
   // Appends `n` ids to the cache; writes the logits of each `[n, vocabulary]` unless null.
   void (*step)(const Model&, Cache&, Pool&, const Memory&, const uint32_t* ids, int n, float* logits);
+  // The same of a position each of several sequences, or of a few of each, those of one in their order. A row's logits are to the bit
+  // what they are alone.
+  void (*rows)(const Model&, Pool&, const Memory&, const Row*, int n, float* logits);
   // The next token from `n` logits: the largest at temperature 0, else drawn by the key.
   int (*draw)(const float* logits, int n, float temperature, uint64_t key, const Memory&);
-  // `x @ matrix.T`, by the matrix-vector kernel a row or, with `panels`, by the one for prompts. For tests.
-  void (*matmul)(const Matrix&, Pool&, const Memory&, const float* x, int n, bool panels, float* y);
+  // `x @ matrix.T`, by the kernel for vectors, `together` at a time or, where that is 0, by the one for prompts. For tests.
+  void (*matmul)(const Matrix&, Pool&, const Memory&, const float* x, int n, int together, float* y);
 };
 
 extern const Level plain, avx2, avx512, avx512vnni;

@@ -92,12 +92,17 @@ struct Past {
   Past(const Past&) = delete;
 };
 
-// Inputs: ids `[n]`, and the ticket of the step before, which orders steps that have nothing else in common.
-// Outputs: a ticket `[1]`, and (if asked for) logits `[1, n, vocabulary]`.
+// The next positions of a sequence: as many as are named here, behind `offset`. What the past holds from there on is forgotten.
+struct Part {
+  std::shared_ptr<Past> past;
+  int offset, count;
+};
+
+// Inputs: ids `[n]`, those of one sequence after the other's, and the tickets of the steps before, which order steps that have nothing
+// else in common. Outputs: a ticket `[1]`, and (if asked for) logits `[1, n, vocabulary]`.
 class Step : public mx::Primitive {
  public:
-  Step(mx::Stream stream, std::shared_ptr<Past> past, int offset)
-      : Primitive(stream), past_(std::move(past)), offset_(offset) {}
+  Step(mx::Stream stream, std::vector<Part> parts) : Primitive(stream), parts_(std::move(parts)) {}
 
   void eval_cpu(const std::vector<mx::array>& inputs, std::vector<mx::array>& outputs) override {
     const auto& ids = inputs[0];
@@ -106,21 +111,32 @@ class Step : public mx::Primitive {
     auto& encoder = mx::cpu::get_command_encoder(stream());
     for (const auto& input : inputs) encoder.set_input_array(input);
     for (auto& output : outputs) encoder.set_output_array(output);
-    encoder.dispatch([past = past_, offset = offset_, n = int(ids.size()), from = ids.data<uint32_t>(),
-                      ticket = outputs[0].data<uint32_t>(),
+    encoder.dispatch([parts = parts_, n = int(ids.size()), from = ids.data<uint32_t>(), ticket = outputs[0].data<uint32_t>(),
                       logits = outputs.size() > 1 ? outputs[1].data<float>() : nullptr] {
-      Loaded& of = *past->loaded;
+      Loaded& of = *parts[0].past->loaded;
       const uint32_t most = uint32_t(of.model.vocabulary);
-      const bool known = std::all_of(from, from + n, [&](uint32_t id) { return id < most; });
-      // Rust's side counts positions and checks ids; should it err, numbers that are none show it.
-      if (!known || past->cache.length != offset || offset + n > past->cache.capacity) {
-        if (logits) std::fill(logits, logits + size_t(n) * most, std::numeric_limits<float>::quiet_NaN());
-      } else {
-        of.pool.begin();
-        of.level->step(of.model, past->cache, of.pool, kMemory, from, n, logits);
-        of.pool.end();
+      bool known = std::all_of(from, from + n, [&](uint32_t id) { return id < most; });
+      for (const Part& part : parts) {
+        const Cache& cache = part.past->cache;
+        known = known && part.offset <= cache.length && part.offset + part.count <= cache.capacity;
       }
-      *ticket = uint32_t(offset + n);
+      *ticket = uint32_t(n);
+      // Rust's side counts positions and checks ids; should it err, numbers that are none show it.
+      if (!known) {
+        if (logits) std::fill(logits, logits + size_t(n) * most, std::numeric_limits<float>::quiet_NaN());
+        return;
+      }
+      for (const Part& part : parts) part.past->cache.length = part.offset;
+      of.pool.begin();
+      if (parts.size() == 1) {
+        of.level->step(of.model, parts[0].past->cache, of.pool, kMemory, from, n, logits);
+      } else {
+        std::vector<Row> rows;
+        for (const Part& part : parts)
+          for (int i = 0; i < part.count; ++i) rows.push_back(Row{&part.past->cache, from[rows.size()], part.offset + i});
+        of.level->rows(of.model, of.pool, kMemory, rows.data(), n, logits);
+      }
+      of.pool.end();
     });
   }
 
@@ -131,8 +147,7 @@ class Step : public mx::Primitive {
   const char* name() const override { return "OffprintStep"; }
 
  private:
-  std::shared_ptr<Past> past_;
-  int offset_;
+  std::vector<Part> parts_;
 };
 
 // Input: logits `[n]`. Output: a token `[1]`.
@@ -227,6 +242,11 @@ Matrix matrix(Loaded& of, const MatrixHandle& h, int rows, int columns, const ch
   expect(h.weight && h.rows == rows && h.columns == columns, what);
   return matrix(of, h);
 }
+
+struct PartHandle {
+  void *past, *ticket;
+  int32_t offset, count;
+};
 
 struct RopeHandle {
   int32_t dims;
@@ -385,20 +405,31 @@ void* offprint_past(void* model, int32_t capacity, char* error, size_t room) {
 
 void offprint_past_free(void* past) { delete static_cast<std::shared_ptr<Past>*>(past); }
 
-// Adds a step to the graph. `ticket` may be null; `out` becomes the new ticket and, if `logits`, the logits.
-bool offprint_step(void* past, void* ids, void* ticket, void* stream, int32_t offset, bool logits, void** out, char* error,
-                   size_t room) {
+// Adds a step to the graph. `out` becomes the new ticket and, if `logits`, the logits.
+bool offprint_step(const PartHandle* parts, int32_t count, void* ids, void* stream, bool logits, void** out, char* error, size_t room) {
   try {
-    const auto& of = *static_cast<std::shared_ptr<Past>*>(past);
     std::vector<mx::array> inputs{*static_cast<mx::array*>(ids)};
     if (inputs[0].dtype() != mx::uint32 || inputs[0].ndim() != 1)
       throw std::invalid_argument("ids must be a vector of unsigned 32-bit integers");
-    if (ticket) inputs.push_back(*static_cast<mx::array*>(ticket));
     const int n = int(inputs[0].size());
+    std::vector<Part> of;
+    int64_t positions = 0;
+    for (const PartHandle* part = parts; part != parts + count; ++part) {
+      const auto& past = *static_cast<std::shared_ptr<Past>*>(part->past);
+      for (const Part& other : of) {
+        expect(other.past != past, "a past in one step twice");
+        expect(other.past->loaded == past->loaded, "pasts of several models");
+      }
+      expect(part->count > 0, "a past without an id");
+      of.push_back(Part{past, part->offset, part->count});
+      positions += part->count;
+      if (part->ticket) inputs.push_back(*static_cast<mx::array*>(part->ticket));
+    }
+    expect(!of.empty() && positions == n, "ids: not as many as the pasts are to grow by");
     std::vector<mx::Shape> shapes{{1}};
     std::vector<mx::Dtype> dtypes{mx::uint32};
-    if (logits) shapes.push_back({1, n, of->loaded->model.vocabulary}), dtypes.push_back(mx::float32);
-    auto step = std::make_shared<Step>(*static_cast<mx::Stream*>(stream), of, offset);
+    if (logits) shapes.push_back({1, n, of[0].past->loaded->model.vocabulary}), dtypes.push_back(mx::float32);
+    auto step = std::make_shared<Step>(*static_cast<mx::Stream*>(stream), std::move(of));
     auto arrays = mx::array::make_arrays(shapes, dtypes, step, inputs);
     for (size_t i = 0; i < arrays.size(); ++i) out[i] = new mx::array(std::move(arrays[i]));
     return true;
@@ -425,10 +456,10 @@ void* offprint_draw(const char* level, void* logits, void* stream, float tempera
   }
 }
 
-// One product on plain memory, for tests: `x` `[n, columns]`, `y` `[n, rows]`.
+// Products on plain memory, for tests: `x` `[n, columns]`, `y` `[n, rows]`.
 bool offprint_matmul(const char* level, int32_t threads, const void* weight, const void* scales, const void* biases,
                      int32_t format, int32_t stored, int32_t rows, int32_t columns, int32_t bits, int32_t group, const float* x,
-                     int32_t n, bool panels, float* y) {
+                     int32_t n, int32_t together, float* y) {
   const Level* chosen = level_of(level);
   if (!chosen) return false;
   Matrix m;
@@ -436,7 +467,7 @@ bool offprint_matmul(const char* level, int32_t threads, const void* weight, con
   m.rows = rows, m.columns = columns, m.bits = bits, m.group = group;
   Pool pool(threads);
   pool.begin();
-  chosen->matmul(m, pool, kMemory, x, n, panels, y);
+  chosen->matmul(m, pool, kMemory, x, n, together, y);
   pool.end();
   return true;
 }

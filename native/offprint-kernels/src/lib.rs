@@ -64,6 +64,18 @@ pub struct Shape {
     pub rope_count: i32,
 }
 
+/// What a step reads of one sequence.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct PartHandle {
+    pub past: *mut c_void,
+    /// Of the past's latest step, which comes before this one; null: there was none.
+    pub ticket: *mut c_void,
+    /// Where the positions begin, at most where the past ends: what is behind is forgotten.
+    pub offset: i32,
+    pub count: i32,
+}
+
 /// A rotation of queries and keys.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
@@ -197,14 +209,14 @@ unsafe extern "C" {
     pub fn offprint_past(model: *mut c_void, capacity: i32, error: *mut c_char, room: usize) -> *mut c_void;
     pub fn offprint_past_free(past: *mut c_void);
 
-    /// A step over `ids` `[n]` that follows the step whose `ticket` is given (null: the first), at position `offset`.
-    /// `out[0]` becomes its ticket, `out[1]`, if `logits`, the logits `[1, n, vocabulary]`.
+    /// A step over `ids` `[n]`: of each of `count` pasts of one model, no past twice, the next positions, those of one after the
+    /// other's. `out[0]` becomes the ticket of each of them, `out[1]`, if `logits`, the logits `[1, n, vocabulary]`. Of several pasts each
+    /// position's logits are to the bit what they are alone, and so are those of one past of up to 8 positions at a time.
     pub fn offprint_step(
-        past: *mut c_void,
+        parts: *const PartHandle,
+        count: i32,
         ids: *mut c_void,
-        ticket: *mut c_void,
         stream: *mut c_void,
-        offset: i32,
         logits: bool,
         out: *mut *mut c_void,
         error: *mut c_char,
@@ -223,7 +235,7 @@ unsafe extern "C" {
         room: usize,
     ) -> *mut c_void;
 
-    /// `x @ matrix.T` on plain memory, for tests of the kernels; scales and biases are float32 (`stored` 0), float16 (1),
+    /// `x @ matrix.T` on plain memory, for tests of the kernels: that for vectors, `together` at a time, or (0) that for prompts. Scales and biases are float32 (`stored` 0), float16 (1),
     /// bfloat16 (2), or bytes of mxfp4 and mxfp8 (3) or of nvfp4 (4). `false`: no such level here.
     pub fn offprint_matmul(
         level: *const c_char,
@@ -239,7 +251,7 @@ unsafe extern "C" {
         group: i32,
         x: *const f32,
         n: i32,
-        panels: bool,
+        together: i32,
         y: *mut f32,
     ) -> bool;
 }

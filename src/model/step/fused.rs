@@ -12,7 +12,7 @@ use mlx_rs::{
 };
 use mlx_sys::mlx_array;
 use offprint_kernels::{
-    LayerHandle, MatrixHandle, Shape, offprint_draw, offprint_model, offprint_model_free, offprint_past,
+    LayerHandle, MatrixHandle, PartHandle, Shape, offprint_draw, offprint_model, offprint_model_free, offprint_past,
     offprint_past_free, offprint_step,
 };
 
@@ -110,36 +110,53 @@ pub struct FusedPast {
     ticket: Option<Array>,
 }
 
-impl FusedPast {
-    /// Appends ids `[n]`, unsigned 32-bit. Returns their logits `[1, n, vocabulary]`, if asked for; nothing is computed yet.
-    pub fn step(&mut self, ids: &Array, logits: bool) -> Result<Option<Array>> {
-        let end = self.offset + ids.size();
-        if end > self.capacity {
-            return Err(Exception::custom(format!("the cache holds {} positions, not {end}", self.capacity)));
+/// Appends ids `[n]`, unsigned 32-bit, to pasts of one model: to each as many as stand beside it, those of one after the other's.
+/// Returns their logits `[1, n, vocabulary]`, if asked for; nothing is computed yet.
+pub fn step(ids: &Array, pasts: &mut [(&mut FusedPast, usize)], logits: bool) -> Result<Option<Array>> {
+    let part = |(past, count): &(&mut FusedPast, usize)| {
+        let end = past.offset + count;
+        if end > past.capacity {
+            return Err(Exception::custom(format!("the cache holds {} positions, not {end}", past.capacity)));
         }
-        let stream = Stream::thread_local_or_default();
-        let ticket = self.ticket.as_ref().map_or(ptr::null_mut(), context);
-        let mut out = [ptr::null_mut(); 2];
-        // SAFETY: handles live through the call; `out` has room for both arrays.
-        told(|error, room| unsafe {
-            let made = offprint_step(
-                self.handle,
-                context(ids),
-                ticket,
-                stream.as_ptr().ctx,
-                self.offset as i32,
-                logits,
-                out.as_mut_ptr(),
-                error,
-                room,
-            );
-            if made { out[0] } else { ptr::null_mut() }
-        })?;
-        self.offset = end;
-        // SAFETY: new handles, which belong to nobody else.
-        let [ticket, values] = out.map(|ctx| (!ctx.is_null()).then(|| unsafe { Array::from_ptr(mlx_array { ctx }) }));
-        self.ticket = ticket;
-        Ok(values)
+        Ok(PartHandle {
+            past: past.handle,
+            ticket: past.ticket.as_ref().map_or(ptr::null_mut(), context),
+            offset: past.offset as i32,
+            count: *count as i32,
+        })
+    };
+    let parts = pasts.iter().map(part).collect::<Result<Vec<_>>>()?;
+    let stream = Stream::thread_local_or_default();
+    let mut out = [ptr::null_mut(); 2];
+    // SAFETY: handles live through the call; `out` has room for both arrays.
+    told(|error, room| unsafe {
+        let (ids, stream, count) = (context(ids), stream.as_ptr().ctx, parts.len() as i32);
+        let made = offprint_step(parts.as_ptr(), count, ids, stream, logits, out.as_mut_ptr(), error, room);
+        if made { out[0] } else { ptr::null_mut() }
+    })?;
+    // SAFETY: new handles, which belong to nobody else.
+    let [ticket, values] = out.map(|ctx| (!ctx.is_null()).then(|| unsafe { Array::from_ptr(mlx_array { ctx }) }));
+    for (past, count) in pasts {
+        past.offset += *count;
+        past.ticket.clone_from(&ticket);
+    }
+    Ok(values)
+}
+
+impl FusedPast {
+    /// Positions so far.
+    pub fn len(&self) -> usize {
+        self.offset
+    }
+
+    /// Is it empty?
+    pub fn is_empty(&self) -> bool {
+        self.offset == 0
+    }
+
+    /// Forgets all but the first `n` positions.
+    pub(in crate::model) fn truncate(&mut self, n: usize) {
+        self.offset = self.offset.min(n);
     }
 
     /// What to evaluate so that every step so far is done.
