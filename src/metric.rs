@@ -21,6 +21,8 @@ pub enum Metric {
     E2eP90,
     E2eP95,
     E2eP99,
+    /// Of several requests.
+    FullRate,
     GapP50,
     GapP90,
     GapP95,
@@ -99,7 +101,7 @@ static TABLE: [About; Metric::ALL.len()] = {
     }
     [
         About {
-            of: |raw| Some(raw.served.as_ref()?.backlog),
+            of: |raw| raw.served.as_ref()?.backlog,
             ..share(
                 "backlog",
                 "growth of the backlog",
@@ -161,6 +163,10 @@ static TABLE: [About; Metric::ALL.len()] = {
                 "99th percentile of (t_end - t_due) over the requests of a run",
                 "(.e2e | q8(0.99))",
             )
+        },
+        About {
+            of: |raw| raw.served.as_ref()?.full_rate,
+            ..rate("full_rate", "rate of full steps", "tokens of full steps / time of full steps", ".full_rate")
         },
         About {
             of: |raw| percentile(&raw.served.as_ref()?.gap, 0.50),
@@ -318,7 +324,7 @@ static TABLE: [About; Metric::ALL.len()] = {
 };
 
 impl Metric {
-    pub const ALL: [Metric; 30] = [
+    pub const ALL: [Metric; 31] = [
         Metric::Backlog,
         Metric::Decode,
         Metric::DecodeMlxlm,
@@ -326,6 +332,7 @@ impl Metric {
         Metric::E2eP90,
         Metric::E2eP95,
         Metric::E2eP99,
+        Metric::FullRate,
         Metric::GapP50,
         Metric::GapP90,
         Metric::GapP95,
@@ -371,11 +378,13 @@ impl Metric {
 
     /// One of runs of several requests.
     pub fn is_of_several(self) -> bool {
-        use Metric::{Backlog, E2eP50, E2eP90, E2eP95, E2eP99, GapP50, GapP90, GapP95, GapP99, Goodput, InFlight};
+        use Metric::{
+            Backlog, E2eP50, E2eP90, E2eP95, E2eP99, FullRate, GapP50, GapP90, GapP95, GapP99, Goodput, InFlight,
+        };
         use Metric::{OutputRate, Rejected, RequestRate, TtftFromSent, TtftP50, TtftP90, TtftP95, TtftP99};
         let quantiles =
             [E2eP50, E2eP90, E2eP95, E2eP99, GapP50, GapP90, GapP95, GapP99, TtftP50, TtftP90, TtftP95, TtftP99];
-        let others = [Backlog, Goodput, InFlight, OutputRate, Rejected, RequestRate, TtftFromSent];
+        let others = [Backlog, FullRate, Goodput, InFlight, OutputRate, Rejected, RequestRate, TtftFromSent];
         quantiles.contains(&self) || others.contains(&self)
     }
 
@@ -493,7 +502,7 @@ fn per(tokens: f64, time: f64) -> Option<f64> {
 }
 
 /// For jq, before a formula: a row of several requests becomes one of its average request, with what was served in its window.
-pub const JQ_REQUESTS: &str = r#"def m(f): map(f) | add / length; def q8(q): sort | length as $n | (($n + 1/3) * q + 1/3) as $h | ([$h | floor, $n - 1] | min) as $k | .[$k - 1] + ($h - $k) * (.[$k] - .[$k - 1]); def several: if .load == null then . else . as $row | .load as $l | .requests | map(. + {end: (.sent_ns + (.finish_ns // .done_ns // 0)), over: (.sent_ns + (.done_ns // .finish_ns // 0)), late: (.sent_ns - .due_ns)} | if .outcome == "ok" then . + {last: (if .n_gen == (.steps_ns | length) then (.steps_ns | add) else .finish_ns end), k: (.chunk_tokens[0] // 1)} else . end) as $all | $all[$l.ramp:($l.ramp + $l.requests)] as $c | ($c | map(select(.outcome == "ok"))) as $w | $c[0].due_ns as $from | ($all[$l.ramp + $l.requests].due_ns // ($c | map(.end) | max)) as $to | (($to - $from) / 1e9) as $s | def under(t): map(select(.due_ns <= t and .over > t)) | length; $row + {n_gen: ($w | m(.n_gen)), n_prompt: ($w | m(.n_prompt)), e2e_ns: ($w | m(.late + .finish_ns)), token_times_ns: [($w | m(.late + .steps_ns[0])), ($w | m(.late + .last))], chunk_times_ns: [($w | m(.late + .steps_ns[0]))], chunk_tokens: [($w | m(.k))], from_sent_ns: ($w | m(.steps_ns[0])), ttft: ($w | map((.late + .steps_ns[0]) / 1e9)), e2e: ($w | map((.late + .finish_ns) / 1e9)), gap: ($w | map(select(.n_gen > .k) | (.last - .steps_ns[0]) / 1e9 / (.n_gen - .k))), request_rate: (($all | map(select(.outcome == "ok" and .end >= $from and .end < $to)) | length) / $s), output_rate: (([$all[] | select(.outcome == "ok") | . as $r | foreach range(.steps_ns | length) as $i (.sent_ns; . + $r.steps_ns[$i]; select(. >= $from and . < $to) | $r.chunk_tokens[$i] // ($r.n_gen / ($r.steps_ns | length)))] | add // 0) / $s), in_flight: (([$all[] | [([.over, $to] | min) - ([.due_ns, $from] | max), 0] | max] | add) / ($to - $from)), backlog: ((($all | under($to)) - ($all | under($from))) / ($c | length)), rejected: (($c | map(select(.outcome == "rejected")) | length) / ($c | length)), goodput: (($l.goodput // {}) as $g | ($w | map(select(((.late + .steps_ns[0]) / 1e9) <= ($g.ttft_s // infinite) and ((.late + .finish_ns) / 1e9) <= ($g.e2e_s // infinite) and (.n_gen <= .k or (.last - .steps_ns[0]) / 1e9 / (.n_gen - .k) * ($g.decode_tok_s // 0) <= 1))) | length) / $s)} end; "#;
+pub const JQ_REQUESTS: &str = r#"def m(f): map(f) | add / length; def q8(q): sort | length as $n | (($n + 1/3) * q + 1/3) as $h | ([$h | floor, $n - 1] | min) as $k | .[$k - 1] + ($h - $k) * (.[$k] - .[$k - 1]); def several: if .load == null then . else . as $row | .load as $l | .requests | map(. + {end: (.sent_ns + (.finish_ns // .done_ns // 0)), over: (.sent_ns + (.done_ns // .finish_ns // 0)), late: (.sent_ns - .due_ns)} | if .outcome == "ok" then . + {last: (if .n_gen == (.steps_ns | length) then (.steps_ns | add) else .finish_ns end), k: (.chunk_tokens[0] // 1)} else . end) as $all | $all[$l.ramp:($l.ramp + $l.requests)] as $c | ($c | map(select(.outcome == "ok"))) as $w | $c[0].due_ns as $from | ($all[$l.ramp + $l.requests].due_ns // ($c | map(.end) | max)) as $to | (($to - $from) / 1e9) as $s | def inside(t): t < $to or (t == $to and ($all | length) == $l.ramp + $l.requests); def under(t): map(select(.due_ns <= t and .over > t)) | length; $row + {n_gen: ($w | m(.n_gen)), n_prompt: ($w | m(.n_prompt)), e2e_ns: ($w | m(.late + .finish_ns)), token_times_ns: [($w | m(.late + .steps_ns[0])), ($w | m(.late + .last))], chunk_times_ns: [($w | m(.late + .steps_ns[0]))], chunk_tokens: [($w | m(.k))], from_sent_ns: ($w | m(.steps_ns[0])), ttft: ($w | map((.late + .steps_ns[0]) / 1e9)), e2e: ($w | map((.late + .finish_ns) / 1e9)), gap: ($w | map(select(.n_gen > .k) | (.last - .steps_ns[0]) / 1e9 / (.n_gen - .k))), request_rate: (($all | map(select(.outcome == "ok" and .end >= $from and inside(.end))) | length) / $s), output_rate: (([$all[] | select(.outcome == "ok") | . as $r | foreach range(.steps_ns | length) as $i (.sent_ns; . + $r.steps_ns[$i]; select(. >= $from and inside(.)) | $r.chunk_tokens[$i] // ($r.n_gen / ($r.steps_ns | length)))] | add // 0) / $s), in_flight: (([$all[] | [([.over, $to] | min) - ([.due_ns, $from] | max), 0] | max] | add) / ($to - $from)), backlog: (if $l.per_second == null then null else ((($all | under($to)) - ($all | under($from))) / ($c | length)) end), full_rate: ($row.steps as $t | if $t == null then null else [range(1; $t.active | length) | select($t.active[.] == $l.at_once and $t.active[. - 1] == $l.at_once)] | if length == 0 then null else (map($t.active[.]) | add) / ((map($t.step_ns[.]) | add) / 1e9) end end), rejected: (($c | map(select(.outcome == "rejected")) | length) / ($c | length)), goodput: (($l.goodput // {}) as $g | ($w | map(select(((.late + .steps_ns[0]) / 1e9) <= ($g.ttft_s // infinite) and ((.late + .finish_ns) / 1e9) <= ($g.e2e_s // infinite) and (.n_gen <= .k or (.last - .steps_ns[0]) / 1e9 / (.n_gen - .k) * ($g.decode_tok_s // 0) <= 1))) | length) / $s)} end; "#;
 
 #[cfg(test)]
 pub(crate) mod tests {

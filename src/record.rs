@@ -142,6 +142,18 @@ impl RequestRecord {
     }
 }
 
+/// The steps of an engine that continues several sequences at once, as they followed each other; lists of one length.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Steps {
+    /// The run began -> a step's last token was on the host.
+    pub end_ns: Vec<u64>,
+    /// What the step took: from the end of the one before, or from when it was queued if that came later.
+    pub step_ns: Vec<u64>,
+    /// Sequences that it continued.
+    pub active: Vec<u32>,
+}
+
 /// One execution of one planned run. `docs/FORMAT.md` describes each field.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -247,6 +259,9 @@ pub struct RunRecord {
     /// By number.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requests: Vec<RequestRecord>,
+    /// What they shared, where the engine says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<Steps>,
 }
 
 impl RunRecord {
@@ -300,6 +315,7 @@ impl RunRecord {
             peak_rss_bytes: None,
             load: None,
             requests: Vec::new(),
+            steps: None,
         }
     }
 
@@ -344,6 +360,7 @@ mod tests {
             peak_rss_bytes: Some(1),
             load: Some(Load::batch(2)),
             requests: vec![RequestRecord::empty(1)],
+            steps: Some(Steps::default()),
             ..RunRecord::empty()
         };
         let row = serde_json::to_value(record).unwrap();

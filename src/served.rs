@@ -6,7 +6,7 @@ use statrs::statistics::{Data, OrderStatistics};
 
 use crate::{
     load::{Limits, Load, Part},
-    record::{Answered, RequestRecord, RunRecord},
+    record::{Answered, RequestRecord, RunRecord, Steps},
 };
 
 const NS: f64 = 1e9;
@@ -22,12 +22,14 @@ pub struct Served {
     pub goodput: Option<f64>,
     /// Requests due and not ended, averaged over the window.
     pub in_flight: f64,
-    /// Requests due and not ended at the window's end, less those at its beginning, by requests that count.
-    pub backlog: f64,
+    /// Of an open loop: requests due and not ended at the window's end, less those at its beginning, by requests that count.
+    pub backlog: Option<f64>,
     /// Of the requests that count, those that the server refused to take.
     pub rejected: f64,
     /// Of the requests that count, those that failed otherwise.
     pub failed: f64,
+    /// Tokens a second of the steps that continued as many sequences as were to be at once; `None` where the engine does not say.
+    pub full_rate: Option<f64>,
     /// The average request, in ns; none where no request ended well.
     pub mean: Option<Mean>,
     /// Of requests that count and ended well, in seconds: due -> first text, due -> whole text, a token after the first.
@@ -94,8 +96,8 @@ impl Served {
         ensure!(record.requests.len() == load.total() as usize, missing());
         let counts = |request: &&RequestRecord| load.part(request.number) == Part::Counted;
         let counted: Vec<&RequestRecord> = record.requests.iter().filter(counts).collect();
-        let (from, to) = window(load, &record.requests).with_context(missing)?;
-        let seconds = (to - from) / NS;
+        let window = Window::of(load, &record.requests).with_context(missing)?;
+        let seconds = (window.to - window.from) / NS;
         ensure!(seconds > 0.0, "run {}: its requests were all due at one moment", record.run);
         let n = counted.len() as f64;
         let share = |which: Answered| counted.iter().filter(|request| request.outcome == which).count() as f64 / n;
@@ -107,6 +109,7 @@ impl Served {
             mean: Mean::of(&well),
             ..Served::default()
         };
+        served.full_rate = record.steps.as_ref().and_then(|steps| full_rate(steps, load.at_once));
         let mut good = 0u32;
         for (request, times) in &well {
             let (ttft, e2e) = ((times.first - times.due) / NS, (times.end - times.due) / NS);
@@ -119,34 +122,31 @@ impl Served {
         }
         served.goodput = load.goodput.map(|_| f64::from(good) / seconds);
         for request in &record.requests {
-            served.add(request, from, to);
+            served.add(request, &window);
         }
         for total in [&mut served.request_rate, &mut served.output_rate, &mut served.in_flight] {
             *total /= seconds;
         }
-        served.backlog /= n;
+        let growth = |request: &RequestRecord| window.growth(request);
+        served.backlog = load.per_second.map(|_| record.requests.iter().map(growth).sum::<f64>() / n);
         Ok(Some(served))
     }
 
     /// Adds up what a request, of whichever part, has in the window.
-    fn add(&mut self, request: &RequestRecord, from: f64, to: f64) {
-        let inside = |at: f64| at >= from && at < to;
+    fn add(&mut self, request: &RequestRecord, window: &Window) {
         let sent = request.sent_ns as f64;
-        let due = request.due_ns as f64;
-        let end = sent + request.done_ns.or(request.finish_ns).unwrap_or_default() as f64;
         if let Some(times) = Times::of(request) {
-            self.request_rate += f64::from(u8::from(inside(times.end)));
+            self.request_rate += f64::from(u8::from(window.has(times.end)));
             let mut at = sent;
             let same = n_gen(request) / request.steps_ns.len() as f64;
             for (place, step) in request.steps_ns.iter().enumerate() {
                 at += *step as f64;
                 let told = request.chunk_tokens.as_ref().and_then(|tokens| tokens.get(place));
-                self.output_rate += if inside(at) { told.map_or(same, |tokens| f64::from(*tokens)) } else { 0.0 };
+                self.output_rate += if window.has(at) { told.map_or(same, |tokens| f64::from(*tokens)) } else { 0.0 };
             }
         }
-        self.in_flight += (end.min(to) - due.max(from)).max(0.0) / NS;
-        let under_way = |at: f64| f64::from(u8::from(due <= at && end > at));
-        self.backlog += under_way(to) - under_way(from);
+        let (due, over) = under_way(request);
+        self.in_flight += (over.min(window.to) - due.max(window.from)).max(0.0) / NS;
     }
 }
 
@@ -167,6 +167,15 @@ impl Mean {
     }
 }
 
+/// The first of such steps waits for prompts that are read meanwhile, in some engines: only steps that follow another full one count.
+fn full_rate(steps: &Steps, at_once: u32) -> Option<f64> {
+    let full = steps.active.windows(2).zip(&steps.step_ns[1.min(steps.step_ns.len())..]);
+    let (tokens, ns) = full
+        .filter(|(pair, _)| pair.iter().all(|active| *active == at_once))
+        .fold((0u64, 0u64), |(tokens, ns), (pair, step)| (tokens + u64::from(pair[1]), ns + step));
+    (ns > 0).then(|| tokens as f64 / (ns as f64 / NS))
+}
+
 fn n_gen(request: &RequestRecord) -> f64 {
     f64::from(request.n_gen.unwrap_or_default())
 }
@@ -175,15 +184,40 @@ fn n_first(request: &RequestRecord) -> f64 {
     request.chunk_tokens.as_ref().and_then(|tokens| tokens.first()).map_or(1.0, |tokens| f64::from(*tokens))
 }
 
-/// From the moment at which the first request that counts was due to that of the first after them; of a run without one, to the end of
-/// the last that counts.
-fn window(load: &Load, requests: &[RequestRecord]) -> Option<(f64, f64)> {
-    let from = requests.get(load.ramp as usize)?.due_ns as f64;
-    let counted = requests.iter().take((load.ramp + load.requests) as usize);
-    let ends = counted.map(|request| request.sent_ns + request.finish_ns.or(request.done_ns).unwrap_or_default());
-    let last = ends.max().map(|ns| ns as f64);
-    let to = requests.get((load.ramp + load.requests) as usize).map(|request| request.due_ns as f64);
-    Some((from, to.or(last)?))
+/// From when to when it is under way.
+fn under_way(request: &RequestRecord) -> (f64, f64) {
+    let over = request.sent_ns + request.done_ns.or(request.finish_ns).unwrap_or_default();
+    (request.due_ns as f64, over as f64)
+}
+
+/// From the moment at which the first request that counts was due to that of the first after them, which is not part of it; of a run
+/// without one, to the end of the last that counts, which is.
+struct Window {
+    from: f64,
+    to: f64,
+    whole: bool,
+}
+
+impl Window {
+    fn has(&self, at: f64) -> bool {
+        at >= self.from && (at < self.to || (self.whole && at == self.to))
+    }
+
+    /// One more under way at the end, or at the beginning one fewer.
+    fn growth(&self, request: &RequestRecord) -> f64 {
+        let (due, over) = under_way(request);
+        let at = |moment: f64| f64::from(u8::from(due <= moment && over > moment));
+        at(self.to) - at(self.from)
+    }
+
+    fn of(load: &Load, requests: &[RequestRecord]) -> Option<Window> {
+        let from = requests.get(load.ramp as usize)?.due_ns as f64;
+        let counted = requests.iter().take((load.ramp + load.requests) as usize);
+        let ends = counted.map(|request| request.sent_ns + request.finish_ns.or(request.done_ns).unwrap_or_default());
+        let last = ends.max().map(|ns| ns as f64);
+        let to = requests.get((load.ramp + load.requests) as usize).map(|request| request.due_ns as f64);
+        Some(Window { from, to: to.or(last)?, whole: to.is_none() })
+    }
 }
 
 fn keeps(limits: &Limits, ttft: f64, e2e: f64, gap: Option<f64>) -> bool {
@@ -230,8 +264,11 @@ pub(crate) mod tests {
         close(served.in_flight, (100.0 + 102.0) / 210.0);
         // The third kept nobody waiting for more than 80 ms from sending, and for 81 from when it was due.
         close(served.goodput.unwrap(), 1.0 / 0.21);
+        assert_eq!(served.backlog, None);
         // At 100 ms request 2 is under way, at 310 request 4.
-        close(served.backlog, 0.0);
+        let mut open = run();
+        open.load.as_mut().unwrap().per_second = Some(10.0);
+        close(Served::of(&open).unwrap().unwrap().backlog.unwrap(), 0.0);
         let mean = served.mean.unwrap();
         close(mean.first, 80.0e6);
         close(mean.first_from_sent, 79.0e6);
@@ -252,6 +289,12 @@ pub(crate) mod tests {
         assert_eq!((served.rejected, served.failed), (0.5, 0.0));
         let mean = served.mean.unwrap();
         assert_eq!((mean.n_gen, mean.n_first, mean.last), (4.0, 2.0, 102.0e6));
+        // Two steps of two sequences follow one of two: four tokens in 50 ms.
+        let ms = |list: &[u64]| list.iter().map(|ms| ms * 1_000_000).collect::<Vec<u64>>();
+        let steps =
+            |active: &[u32]| Steps { end_ns: vec![0; 5], step_ns: ms(&[9, 90, 20, 30, 7]), active: active.to_vec() };
+        assert_eq!(full_rate(&steps(&[1, 2, 2, 2, 1]), 2), Some(80.0));
+        assert_eq!(full_rate(&steps(&[1, 1, 1, 1, 1]), 2), None);
         assert!((served.output_rate - 3.0 / 0.21).abs() < 1e-9, "{}", served.output_rate);
         record.requests[2].outcome = Answered::Failed;
         let served = Served::of(&record).unwrap().unwrap();

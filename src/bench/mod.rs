@@ -188,19 +188,23 @@ impl Bench<'_> {
         measured.thermal = machine::thermal().value;
         measured.startup_ns = startup_ns;
         let one = request_of(self.study, run, run.max_tokens);
-        match run.load(self.study).zip(self.study.load.as_ref()) {
+        match run.load(self.study) {
             None => system.measure(&model.engine, &one, deadline, self.stop, measured)?,
-            Some((load, loads)) => {
+            Some(load) => {
+                let loads = self.study.load.as_ref();
                 let request = |number: u32| {
                     let seed = Load::seed(run.seed, number);
                     let prompt = match &one.prompt {
-                        Prompt::Text(text) => Prompt::Text(loads.prompt(text, number)),
+                        Prompt::Text(text) => {
+                            Prompt::Text(loads.map_or_else(|| text.clone(), |loads| loads.prompt(text, number)))
+                        }
                         Prompt::Tokens(tokens) => Prompt::Tokens(*tokens),
                     };
                     Request { prompt, seed, ..one.clone() }
                 };
-                let several = Several { load, failed_share: loads.failed_share, request: &request };
-                system.measure_several(&several, deadline, self.stop, measured)?;
+                let several =
+                    Several { load, failed_share: loads.map_or(0.0, |loads| loads.failed_share), request: &request };
+                system.measure_several(&model.engine, &several, deadline, self.stop, measured)?;
             }
         }
         measured.load_ns = load_ns;
@@ -241,7 +245,8 @@ fn request_of(study: &Study, run: &PlannedRun, max_tokens: u32) -> Request {
             None => Prompt::Text(prompt.text.clone()),
         },
         context: number(CONTEXT, 0),
-        batch: number(BATCH, 1),
+        // One of several is one.
+        batch: if run.load(study).is_some() { 1 } else { number(BATCH, 1) },
         chat_template: settings.chat(),
         max_tokens,
         sampling: Sampling {

@@ -4,7 +4,7 @@ use std::{sync::atomic::AtomicBool, time::Instant};
 
 use super::{
     programs::{Place, Programs, Started},
-    several::Several,
+    several::{self, Several},
     worker::{
         Lost, Worker,
         protocol::{Generated, Load as Loading},
@@ -91,13 +91,16 @@ impl System {
     /// As [`System::measure`]; more requests that failed than the study allows.
     pub fn measure_several(
         &mut self,
+        engine: &Engine,
         several: &Several<'_>,
         deadline: Instant,
         stop: &AtomicBool,
         row: &mut RunRecord,
     ) -> Result<(), Lost> {
         match self {
-            System::Worker(_) => Err(Lost::Failed("this engine serves one request at a time".to_owned())),
+            System::Worker(worker) => {
+                several::measure(worker, several, engine.built_in().is_none(), deadline, stop, row)
+            }
             #[cfg(feature = "http")]
             System::Server(server) => server.measure_several(several, deadline, stop, row),
         }

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     machine::{EngineFacts, EngineSort, identify, published_argv},
     record::RunRecord,
-    study::{Engine, Plan, Study},
+    study::{Engine, Plan, PlannedRun, Study},
 };
 
 /// A system that can be asked.
@@ -50,9 +50,13 @@ pub fn of(
     let facts = facts(&spec.engine, place, programs);
     let tried = match &mut system {
         System::Worker(worker) => {
-            if let Some(lacking) =
-                planned.find_map(|run| worker.hello().can.lacks(&request_of(study, run, run.max_tokens)))
-            {
+            let can = &worker.hello().can;
+            let lacks = |run: &PlannedRun| {
+                let several = run.load(study).is_some() && !can.serve;
+                let lacks = can.lacks(&request_of(study, run, run.max_tokens));
+                if several { Some("it says that it cannot serve several requests at once".to_owned()) } else { lacks }
+            };
+            if let Some(lacking) = planned.find_map(lacks) {
                 return Err(Lost::Failed(lacking));
             }
             Tried { facts: facts.map(|facts| says(facts, worker)), probes: Vec::new() }

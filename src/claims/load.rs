@@ -22,7 +22,16 @@ const GROWS: f64 = 0.1;
 
 impl Registry {
     pub(super) fn load(&mut self, study: &Study, summary: &Summary) {
-        let Some(loads) = &study.load else { return };
+        if !study.has_several() {
+            return;
+        }
+        if let Some(loads) = &study.load {
+            self.designed(loads, summary);
+        }
+        self.served(summary);
+    }
+
+    fn designed(&mut self, loads: &Loads, summary: &Summary) {
         self.count("load.requests", loads.requests.into(), "requests that count, of one run");
         let ramp = loads.ramp.map_or_else(|| usual_ramp(summary, loads), |ramp| ramp.to_string());
         self.fact("load.ramp", &ramp, "requests before those that count, and again after them");
@@ -42,6 +51,9 @@ impl Registry {
         if let Some(limits) = &loads.goodput {
             self.fact("load.goodput", &said(limits), "`load.goodput` of the study");
         }
+    }
+
+    fn served(&mut self, summary: &Summary) {
         let seen = &summary.seen.requests;
         let all = self.all.clone();
         let rows = "requests of runs that ended well";
@@ -151,8 +163,10 @@ fn growth(backlog: &Stats) -> Option<bool> {
 
 /// What kind of load it is, in a sentence.
 pub(super) fn design(study: &Study, summary: &Summary) -> Option<(Id, Predicate)> {
-    study.load.as_ref()?;
-    let text = if open(summary) {
+    let text = if study.load.is_none() {
+        study.has_several().then_some(())?;
+        "The requests of a batch begin together and are alike but for what is drawn; every time counts from the moment at which serving began, so that a prompt that had to wait for another to be read is not forgotten."
+    } else if open(summary) {
         "Requests of a run fall due as an open loop has them: at times that are drawn before the run, whatever has become of the others. Every time counts from when a request was due, so that one which had to wait is not forgotten."
     } else {
         "Requests of a run come in a closed loop: as many as the level says are under way, and when one ends the next is sent at once. Such a loop sends less when the engine is slower; it says what so many patient users get, not what a given demand would meet."

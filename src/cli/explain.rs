@@ -133,7 +133,7 @@ pub fn run(args: ExplainArgs) -> Result<ExitCode> {
                         Some(format!("offprint compare {} {}", baseline.folder.display(), folder.display()))
                     }
                     _ => {
-                        recompute(id, claim, run.study.load.is_some(), &folder.join("runs.jsonl").display().to_string())
+                        recompute(id, claim, run.study.has_several(), &folder.join("runs.jsonl").display().to_string())
                     }
                 },
             }

@@ -108,7 +108,8 @@ fn outcome(record: &RunRecord) -> String {
     if let (Some(load), Some(last)) = (&record.load, record.requests.iter().map(end).max()) {
         let rejected = record.requests.iter().filter(|request| request.outcome == Answered::Rejected).count();
         let rejected = if rejected > 0 { format!(", {rejected} rejected") } else { String::new() };
-        return format!("{} requests in {:.2} s{rejected}", load.total(), last as f64 / 1e9);
+        let many = if load.total() == 1 { "" } else { "s" };
+        return format!("{} request{many} in {:.2} s{rejected}", load.total(), last as f64 / 1e9);
     }
     let seconds = record.e2e_ns.unwrap_or(0) as f64 / 1e9;
     format!("{} tokens in {seconds:.2} s", record.n_gen.unwrap_or(0))

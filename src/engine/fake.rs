@@ -10,10 +10,16 @@ use std::{thread::sleep, time::Duration};
 use anyhow::{Result, bail, ensure};
 
 use crate::{
-    engine::{Engine, Generation, Prompt, Request},
+    engine::{
+        Engine, Generation, Prompt, Request,
+        service::{Served, Service, Step},
+    },
     random::SplitMix64,
     record::FinishReason,
 };
+
+/// A step of one request that is served among others.
+const STEP_NS: u64 = 10_000_000;
 
 /// What to pretend.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -93,6 +99,39 @@ impl Engine for Fake {
             e2e_ns: last + 150_000,
             peak_memory_bytes: None,
         })
+    }
+
+    /// Steps of all that are under way, each a tenth longer for each further one; a prompt is read between two steps.
+    fn serve(&mut self, requests: &[Request], due_ns: &[u64], slots: usize) -> Result<Service> {
+        let alone: Vec<Generation> =
+            requests.iter().map(|request| self.generate(request)).collect::<Result<Vec<_>>>()?;
+        let prefill = |index: usize| alone[index].token_times_ns[0] - STEP_NS.min(alone[index].token_times_ns[0]);
+        let mut times: Vec<Vec<u64>> = vec![Vec::new(); requests.len()];
+        let mut admitted = vec![0; requests.len()];
+        let (mut active, mut next, mut now, mut steps) = (Vec::new(), 0, 0, Vec::new());
+        while next < requests.len() || !active.is_empty() {
+            if active.is_empty() {
+                now = now.max(due_ns[next]);
+            }
+            while active.len() < slots && next < requests.len() && due_ns[next] <= now {
+                admitted[next] = now;
+                now += prefill(next);
+                active.push(next);
+                next += 1;
+            }
+            let step_ns = STEP_NS + STEP_NS / 10 * (active.len() as u64 - 1);
+            now += step_ns;
+            steps.push(Step { end_ns: now, step_ns, active: active.len() as u32 });
+            active.iter().for_each(|index: &usize| times[*index].push(now));
+            active.retain(|index| times[*index].len() < requests[*index].max_tokens as usize);
+        }
+        let served = alone.into_iter().enumerate().map(|(index, generation)| Served {
+            generation,
+            arrived_ns: due_ns[index],
+            admitted_ns: admitted[index],
+            token_times_ns: std::mem::take(&mut times[index]),
+        });
+        Ok(Service { served: served.collect(), steps, began: None })
     }
 
     fn backend(&self) -> String {

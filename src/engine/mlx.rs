@@ -129,8 +129,9 @@ impl Mlx {
             waiting.push(Waiting { index, request, past, room, prompt, due_ns: *due_ns });
         }
         waiting.sort_by_key(|waiting| waiting.due_ns);
+        let began = Instant::now();
         let (mut outcomes, steps) = with_stream(stream, || {
-            serving::serve(model, eos, waiting.into(), slots, |ids, past| read_on(model, ids, past))
+            serving::serve(model, eos, waiting.into(), slots, began, |ids, past| read_on(model, ids, past))
         })?;
         outcomes.sort_by_key(|(index, _)| *index);
         let peak_memory_bytes = Some(memory::peak_memory()? as u64);
@@ -152,7 +153,7 @@ impl Mlx {
             };
             Ok(Served { generation, arrived_ns, admitted_ns, token_times_ns: times_ns })
         });
-        Ok(Service { served: served.collect::<Result<_>>()?, steps })
+        Ok(Service { served: served.collect::<Result<_>>()?, steps, began: Some(began) })
     }
 
     fn ready(&self) -> Result<&Loaded> {
@@ -209,6 +210,10 @@ impl Engine for Mlx {
             e2e_ns,
             peak_memory_bytes: Some(memory::peak_memory()? as u64),
         })
+    }
+
+    fn serve(&mut self, requests: &[Request], due_ns: &[u64], slots: usize) -> Result<Service> {
+        Mlx::serve(self, requests, due_ns, slots)
     }
 
     fn backend(&self) -> String {

@@ -156,6 +156,17 @@ pub trait Engine {
     /// Generates once. Peak memory is reset on entry.
     fn generate(&mut self, request: &Request) -> Result<Generation>;
 
+    /// Generates for several requests at once, no more than `slots` at a time; each is due so many nanoseconds after serving begins. All
+    /// due at once, `slots` of them are under way as long as there are some.
+    ///
+    /// # Errors
+    /// An engine that serves one request at a time; as [`Engine::generate`].
+    fn serve(&mut self, _: &[Request], _due_ns: &[u64], _slots: usize) -> Result<service::Service> {
+        bail!(
+            "this engine serves one request at a time\nhint: take `batch`, `at_once` and `per_second` out of the study"
+        )
+    }
+
     /// What records carry as `backend`: `mlx-cpu`, `mlx-cuda` or `mlx-metal`, with `+offprint` or `+joined` where not all is as
     /// MLX and mlx-lm do it (see [`kernels`]); `llama-cpp-cpu`, `llama-cpp-metal`; `none`.
     fn backend(&self) -> String;

@@ -1,5 +1,7 @@
 //! What comes of several requests that are served at once: each one's generation, and the steps that they shared, on one axis of time.
 
+use std::time::Instant;
+
 use crate::engine::Generation;
 
 /// Requests that were served at once, in the order in which they were given, and the steps.
@@ -7,6 +9,8 @@ use crate::engine::Generation;
 pub struct Service {
     pub served: Vec<Served>,
     pub steps: Vec<Step>,
+    /// The zero of all times; `None` where they are invented.
+    pub began: Option<Instant>,
 }
 
 /// One of them. All times are nanoseconds from the moment at which serving began: prompts were tokenised, and what stands before

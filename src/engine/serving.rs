@@ -64,9 +64,9 @@ pub(super) fn serve<'a>(
     eos: &[u32],
     mut waiting: VecDeque<Waiting<'a>>,
     slots: usize,
+    start: Instant,
     read: impl Fn(&[u32], &mut Past) -> Result<()>,
 ) -> Result<(Vec<(usize, Outcome)>, Vec<Step>)> {
-    let start = Instant::now();
     let now = || start.elapsed().as_nanos() as u64;
     let (mut active, mut ended, mut steps) = (Vec::<Active<'a>>::new(), Vec::new(), Vec::new());
     let mut queued: Option<Queued> = None;

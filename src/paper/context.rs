@@ -201,7 +201,7 @@ pub fn levels(study: &Study, summary: &Summary, claims: &Claims, templates: &Tem
         several_levels: summary.by(QUANTIZATION).len() > 1,
         quality: quality(study, summary),
         several_systems: !summary.compared().is_empty(),
-        load: study.load.is_some(),
+        load: study.has_several(),
         open_loop: study.load.is_some() && summary.grid.factor(PER_SECOND).is_some(),
         load_figure: figures::has_load(summary) && draws("load"),
         percentiles: percentiles(claims),
@@ -296,7 +296,8 @@ fn factor(summary: &Summary, claims: &Claims, place: usize, first: &str) -> Fact
 }
 
 /// What is shown of a comparison, the most wanted first.
-const SHOWN: [Metric; 12] = [
+const SHOWN: [Metric; 13] = [
+    Metric::FullRate,
     Metric::OutputRate,
     Metric::RequestRate,
     Metric::Goodput,

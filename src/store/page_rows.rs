@@ -40,7 +40,7 @@ pub struct Columns {
 impl Columns {
     /// For a file of so many bytes, where it needs them: of runs of several requests it does.
     pub fn of(bytes: u64, study: &Study) -> Option<Self> {
-        (bytes > MOST_TEXT || study.load.is_some()).then(Columns::default)
+        (bytes > MOST_TEXT || study.has_several()).then(Columns::default)
     }
 
     /// # Errors

@@ -140,6 +140,7 @@ impl Engine {
         match (self, factor) {
             (Engine::BuiltIn(EngineKind::Fake) | Engine::Command(_), THREADS | CONTEXT | BATCH) => unbounded,
             (Engine::BuiltIn(_), THREADS | CONTEXT) => unbounded,
+            (Engine::BuiltIn(EngineKind::Mlx), BATCH) => unbounded,
             // One request at a time.
             (Engine::BuiltIn(_), BATCH) => Some(1.0),
             // Which engines serve several is judged with the block `load`.

@@ -59,10 +59,28 @@ impl Loads {
     }
 }
 
+impl Study {
+    /// Has a run several requests, each with times of its own?
+    pub fn has_several(&self) -> bool {
+        let batch = self.factors.iter().any(|factor| factor.name == BATCH);
+        self.load.is_some() || (batch && self.models.iter().any(|model| model.engine.batches()))
+    }
+}
+
+impl Engine {
+    /// Are the requests of a batch told apart? Other engines are given a batch as one request.
+    fn batches(&self) -> bool {
+        self.is(EngineKind::Mlx)
+    }
+}
+
 impl PlannedRun {
     /// The load of a run of several requests; `None`: it is of one.
     pub fn load(&self, study: &Study) -> Option<Load> {
         let level = |factor: &str| self.number(study, factor);
+        if let (Some(size), true) = (level(BATCH), study.models[self.model].engine.batches()) {
+            return Some(Load::batch(size as u32));
+        }
         let loads = study.load.as_ref()?;
         let of = |at_once: u32, per_second: Option<f64>| {
             let usual = if per_second.is_some() { loads.requests.div_ceil(4) } else { at_once };
@@ -127,7 +145,7 @@ pub(super) fn check(
         ensure(false, &format!("prompts[{i}].tokens"), "a text", found, hint)?;
     }
     for (i, model) in models.iter().enumerate() {
-        let serves = matches!(model.engine, Engine::Http(_)) || serves(&model.engine);
+        let serves = serves(&model.engine);
         let found = format!("{}, which serves one request at a time", model.engine);
         let hint = "take the factor out, or this engine";
         ensure(serves, &format!("models[{i}].engine"), "engines that serve several requests", &found, hint)?;
@@ -153,9 +171,10 @@ pub(super) fn check(
     Ok(Some(loads))
 }
 
-/// Engines of ours that take requests while others are under way.
+/// Engines that take requests while others are under way; a program says for itself whether it does, before the first run.
 fn serves(engine: &Engine) -> bool {
-    matches!(engine.built_in(), Some(EngineKind::Fake))
+    matches!(engine, Engine::Http(_) | Engine::Command(_))
+        || matches!(engine.built_in(), Some(EngineKind::Fake | EngineKind::Mlx))
 }
 
 fn goodput_fits(limits: &Limits) -> Checked<()> {

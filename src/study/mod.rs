@@ -239,7 +239,7 @@ impl Study {
 
     /// Are first tokens told from the text on? That all have, servers and runs of several requests, too.
     pub fn tells_from_text(&self) -> bool {
-        self.has_server() || self.load.is_some()
+        self.has_server() || self.has_several()
     }
 
     /// Engines of others, each once, in the file's order.

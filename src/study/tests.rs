@@ -84,9 +84,10 @@ fn a_name_is_made_from_models_where_none_is_given() {
 
 #[test]
 fn every_error_says_where_what_and_the_way_out() {
+    const SERVER: &str = "{name: s, http: {server: llama-server, url: \"http://127.0.0.1:8080\"}}";
     let served = |keys: &str| {
         format!(
-            "models: [{{id: a, name: A, engine: {{name: s, http: {{server: llama-server, url: \"http://127.0.0.1:8080\"}}}}}}]\nprompts: [p]\nbenchmark_settings: {{max_tokens: [64], temperatures: [0], num_runs: 1}}\n{keys}\n"
+            "models: [{{id: a, name: A, source: \"pypi:x==1\", engine: {SERVER}}}]\nprompts: [p]\nbenchmark_settings: {{max_tokens: [64], temperatures: [0], num_runs: 1}}\n{keys}\n"
         )
     };
     let with = |old: &str, new: &str| {
@@ -226,8 +227,8 @@ fn every_error_says_where_what_and_the_way_out() {
         ("level as text of digits", added("factors: {threads: [\"1\"]}")),
         ("level that is no list", added("factors: {threads: 4}")),
         ("no level", added("factors: {threads: []}")),
-        ("batch on MLX", added("factors: {batch: [1, 4]}")),
-        ("requests at once on MLX", added("factors: {at_once: [1, 4]}")),
+        ("batch on llama.cpp", served("factors: {batch: [1, 4]}").replace(SERVER, "llama-cpp")),
+        ("requests at once on llama.cpp", served("factors: {at_once: [1, 4]}").replace(SERVER, "llama-cpp")),
         ("both kinds of loop", added("factors: {at_once: [1, 4], per_second: [1]}")),
         ("a load of nothing", added("load: {requests: 8}")),
         ("a rate that nobody can send", added("factors: {per_second: [0.5, 5000]}")),

@@ -9,6 +9,8 @@
     clippy::result_large_err
 )]
 
+#[path = "../oracles/load.rs"]
+mod agree;
 mod bad_ends;
 mod load;
 mod real;

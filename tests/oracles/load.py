@@ -32,6 +32,8 @@ def metrics(row):
     start = counted[0]["due_ns"]
     stop = everything[past]["due_ns"] if past < len(everything) else max(r["sent_ns"] + r["finish_ns"] for r in counted)
     span = (stop - start) * s
+    # A window without a request after it has its last moment, too.
+    inside = (lambda t: start <= t < stop) if past < len(everything) else (lambda t: start <= t <= stop)
 
     def chunks(request):
         at, out = request["sent_ns"], []
@@ -55,16 +57,15 @@ def metrics(row):
             continue
         share = [request["n_gen"] / len(request["steps_ns"])] * len(request["steps_ns"])
         for at, n in zip(chunks(request), request.get("chunk_tokens", share)):
-            tokens += n if start <= at < stop else 0
+            tokens += n if inside(at) else 0
     spans = [(r["due_ns"], r["sent_ns"] + (r.get("done_ns") or r.get("finish_ns") or 0)) for r in everything]
     moments = sorted({start, stop, *(t for span_ in spans for t in span_ if start < t < stop)})
     area = sum((b - a) * sum(due <= a and end >= b for due, end in spans) for a, b in zip(moments, moments[1:]))
     under_way = [sum(due <= t < end for due, end in spans) for t in (start, stop)]
     out = {
-        "request_rate": sum(r["outcome"] == "ok" and start <= r["sent_ns"] + r["finish_ns"] < stop for r in everything) / span,
+        "request_rate": sum(r["outcome"] == "ok" and inside(r["sent_ns"] + r["finish_ns"]) for r in everything) / span,
         "output_rate": tokens / span,
         "in_flight": area * s / span,
-        "backlog": (under_way[1] - under_way[0]) / len(counted),
         "rejected": sum(r["outcome"] == "rejected" for r in counted) / len(counted),
         "ttft_from_text": fmean(ttft),
         "ttft_from_sent": fmean(r["steps_ns"][0] * s for r in well),
@@ -72,6 +73,16 @@ def metrics(row):
         "decode": sum(r["n_gen"] - k for r, k in zip(well, firsts)) / sum((last(r) - chunks(r)[0]) * s for r in well),
         "throughput": fmean(r["n_gen"] for r in well) / fmean(e2e),
     }
+    if load.get("per_second"):
+        out["backlog"] = (under_way[1] - under_way[0]) / len(counted)
+    if steps := row.get("steps"):
+        full = [
+            (now, ns)
+            for before, now, ns in zip(steps["active"], steps["active"][1:], steps["step_ns"][1:])
+            if before == now == load["at_once"]
+        ]
+        if full:
+            out["full_rate"] = sum(n for n, _ in full) / (sum(ns for _, ns in full) * s)
     for name, values in [("ttft", ttft), ("e2e", e2e), ("gap", gap)]:
         for share, least in [(50, 40), (90, 200), (95, 400), (99, 2000)]:
             if len(values) >= least:

@@ -3,6 +3,8 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
+#[path = "../oracles/load.rs"]
+mod agree;
 mod complete;
 mod damaged;
 mod disk;
@@ -13,5 +15,6 @@ mod odd;
 mod private;
 mod real;
 mod session;
+mod several;
 mod stopped;
 mod threads;

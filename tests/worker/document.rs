@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use offprint::bench::worker::protocol::{Can, Generate, Generated, Hello, Load, Loaded};
+use offprint::bench::worker::protocol::{Can, Generate, Generated, Hello, Load, Loaded, Serve, Served, Taken};
 use offprint::engine::{Prompt, Request, Sampling};
 use serde_json::Value;
 
@@ -21,13 +21,16 @@ fn the_document_has_every_field() {
         seed: 1,
         stop_on_eos: false,
     };
-    let types: [(&str, Value); 6] = [
+    let types: [(&str, Value); 9] = [
         ("hello", serde_json::to_value(Hello::default()).unwrap()),
         ("can", serde_json::to_value(Can::default()).unwrap()),
         ("load", serde_json::to_value(Load { place: String::new(), threads: None }).unwrap()),
         ("loaded", serde_json::to_value(Loaded::default()).unwrap()),
         ("generate", serde_json::to_value(Generate::of(1, &request)).unwrap()),
         ("generated", serde_json::to_value(Generated::default()).unwrap()),
+        ("serve", serde_json::to_value(Serve { id: 1, requests: Vec::new(), due_ns: Vec::new(), at_once: 1 }).unwrap()),
+        ("served", serde_json::to_value(Served::default()).unwrap()),
+        ("taken", serde_json::to_value(Taken::default()).unwrap()),
     ];
     for (name, json) in types {
         let section =

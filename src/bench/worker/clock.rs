@@ -1,6 +1,6 @@
 //! The clock that all processes of a machine share, and whether a worker's times fit what was seen on its pipe.
 
-use super::protocol::Generated;
+use super::protocol::{Generated, Served};
 
 /// What a worker calls it.
 pub(super) const SHARED: &str = "CLOCK_MONOTONIC";
@@ -52,6 +52,36 @@ pub(super) fn misfit(answer: &Generated, clock: Option<&str>, span: Span) -> Opt
         return Some(format!("a start {} ns before the request was sent", sent - start));
     }
     let end = start.saturating_add(answer.e2e_ns);
+    (end > received).then(|| format!("an end {} ns after the answer was read", end - received))
+}
+
+/// The same of several requests.
+pub(super) fn misfit_of_several(answer: &Served, clock: Option<&str>, span: Span) -> Option<String> {
+    for taken in &answer.requests {
+        let times = &taken.token_times_ns;
+        if times.len() != taken.n_gen as usize {
+            return Some(format!("{} times of {} tokens", times.len(), taken.n_gen));
+        }
+        if times.first().is_some_and(|first| *first <= taken.taken_ns)
+            || times.windows(2).any(|pair| pair[0] >= pair[1])
+        {
+            return Some("token times that do not increase from above when a request was taken up".to_owned());
+        }
+    }
+    if clock == Some(INVENTED) {
+        return None;
+    }
+    let last =
+        answer.requests.iter().filter_map(|taken| taken.token_times_ns.last()).max().copied().unwrap_or_default();
+    if last > span.took_ns {
+        return Some(format!("{last} ns of work in {} ns between request and answer", span.took_ns));
+    }
+    let (Some(SHARED), Some(sent), Some(received)) = (clock, span.sent, span.received) else { return None };
+    let Some(start) = answer.start_ns else { return Some("no start_ns, though the clock is shared".to_owned()) };
+    if start < sent {
+        return Some(format!("a start {} ns before the request was sent", sent - start));
+    }
+    let end = start.saturating_add(last);
     (end > received).then(|| format!("an end {} ns after the answer was read", end - received))
 }
 

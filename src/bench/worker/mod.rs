@@ -26,7 +26,9 @@ use super::{
 };
 use crate::{engine::Request, factor::THREADS_VARIABLE};
 use clock::Span;
-use protocol::{Answer, Generate, Generated, Greeting, Hello, LONGEST_LINE, Load, Loaded, Message, PROTOCOL};
+use protocol::{
+    Answer, Generate, Generated, Greeting, Hello, LONGEST_LINE, Load, Loaded, Message, PROTOCOL, Serve, Served,
+};
 
 /// How long a worker may take to end once it was said goodbye.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -178,6 +180,47 @@ impl Worker {
         Ok(made)
     }
 
+    /// Generates for several requests, of which `at_once` are under way at most.
+    ///
+    /// # Errors
+    /// As [`Worker::generate`].
+    pub fn serve(
+        &mut self,
+        requests: &[Request],
+        due_ns: Vec<u64>,
+        at_once: u32,
+        deadline: Instant,
+        stop: &AtomicBool,
+    ) -> Result<Served, Lost> {
+        self.last_id += 1;
+        let id = self.last_id;
+        let each = requests.iter().zip(1..).map(|(request, number)| Generate::of(number, request)).collect();
+        self.send(&Message::Serve(Serve { id, requests: each, due_ns, at_once }))?;
+        let (answer, span) = self.answer(deadline, stop)?;
+        let served = match answer {
+            Answer::Served(served) if served.id == id => *served,
+            Answer::Failed(failed) if failed.id.is_none_or(|of| of == id) => return Err(Lost::Failed(failed.message)),
+            other => return Err(out_of_turn(&format!("an answer to request {id}"), &other)),
+        };
+        if served.requests.len() != requests.len() {
+            return Err(Lost::Failed(format!(
+                "the worker answers {} of {} requests",
+                served.requests.len(),
+                requests.len()
+            )));
+        }
+        if let Some(what) = clock::misfit_of_several(&served, self.hello.can.clock.as_deref(), span) {
+            return Err(unfit(&what));
+        }
+        for (taken, request) in served.requests.iter().zip(requests) {
+            let (n, asked) = (taken.n_gen, request.max_tokens);
+            if n == 0 || n > asked || (!request.stop_on_eos && n != asked) {
+                return Err(Lost::Failed(format!("length: {n} of {asked} tokens")));
+            }
+        }
+        Ok(served)
+    }
+
     /// Says goodbye, and waits a little for its end.
     pub fn end(mut self) {
         let _ = self.send(&Message::Bye {});
@@ -238,6 +281,7 @@ fn out_of_turn(expected: &str, found: &Answer) -> Lost {
         Answer::Hello(_) => "hello".to_owned(),
         Answer::Loaded(_) => "loaded".to_owned(),
         Answer::Generated(made) => format!("an answer to request {}", made.id),
+        Answer::Served(served) => format!("an answer to request {}", served.id),
         Answer::Failed(failed) => format!("failed: {}", failed.message),
     };
     Lost::Failed(format!("the worker answered out of turn: expected {expected}, found {found}"))

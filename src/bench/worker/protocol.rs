@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    engine::{Generation, Prompt, Request, Sampling},
-    record::FinishReason,
+    engine::{
+        Generation, Prompt, Request, Sampling,
+        service::{self, Service},
+    },
+    record::{FinishReason, Steps},
     study::{FILLER, Told},
 };
 
@@ -22,6 +25,7 @@ pub enum Message {
     Hello(Greeting),
     Load(Load),
     Generate(Generate),
+    Serve(Serve),
     Bye {},
 }
 
@@ -32,6 +36,7 @@ pub enum Answer {
     Hello(Hello),
     Loaded(Loaded),
     Generated(Box<Generated>),
+    Served(Box<Served>),
     Failed(Failed),
 }
 
@@ -73,6 +78,8 @@ pub struct Can {
     pub chat_template: bool,
     /// Requests at once; 1 or more.
     pub batch: u32,
+    /// Requests of which each has its own prompt and its own time: the message `serve`.
+    pub serve: bool,
     pub peak_memory: bool,
     /// `CLOCK_MONOTONIC`: `start_ns` is of the clock that this machine's processes share. `null`: of one of its own. `invented`: no
     /// clock at all, which only the fake engine may say.
@@ -141,6 +148,49 @@ pub struct Generated {
     /// The allocator's peak, bytes.
     #[serde(default)]
     pub peak_memory_bytes: Option<u64>,
+}
+
+/// Several requests, of which some are under way at once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Serve {
+    /// Of the answer, too; ascending.
+    pub id: u64,
+    /// In the order in which they fall due; each as in `generate`, with an `id` from 1 and `batch` 1.
+    pub requests: Vec<Generate>,
+    /// When each falls due, ns after `start_ns`, ascending. All 0: as soon as there is a place.
+    pub due_ns: Vec<u64>,
+    /// Requests under way at once, at most.
+    pub at_once: u32,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Served {
+    pub id: u64,
+    /// The zero of all its times, by the clock that `can.clock` names; `null` without one.
+    pub start_ns: Option<u64>,
+    /// In the order in which they were given.
+    pub requests: Vec<Taken>,
+    /// The steps that they shared, where the engine knows them.
+    #[serde(default)]
+    pub steps: Option<Steps>,
+    #[serde(default)]
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// What became of a request among others. Times are ns after `start_ns`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Taken {
+    pub n_prompt: u32,
+    /// Generated ids; `null` where the engine has none.
+    pub tokens: Option<Vec<u32>>,
+    pub n_gen: u32,
+    pub finish: Option<FinishReason>,
+    /// Its prompt began to be read.
+    pub taken_ns: u64,
+    /// When each token was on the host; `n_gen` of them.
+    pub token_times_ns: Vec<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -214,6 +264,28 @@ impl Generate {
             seed: self.seed,
             stop_on_eos: self.stop_on_eos,
         })
+    }
+}
+
+impl Served {
+    /// What an engine of this program made.
+    pub(super) fn of(id: u64, start_ns: Option<u64>, service: Service) -> Served {
+        let taken = |served: service::Served| Taken {
+            n_prompt: served.generation.n_prompt,
+            n_gen: served.generation.tokens.len() as u32,
+            tokens: Some(served.generation.tokens),
+            finish: Some(served.generation.finish),
+            taken_ns: served.admitted_ns,
+            token_times_ns: served.token_times_ns,
+        };
+        let peak_memory_bytes = service.served.first().and_then(|served| served.generation.peak_memory_bytes);
+        let steps = service.steps.iter();
+        let steps = Some(Steps {
+            end_ns: steps.clone().map(|step| step.end_ns).collect(),
+            step_ns: steps.clone().map(|step| step.step_ns).collect(),
+            active: steps.map(|step| step.active).collect(),
+        });
+        Served { id, start_ns, requests: service.served.into_iter().map(taken).collect(), steps, peak_memory_bytes }
     }
 }
 

@@ -6,11 +6,11 @@ use anyhow::{Context, Result};
 
 use super::{
     clock,
-    protocol::{Answer, Can, Failed, Generated, Hello, Kind, Loaded, Message, PROTOCOL},
+    protocol::{Answer, Can, Failed, Generated, Hello, Kind, Loaded, Message, PROTOCOL, Serve, Served},
 };
 use crate::{
     complaint::Complaint,
-    engine::{self, Engine},
+    engine::{self, Engine, Request},
     study::EngineKind,
 };
 
@@ -39,9 +39,12 @@ pub fn serve(mut out: impl Write, kind: EngineKind, stock_kernels: bool, orphane
             Ok(message) => message,
             Err(error) => {
                 let fields: serde_json::Value = serde_json::from_str(&line).context("a line is no JSON object")?;
-                let known = ["hello", "load", "generate", "bye"].iter().any(|name| fields.get(name).is_some());
+                let known = ["hello", "load", "generate", "serve", "bye"].iter().any(|name| fields.get(name).is_some());
                 let kind = if known { Kind::Refused } else { Kind::Unsupported };
-                let id = fields.pointer("/generate/id").and_then(serde_json::Value::as_u64);
+                let id = fields
+                    .pointer("/generate/id")
+                    .or_else(|| fields.pointer("/serve/id"))
+                    .and_then(serde_json::Value::as_u64);
                 answer(Answer::Failed(Failed { id, kind, message: error.to_string() }))?;
                 continue;
             }
@@ -57,6 +60,7 @@ pub fn serve(mut out: impl Write, kind: EngineKind, stock_kernels: bool, orphane
                 // Without its checkpoint it has nothing to say.
                 Err(error) => return answer(failed(None, Kind::Engine, &error)),
             },
+            Message::Serve(asked) => serve_all(engine.as_deref_mut(), &asked),
             Message::Generate(asked) => {
                 let id = Some(asked.id);
                 let refused = |message: String| Answer::Failed(Failed { id, kind: Kind::Refused, message });
@@ -75,6 +79,28 @@ pub fn serve(mut out: impl Write, kind: EngineKind, stock_kernels: bool, orphane
         })?;
     }
     Ok(())
+}
+
+fn serve_all(engine: Option<&mut (dyn Engine + 'static)>, asked: &Serve) -> Answer {
+    let id = Some(asked.id);
+    let refused = |message: String| Answer::Failed(Failed { id, kind: Kind::Refused, message });
+    let requests: Result<Vec<Request>, String> = asked.requests.iter().map(|request| request.request()).collect();
+    let in_order = asked.due_ns.len() == asked.requests.len() && asked.due_ns.is_sorted();
+    match (requests, engine) {
+        (Err(message), _) => refused(message),
+        (Ok(_), _) if !in_order || asked.at_once == 0 => {
+            refused("expected a time for each request, ascending, and a place at least".to_owned())
+        }
+        (Ok(_), None) => refused("nothing is loaded yet".to_owned()),
+        (Ok(requests), Some(engine)) => match engine.serve(&requests, &asked.due_ns, asked.at_once as usize) {
+            Ok(service) => {
+                let since = service.began.map(|began| began.elapsed().as_nanos() as u64);
+                let start_ns = clock::now().zip(since).map(|(now, since)| now.saturating_sub(since));
+                Answer::Served(Box::new(Served::of(asked.id, start_ns, service)))
+            }
+            Err(error) => failed(id, Kind::Engine, &error),
+        },
+    }
 }
 
 fn failed(id: Option<u64>, kind: Kind, error: &anyhow::Error) -> Answer {
@@ -104,6 +130,7 @@ fn hello(kind: EngineKind) -> Hello {
             context: true,
             chat_template: true,
             batch: if fake { 4096 } else { 1 },
+            serve: matches!(kind, EngineKind::Fake | EngineKind::Mlx),
             peak_memory: kind == EngineKind::Mlx,
             clock: if fake { Some(clock::INVENTED.to_owned()) } else { shared },
         },
