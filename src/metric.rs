@@ -410,9 +410,9 @@ pub struct Raw {
     pub from_text: Option<Seconds>,
     /// `e2e`: what a chat user feels.
     pub warm_latency: Seconds,
-    /// When the first and the last token were read.
-    pub first: Seconds,
-    pub last: Seconds,
+    /// When the first and the last token were read, ns: their difference loses nothing.
+    pub first: f64,
+    pub last: f64,
     /// Tokens that had been read by `first`.
     pub n_first: f64,
     pub n_prompt: f64,
@@ -455,8 +455,8 @@ impl Raw {
             ttft,
             from_text: Some(from_text),
             warm_latency: need(record.e2e_ns, "e2e_ns")?,
-            first: Seconds::from_ns(first),
-            last: Seconds::from_ns(last),
+            first: first as f64,
+            last: last as f64,
             n_first: record.chunk_tokens.as_ref().and_then(|tokens| tokens.first().copied()).unwrap_or(1).into(),
             n_prompt: record.n_prompt.with_context(|| missing("n_prompt"))?.into(),
             n_gen: record.n_gen.with_context(|| missing("n_gen"))?.into(),
@@ -480,8 +480,8 @@ impl Raw {
             ttft: None,
             from_text: Some(s(mean.first)),
             warm_latency: s(mean.e2e),
-            first: s(mean.first),
-            last: s(mean.last),
+            first: mean.first,
+            last: mean.last,
             n_first: mean.n_first,
             n_prompt: mean.n_prompt,
             n_gen: mean.n_gen,
@@ -492,7 +492,7 @@ impl Raw {
     }
 
     fn decoding(&self) -> f64 {
-        self.last.0 - self.first.0
+        (self.last - self.first) / 1e9
     }
 }
 
