@@ -38,6 +38,9 @@ pub(super) struct Outcome {
     pub finish: FinishReason,
 }
 
+/// Each with its request's place, in the order in which they ended.
+pub(super) type Outcomes = Vec<(usize, Outcome)>;
+
 /// A sequence that is being continued.
 struct Active<'a> {
     index: usize,
@@ -65,7 +68,7 @@ pub(super) fn serve<'a>(
     mut waiting: VecDeque<Waiting<'a>>,
     slots: usize,
     read: impl Fn(&[u32], &mut Past) -> Result<()>,
-) -> Result<(Vec<(usize, Outcome)>, Vec<Step>)> {
+) -> Result<(Outcomes, Vec<Step>)> {
     let start = Instant::now();
     let now = || start.elapsed().as_nanos() as u64;
     let (mut active, mut ended, mut steps) = (Vec::<Active<'a>>::new(), Vec::new(), Vec::new());
