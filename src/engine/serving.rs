@@ -38,6 +38,9 @@ pub(super) struct Outcome {
     pub finish: FinishReason,
 }
 
+/// Each with its request's place, in the order in which they ended.
+pub(super) type Outcomes = Vec<(usize, Outcome)>;
+
 /// A sequence that is being continued.
 struct Active<'a> {
     index: usize,
@@ -66,7 +69,7 @@ pub(super) fn serve<'a>(
     slots: usize,
     start: Instant,
     read: impl Fn(&[u32], &mut Past) -> Result<()>,
-) -> Result<(Vec<(usize, Outcome)>, Vec<Step>)> {
+) -> Result<(Outcomes, Vec<Step>)> {
     let now = || start.elapsed().as_nanos() as u64;
     let (mut active, mut ended, mut steps) = (Vec::<Active<'a>>::new(), Vec::new(), Vec::new());
     let mut queued: Option<Queued> = None;

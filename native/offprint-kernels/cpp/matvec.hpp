@@ -189,7 +189,7 @@ struct Packed {
   int stride, groups;              // units and groups a row
 };
 
-// Vectors at a time: their products with four rows fill the registers.
+// Vectors at a time: their products with four rows fill most of the registers.
 constexpr int kTogether = W == 16 ? 4 : 2;
 
 // A block of `R` rows: a register of lanes of each, or (not `Whole`) the first `some` of them, and nothing behind those is touched.
@@ -310,15 +310,15 @@ inline __attribute__((always_inline)) void rows(const Packed<C, S>& m, const flo
     for (int r = 0; r < R; ++r) y[v][r] = sum(acc[v][r] + from_biases[v][r]) * unit_of;
 }
 
-// Rows `from..to`, four at a time, then one: `some(row, y)` of `y[vector][row]`, then `put(vector, row, product)` for each.
-template <int V, typename F1, typename T>
-void fours(int from, int to, const F1& some, const T& put) {
-  float four[V][4], one[V][1];
+// Rows `from..to`, `R` at a time, then one: `some(row, y)` of `y[vector][row]`, then `put(vector, row, product)` for each.
+template <int V, int R, typename F1, typename T>
+inline void some_rows(int from, int to, const F1& some, const T& put) {
+  float several[V][R], one[V][1];
   int row = from;
-  for (; row + 4 <= to; row += 4) {
-    some(row, four);
+  for (; row + R <= to; row += R) {
+    some(row, several);
     for (int v = 0; v < V; ++v)
-      for (int r = 0; r < 4; ++r) put(v, row + r, four[v][r]);
+      for (int r = 0; r < R; ++r) put(v, row + r, several[v][r]);
   }
   for (; row < to; ++row) {
     some(row, one);
@@ -334,7 +334,9 @@ void words(const Matrix& m, const Vector* const (&vectors)[V], int from, int to,
   for (int v = 0; v < V; ++v) x[v] = vectors[v]->ordered[kind(C)], sums[v] = vectors[v]->sums[group_kind(G)];
   const S *scales = (const S*)m.scales, *biases = (const S*)m.biases, *end = scales + size_t(m.rows) * groups;
   const auto *w = (const Unit<C>*)m.weight, *last = w + size_t(m.rows) * stride;
-  fours<V>(from, to, [&]<int R>(int row, float (&y)[V][R]) {
+  // In whole numbers two rows with four vectors fill the registers.
+  constexpr int together = kFixed && bits_of(C) == 4 && V == 4 ? 2 : 4;
+  some_rows<V, together>(from, to, [&]<int R>(int row, float (&y)[V][R]) {
     const size_t place = size_t(row) * groups;
     rows<R, V, C, G>(Packed<C, S>{w + size_t(row) * stride, last, scales + place, biases + place, end, stride, groups}, x, sums, y);
   }, put);
@@ -447,10 +449,10 @@ inline void matvecs(const Matrix& m, const Vector* const (&x)[V], int from, int 
   }
   auto put = [&](int v, int row, float product) { y[v][row] += product; };
   auto numbers_of = [&]<typename S>(S) {
-    fours<V>(from, to, [&]<int R>(int row, float (&out)[V][R]) { numbers<R, V, S>(m, row, x, out); }, put);
+    some_rows<V, 4>(from, to, [&]<int R>(int row, float (&out)[V][R]) { numbers<R, V, S>(m, row, x, out); }, put);
   };
   auto decoded_of = [&]<int C>() {
-    fours<V>(from, to, [&]<int R>(int row, float (&out)[V][R]) { decoded<R, V, C>(m, row, x, out); }, put);
+    some_rows<V, 4>(from, to, [&]<int R>(int row, float (&out)[V][R]) { decoded<R, V, C>(m, row, x, out); }, put);
   };
   switch (m.format) {
     case Format::float32: return numbers_of(float{});
