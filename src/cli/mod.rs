@@ -46,6 +46,7 @@ pub mod run;
 mod signal;
 mod sought;
 pub mod submission;
+mod text;
 mod typeset;
 pub mod verify;
 mod watch;

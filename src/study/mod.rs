@@ -10,6 +10,7 @@ mod error;
 mod factors;
 mod file;
 mod foreign;
+mod hub_text;
 mod local;
 pub(crate) mod locate;
 mod orcid;
@@ -31,6 +32,7 @@ pub use engine::{Engine, EngineKind};
 pub use engines::looks_secret;
 pub use error::{Place, Problem, StudyError};
 pub use foreign::{Command, Http, Ready, Stop};
+pub use hub_text::HubText;
 pub use local::{is_elsewhere, published_source, published_text, published_url, without_paths};
 pub use person::{Name, Person, parted};
 pub use preset::{Preset, Server};
@@ -77,10 +79,17 @@ pub struct Study {
 /// What each model is to predict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Quality {
-    /// A file, relative to the study file.
+    /// A file, relative to the study file, or a [`HubText`].
     pub text: String,
     /// Of [`crate::quality::WINDOW`] tokens each; 32 unless the file says otherwise.
     pub windows: u32,
+}
+
+impl Quality {
+    /// The text's name on the hub, where it is one there.
+    pub fn hub(&self) -> Option<HubText> {
+        self.text.parse().ok()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
