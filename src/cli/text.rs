@@ -70,6 +70,7 @@ pub(super) fn of_study(study_file: &Path, study: &Study) -> Result<Option<Text>>
 ///
 /// # Errors
 /// As [`of_study`]; a name that is none.
+#[cfg(feature = "mlx")]
 pub(super) fn named(name: &str) -> Result<Text> {
     if !name.starts_with(HubText::PREFIX) {
         return Text::of_file(Path::new(name), name);

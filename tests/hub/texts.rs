@@ -201,7 +201,9 @@ fn a_study_records_its_text_and_is_repeated_without_the_hub() {
     whole(&["report", "--run", &run, "--out", &at("paper")], &alone);
     let paper = fs::read_to_string(at("paper/paper.md")).unwrap();
     assert!(paper.contains("cc-by-sa-3.0, gfdl"), "the paper tells the licence");
-    whole(&["bundle", "--run", &run, "--version", "1.0.0", "--out", &at("b.zip"), "--paper", &at("paper")], &alone);
+    let bundle = ["bundle", "--run", &run, "--version", "1.0.0", "--out", &at("b.zip"), "--paper", &at("paper")];
+    let said = here.offprint(&bundle, &alone);
+    assert!(said.code == Some(0) && said.err.contains("licence cc-by-sa-3.0, gfdl; whether it may"), "{}", said.err);
     assert!(whole(&["verify", &at("b.zip")], &alone).contains("all as they should be"));
     here.offprint(&["rerun", &at("b.zip"), "--out", &at("again")], &alone);
     let again: Vec<_> = fs::read_dir(at("again/results/texts")).unwrap().map(|entry| entry.unwrap().path()).collect();
