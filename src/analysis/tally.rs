@@ -7,9 +7,9 @@ use anyhow::{Context, Result, ensure};
 
 use super::{Group, RunMetrics, Summary, Times, frame, gaps::Distribution, observation::Grid, parts::Parts};
 use crate::{
-    factor::Factor,
+    factor::{CONTEXT, Factor},
     metric::{Metric, Raw},
-    record::{Outcome, Phase, RunRecord},
+    record::{Clock, Outcome, Phase, RunRecord},
     study::Study,
 };
 
@@ -120,6 +120,7 @@ impl Tally {
             max_tokens: record.max_tokens,
             n_prompt: raw.n_prompt,
             n_gen: raw.n_gen,
+            by_client: record.clock == Some(Clock::Client),
             values: Metric::ALL.map(|metric| metric.of(&raw).unwrap_or(f64::NAN)),
         });
         Ok(())
@@ -181,6 +182,8 @@ impl Tally {
         drop(grouped);
         Ok(Summary {
             planned: (study.cells() as u32).saturating_mul(study.settings.num_runs),
+            counted: study.prompts.iter().any(|prompt| prompt.tokens.is_some())
+                || factors.iter().any(|factor| factor.name == CONTEXT),
             factors,
             grid,
             runs,

@@ -25,6 +25,7 @@ pub mod docs;
 pub mod doctor;
 mod docx;
 pub mod explain;
+mod export;
 mod folder;
 mod forecast;
 pub mod guard;

@@ -76,6 +76,7 @@ impl Design {
         };
         Summary {
             quality: Vec::new(),
+            counted: false,
             planned: runs.len() as u32,
             failed: 0,
             overall: group("overall".into(), 0, runs.iter()),
@@ -111,7 +112,18 @@ fn metrics(run: u32, cell: usize, length: u32, repeat: u32, latency: f64, start:
         values[metric as usize] = value;
     }
     let order = (run * 29) % 54 + 1;
-    RunMetrics { run, order, block: repeat, repeat, cell, max_tokens: length, n_prompt: 9, n_gen: length, values }
+    RunMetrics {
+        run,
+        order,
+        block: repeat,
+        repeat,
+        cell,
+        max_tokens: length,
+        n_prompt: 9,
+        n_gen: length,
+        by_client: false,
+        values,
+    }
 }
 
 fn group<'a>(key: String, level: usize, runs: impl Iterator<Item = &'a RunMetrics>) -> Group {
