@@ -37,6 +37,7 @@ pub mod claims; // Summary -> numbers and predicates
 pub mod figures; // Summary -> SVG, PDF, PNG
 pub mod compare; // two executions -> a verdict a claim
 pub mod evidence; // a run folder -> run, summary, all claims
+pub mod export; // a run -> the shape that another tool writes results in
 pub mod paper; // templates + claims + figures -> md, tex, html, typ
 pub mod typesetter; // paper.typ -> paper.pdf, by Typst in a process apart
 pub mod lint; // somebody's paper -> contradictions among its numbers

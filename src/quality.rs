@@ -4,7 +4,7 @@
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::study::ModelSpec;
+use crate::{digest, study::ModelSpec};
 
 pub const QUALITY_SCHEMA: &str = "offprint.quality/1";
 /// Tokens of a window; llama.cpp's.
@@ -13,6 +13,39 @@ pub const WINDOW: usize = 512;
 pub const FIRST: usize = WINDOW / 2;
 /// Predictions of a window that count: those at positions 256 to 510, of the tokens at 257 to 511.
 pub const SCORED: usize = WINDOW - FIRST - 1;
+
+/// The text that models were to predict, as records identify it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextFacts {
+    /// As the study names it; of the hub, with the commit.
+    pub source: String,
+    /// Of the text as it was predicted, which the run folder keeps.
+    pub sha256: String,
+    /// What the data set's card says; [`UNKNOWN`] where it says nothing. Absent of a file of one's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+}
+
+/// A licence that nobody states.
+pub const UNKNOWN: &str = "unknown";
+
+impl TextFacts {
+    /// Are these its bytes?
+    ///
+    /// # Errors
+    /// They are another text's.
+    pub fn check(&self, bytes: &[u8]) -> Result<()> {
+        let found = digest::sha256_hex(bytes);
+        ensure!(
+            found == self.sha256,
+            "{}: expected a text with SHA-256 {}, found {found}\nhint: the copy was changed; restore it",
+            self.source,
+            self.sha256
+        );
+        Ok(())
+    }
+}
 
 /// One window of the text, read by one model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -6,6 +6,7 @@ pub mod dual;
 mod frame;
 pub mod gaps;
 mod inference;
+pub mod label;
 pub mod line;
 pub mod observation;
 pub mod outliers;
@@ -55,6 +56,8 @@ pub struct Summary {
     pub factors: Vec<Factor>,
     /// The cells that have runs.
     pub grid: Grid,
+    /// Are prompts of so many tokens, or is there a context of so many?
+    pub counted: bool,
     /// Measured runs that ended well, by `run`.
     pub runs: Vec<RunMetrics>,
     /// Runs planned, and those whose row says `failed`.
@@ -120,6 +123,8 @@ pub struct RunMetrics {
     pub n_prompt: u32,
     /// Of several requests, their average.
     pub n_gen: f64,
+    /// Are its times those of a server's client?
+    pub by_client: bool,
     /// In the order of [`Metric::ALL`]; NaN where the run has no such number.
     pub values: [f64; Metric::ALL.len()],
 }

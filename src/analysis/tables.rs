@@ -1,6 +1,6 @@
 //! Summary -> CSV files. Numbers are written whole, in the shortest form that reads back; rounding belongs to prose.
 
-use super::{Group, RunMetrics, Stats, Summary};
+use super::{Group, RunMetrics, Stats, Summary, label::Label};
 use crate::{
     factor::{Factor, LENGTH, PROMPT, TEMPERATURE},
     metric::Metric,
@@ -16,12 +16,12 @@ pub struct Table {
 /// Every table of a summary: one a factor that varies, beside those of all runs, of cells and of single runs.
 pub fn of(summary: &Summary) -> Vec<Table> {
     let table = |name: &str, csv: String| Table { name: format!("{name}.csv"), csv };
-    let mut tables = vec![table("overall", grouped("group", std::slice::from_ref(&summary.overall)))];
+    let mut tables = vec![table("overall", grouped(summary, "group", std::slice::from_ref(&summary.overall)))];
     for place in summary.varying() {
         let factor = &summary.factors[place];
-        tables.push(table(&format!("by_{}", factor.name), grouped(column(factor), &summary.by[place])));
+        tables.push(table(&format!("by_{}", factor.name), grouped(summary, column(factor), &summary.by[place])));
     }
-    tables.push(table("cells", grouped("cell", &summary.cells)));
+    tables.push(table("cells", grouped(summary, "cell", &summary.cells)));
     tables.push(table("runs", runs(summary)));
     tables
 }
@@ -35,17 +35,22 @@ fn column(factor: &Factor) -> &str {
     }
 }
 
-/// One row a group and metric.
-fn grouped(factor: &str, groups: &[Group]) -> String {
-    let mut csv = format!("{factor},metric,unit,n,mean,sd,min,max,median,cv,se,ci_low,ci_high\n");
+/// One row a group and metric; at its end what llama-bench calls it, in a table of a design in tokens that has such rows.
+fn grouped(summary: &Summary, factor: &str, groups: &[Group]) -> String {
+    let label = |group: &Group, metric: Metric| Label::of(summary, &group.runs, metric).filter(|_| summary.counted);
+    let labelled = groups.iter().any(|group| group.metrics.keys().any(|metric| label(group, *metric).is_some()));
+    let last = if labelled { ",test" } else { "" };
+    let mut csv = format!("{factor},metric,unit,n,mean,sd,min,max,median,cv,se,ci_low,ci_high{last}\n");
     for group in groups {
         for (metric, Stats { n, mean, sd, min, max, median, cv, se, interval }) in &group.metrics {
             let numbers = [Some(*mean), *sd, Some(*min), Some(*max), Some(*median), *cv, *se]
                 .into_iter()
                 .chain([interval.map(|i| i.0), interval.map(|i| i.1)])
                 .map(number);
+            let test = label(group, *metric).map(|label| label.to_string());
+            let last = if labelled { format!(",{}", test.unwrap_or_default()) } else { String::new() };
             let (key, name, unit) = (quoted(&group.key), metric.name(), metric.about().unit);
-            csv += &format!("{key},{name},{unit},{n},{}\n", numbers.collect::<Vec<_>>().join(","));
+            csv += &format!("{key},{name},{unit},{n},{}{last}\n", numbers.collect::<Vec<_>>().join(","));
         }
     }
     csv

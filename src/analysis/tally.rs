@@ -7,10 +7,10 @@ use anyhow::{Context, Result, ensure};
 
 use super::{Group, RunMetrics, Summary, Times, frame, gaps::Distribution, observation::Grid, parts::Parts};
 use crate::{
-    factor::Factor,
+    factor::{CONTEXT, Factor},
     load::Part,
     metric::{Metric, Raw},
-    record::{Answered, Outcome, Phase, RunRecord},
+    record::{Answered, Clock, Outcome, Phase, RunRecord},
     study::Study,
 };
 
@@ -156,6 +156,7 @@ impl Tally {
             max_tokens: record.max_tokens,
             n_prompt: raw.n_prompt.round() as u32,
             n_gen: raw.n_gen,
+            by_client: record.clock == Some(Clock::Client),
             values: Metric::ALL.map(|metric| metric.of(&raw).unwrap_or(f64::NAN)),
         });
         Ok(())
@@ -217,6 +218,8 @@ impl Tally {
         drop(grouped);
         Ok(Summary {
             planned: (study.cells() as u32).saturating_mul(study.settings.num_runs),
+            counted: study.prompts.iter().any(|prompt| prompt.tokens.is_some())
+                || factors.iter().any(|factor| factor.name == CONTEXT),
             factors,
             grid,
             runs,

@@ -30,6 +30,7 @@ use crate::{
     evidence::Evidence,
     machine,
     paper::Templates,
+    quality::TextFacts,
     record::{Phase, RunRecord},
     store::{BASELINE, Run},
     study::Plan,
@@ -56,6 +57,8 @@ pub struct Made {
     pub label: Label,
     /// Why it holds no PDF.
     pub no_pdf: Option<String>,
+    /// The text that goes along, where models were to predict one.
+    pub text: Option<TextFacts>,
     /// SHA-256 of the rows that the paper was made from.
     runs_sha256: String,
     /// By path in the archive.
@@ -171,7 +174,7 @@ pub fn make(order: &Order<'_>) -> Result<Made> {
     let sign = sign.as_ref().map(|sign| sign as &bag::Sign<'_>);
     let bag = bag::pack(&label, &run, &date, payload, sign)?;
     let files = bag.into_iter().map(|(path, file)| (format!("{}/{path}", label.name()), file)).collect();
-    Ok(Made { label, no_pdf, runs_sha256: run.runs_sha256, files })
+    Ok(Made { text: run.environment.text, label, no_pdf, runs_sha256: run.runs_sha256, files })
 }
 
 /// Bytes by path.

@@ -314,8 +314,12 @@ impl Bundle {
     /// How well each model predicts the study's text, where the study asks for it.
     ///
     /// # Errors
-    /// Rows that do not fit their schema or the study.
-    pub fn quality(&self, label: &Label, study: &Study) -> Result<Vec<QualityRow>> {
+    /// Rows that do not fit their schema or the study, another text than the environment says.
+    pub fn quality(&self, label: &Label, study: &Study, environment: &Environment) -> Result<Vec<QualityRow>> {
+        if study.quality.is_some() && environment.text.is_some() {
+            let copy = label.run_file("quality.txt");
+            store::quality::text(&self.read(&copy)?, study, environment).with_context(|| copy.clone())?;
+        }
         let file = label.run_file("quality.jsonl");
         match (&study.quality, self.bytes(&file)) {
             (_, None) => Ok(Vec::new()),
@@ -352,7 +356,7 @@ impl Bundle {
     fn run_of(&self, label: &Label) -> Result<Run> {
         let study = self.study(label)?;
         let environment = self.environment(label)?;
-        let quality = self.quality(label, &study)?;
+        let quality = self.quality(label, &study, &environment)?;
         let published = self.published(label, &study)?;
         let runs = label.run_file("runs.jsonl");
         let mut records = Vec::new();

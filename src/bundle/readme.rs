@@ -7,6 +7,7 @@ use anyhow::Result;
 use super::{dates, label::Label};
 use crate::{
     analysis::Summary,
+    machine::Environment,
     store::{Run, not_a_measurement},
     study::{Author, ModelSpec, Name, Person, parted},
 };
@@ -43,7 +44,7 @@ pub fn readme(label: &Label, run: &Run, summary: &Summary, files: &BTreeMap<Stri
          | machine | {chip}, {os}; backend `{backend}` |\n\
          | measured by | offprint {measured_by}, commit {commit} |\n\
          | bundled by | offprint {bundled_by} |\n\
-         | licence | {licence} |\n\n\
+         | licence | {licence}{of_text} |\n\n\
          ## How to check it\n\n\
          Every file is listed with its SHA-256 and SHA-512 in the manifests beside this folder, as BagIt (RFC 8493) says:\n\n    \
          cd .. && sha256sum -c manifest-sha256.txt && sha256sum -c tagmanifest-sha256.txt\n\n\
@@ -66,6 +67,7 @@ pub fn readme(label: &Label, run: &Run, summary: &Summary, files: &BTreeMap<Stri
         commit = or_unknown(&environment.git_commit.value),
         bundled_by = plain(&label.offprint_version),
         licence = plain(&label.licence),
+        of_text = text_terms(environment),
     );
     for (path, bytes) in files {
         let inside = path.strip_prefix("data/").unwrap_or(path);
@@ -73,6 +75,14 @@ pub fn readme(label: &Label, run: &Run, summary: &Summary, files: &BTreeMap<Stri
     }
     text += "\nTimes are integers in nanoseconds; `docs/FORMAT.md` of offprint describes each field.\n";
     Ok(text)
+}
+
+/// A text of others' that goes along is under its own terms, and not under the bundle's.
+fn text_terms(environment: &Environment) -> String {
+    let terms = environment.text.as_ref().and_then(|text| Some((&text.source, text.licence.as_ref()?)));
+    terms.map_or_else(String::new, |(source, licence)| {
+        format!("; not of `quality.txt`, which is {}, licence: {}", plain(source), plain(licence))
+    })
 }
 
 /// What a file of the payload is, by its path under `data/`.

@@ -213,9 +213,14 @@ impl Report {
         if let Err(error) = &published {
             self.fault(Check::Schema, &label.run_file("published.yaml"), "published values", error);
         }
-        let quality = bundle.quality(label, &study);
+        let quality = bundle.quality(label, &study, &environment);
         if let Err(error) = &quality {
-            self.fault(Check::Schema, &label.run_file("quality.jsonl"), "rows of offprint.quality/1", error);
+            self.fault(
+                Check::Schema,
+                &label.run_file("quality.jsonl"),
+                "rows of offprint.quality/1, and the text that they are of",
+                error,
+            );
         }
         let rows = rows::check(bundle, label, &study, &environment, keep);
         self.rows += rows.count;

@@ -50,7 +50,7 @@ pub fn build(run: &Run, summary: &Summary) -> Result<Claims> {
         predicates.extend(judged);
     }
     predicates.extend(judgements::of(&run.study, summary, &inference));
-    predicates.extend(registry.quality(&run.study, summary));
+    predicates.extend(registry.quality(run, summary));
     predicates.extend(registry.ratios(&run.study, summary, &inference));
     Ok(Claims {
         schema: CLAIMS_SCHEMA.to_owned(),

@@ -19,6 +19,7 @@ use crate::{
     factor::MODEL,
     packing::Recipe,
     quality::WINDOW,
+    store::Run,
     study::Study,
 };
 
@@ -26,10 +27,20 @@ const ROUNDING: &str = "two digits of the interval's half width";
 
 impl Registry {
     /// Puts the claims, and returns the predicates.
-    pub(super) fn quality(&mut self, study: &Study, summary: &Summary) -> BTreeMap<Id, Predicate> {
+    pub(super) fn quality(&mut self, run: &Run, summary: &Summary) -> BTreeMap<Id, Predicate> {
         let mut predicates = BTreeMap::new();
+        let study = &run.study;
         let Some(asked) = &study.quality else { return predicates };
-        self.fact("quality.text", &asked.text, "text in the study");
+        let text = run.environment.text.as_ref();
+        // Of the hub, with the commit that it was.
+        let name = text.filter(|text| text.licence.is_some()).map_or(&asked.text, |text| &text.source);
+        self.fact("quality.text", name, "text in the study");
+        if let Some(text) = text {
+            self.fact("quality.sha256", &text.sha256, "SHA-256 of the text as it was predicted");
+            if let Some(licence) = &text.licence {
+                self.fact("quality.licence", licence, "what the card of the text's data set says");
+            }
+        }
         self.count("quality.windows", asked.windows.into(), "windows in the study");
         self.count("quality.window", WINDOW as u64, "tokens of a window");
         for quality in &summary.quality {

@@ -69,6 +69,14 @@ pub fn run(args: BundleArgs) -> Result<ExitCode> {
     };
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     write(&out, &made)?;
+    if let Some(text) = &made.text
+        && let Some(licence) = &text.licence
+    {
+        tell!(
+            "quality.txt is in it: {}, licence {licence}; whether it may be handed on is yours to judge",
+            text.source
+        );
+    }
     if let Some(reason) = made.no_pdf {
         tell!("no PDF in it: {reason}");
     }

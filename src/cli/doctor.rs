@@ -90,6 +90,7 @@ impl Findings {
         let mut checks = Vec::new();
         checks.extend(self.study.as_ref().map(study));
         checks.extend(self.places.iter().map(|(id, place)| model(id, place)));
+        checks.extend(self.text.iter().map(|said| Check::good("text", said.clone())));
         checks.extend(self.known.iter().map(known_before));
         checks.extend(self.mlx());
         checks.extend(self.llama_cpp());
@@ -316,6 +317,7 @@ mod tests {
         Findings {
             study: Some(Study::from_file(Path::new("config/smollm2.yaml"))),
             places: vec![("SmolLM2-135M-Instruct-Q4_1".to_owned(), Place::Here("smollm2".into(), 94 << 20))],
+            text: None,
             known: Vec::new(),
             paper: Some(Ok(())),
             mlx: Some(Ok("GPU".to_owned())),

@@ -1,12 +1,12 @@
 //! `offprint model quality SOURCE`: how well a checkpoint predicts a text, beside a reference if one is given.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
 use crate::{
     analysis::quality::{self, Measured},
-    cli::{models::tell_fetch, run::utf8},
+    cli::{models::tell_fetch, text},
     engine::quality::{Reader, windows},
     model::{self, Source, kernels::Kernels},
     quality::QualityRow,
@@ -16,9 +16,9 @@ use crate::{
 pub struct QualityArgs {
     /// hf:org/name@revision, pypi:package==version, path:folder or quantized:RECIPE:SOURCE
     source: Source,
-    /// The text to be predicted, UTF-8
-    #[arg(long, value_name = "FILE")]
-    text: PathBuf,
+    /// The text to be predicted: a file, UTF-8, or hf:owner/name@revision/path of a data set
+    #[arg(long, value_name = "TEXT")]
+    text: String,
     /// Windows of 512 tokens
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
     windows: u32,
@@ -34,7 +34,7 @@ pub struct QualityArgs {
 }
 
 pub fn run(args: &QualityArgs) -> Result<ExitCode> {
-    let text = utf8(&args.text)?;
+    let text = text::named(&args.text)?.text;
     let kernels = args.stock_kernels.then_some(Kernels::Stock);
     let open = |source: &Source| -> Result<Reader> {
         let (checkpoint, _) = model::fetch(source, &model::cache_dir(), &mut tell_fetch())?;
@@ -45,12 +45,12 @@ pub fn run(args: &QualityArgs) -> Result<ExitCode> {
     if let Some((name, base)) = &base {
         reader.same_vocabulary(base).with_context(|| name.clone())?;
     }
-    let of_text = || format!("{}", args.text.display());
+    let of_text = || args.text.clone();
     let mut rows = Vec::new();
     for (window, ids) in (1..).zip(windows(reader.tokenizer(), &text, args.windows as usize).with_context(of_text)?) {
         let row = reader
             .read(window, &ids, base.as_ref().map(|(name, base)| (name.as_str(), base)))
-            .with_context(|| format!("{}, window {window} of {}", args.source, args.text.display()))?;
+            .with_context(|| format!("{}, window {window} of {}", args.source, args.text))?;
         if args.rows {
             say!("{}", serde_json::to_string(&row)?);
         } else {

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use super::{
     docx,
+    export::{self, Format},
     folder::{DOCX, Others, PDF, Ready, TEX_PDF},
     prose::{or_of_project, tell_of},
     typeset::{NoEngine, typeset},
@@ -63,6 +64,9 @@ pub struct ReportArgs {
     /// Also write paper.docx, by pandoc
     #[arg(long, conflicts_with_all = ["check", "watch"])]
     docx: bool,
+    /// Write no paper: print the results in the shape that another tool writes them in
+    #[arg(long, value_enum, value_name = "FORMAT", conflicts_with_all = ["baseline", "check", "docx", "templates", "tex", "watch"])]
+    format: Option<Format>,
 }
 
 /// Where a paper's things are.
@@ -92,6 +96,10 @@ impl ReportArgs {
 pub fn run(args: ReportArgs) -> Result<ExitCode> {
     let Places { folder, out, named } = args.places()?;
     let named = named.as_deref();
+    if let Some(format) = args.format {
+        say!("{}", export::text(&folder, format)?);
+        return Ok(ExitCode::SUCCESS);
+    }
     if let Some(baseline) = &args.baseline {
         // What cannot be compared is refused before anything is copied.
         compare::compare(&Run::open(baseline)?, &Run::open(&folder)?)?;

@@ -13,6 +13,7 @@ use crate::{
     cli::{
         compare::{Opened, open, write, write_figure},
         run::{Origin, execute_with, unfinished},
+        text::Text,
     },
     compare::{self, Finding, Review},
     machine::{self, CheckpointFacts},
@@ -47,14 +48,19 @@ pub fn run(args: RerunArgs) -> Result<ExitCode> {
     if let Some((name, bytes)) = original.study.published.as_ref().zip(published_yaml) {
         write(&args.out, name, &bytes)?;
     }
-    if let Some((quality, bytes)) = original.study.quality.as_ref().zip(quality_txt) {
-        write(&args.out, &quality.text, &bytes)?;
-    }
+    let text = original.study.quality.as_ref().zip(quality_txt);
+    let text = text.map(|(quality, bytes)| {
+        if quality.hub().is_none() {
+            write(&args.out, &quality.text, &bytes)?;
+        }
+        Text::kept(quality, original.environment.text.as_ref(), bytes)
+    });
     let (study_file, results) = (args.out.join("study.yaml"), args.out.join("results"));
     let unfinished = if args.resume { Some(unfinished(&study_file, &results)?) } else { None };
     let then = &original.environment.checkpoints;
     let source = |facts: &CheckpointFacts| args.model.clone().unwrap_or_else(|| facts.unpacked().to_owned());
     let origin = Origin {
+        text: text.transpose()?,
         sources: then.iter().map(|facts| (facts.model.clone(), source(facts))).collect(),
         accept: &|now| same_models(&original, now),
     };

@@ -19,6 +19,7 @@ use crate::{
         progress::{RunProgress, cell},
         prose::or_of_project,
         publish, signal,
+        text::{self, Text},
     },
     engine, installed,
     machine::{self, CheckpointFacts, EngineFacts, Environment},
@@ -82,14 +83,16 @@ pub fn execute(
     stock_kernels: bool,
     begun: &mut dyn FnMut(&Path) -> Result<()>,
 ) -> Result<Execution> {
-    let of_study = Origin { sources: BTreeMap::new(), accept: &|_| Ok(()) };
+    let of_study = Origin { sources: BTreeMap::new(), text: None, accept: &|_| Ok(()) };
     execute_with(study_file, results, unfinished, stock_kernels, &of_study, begun)
 }
 
-/// Where models come from, and whether they are the right ones.
+/// Where models and the text come from, and whether the models are the right ones.
 pub(super) struct Origin<'a> {
     /// Instead of the study's, by model id.
     pub(super) sources: BTreeMap<String, String>,
+    /// Instead of the study's.
+    pub(super) text: Option<Text>,
     pub(super) accept: &'a dyn Fn(&[CheckpointFacts]) -> Result<()>,
 }
 
@@ -102,16 +105,22 @@ pub(super) fn execute_with(
     origin: &Origin<'_>,
     begun: &mut dyn FnMut(&Path) -> Result<()>,
 ) -> Result<Execution> {
-    let (study, text) = read(study_file)?;
-    let text = publish::study_text(study_file, &study, &text)?;
+    let (study, yaml) = read(study_file)?;
+    let yaml = publish::study_text(study_file, &study, &yaml)?;
     let plan = Plan::of(&study);
+    // Before models are fetched, which takes longer.
+    let predicted = match unfinished {
+        Some(folder) => Text::of_run(folder, &study)?,
+        None => origin.text.clone().map_or_else(|| text::of_study(study_file, &study), |text| Ok(Some(text)))?,
+    };
     let located = models::locate(&study, &origin.sources);
-    let notes = known_before(study_file, &study, &located, stock_kernels)?;
+    let notes = known_before(study_file, &study, &located, predicted.as_ref(), stock_kernels)?;
     let checkpoints = models::facts(&study, &located)?;
     (origin.accept)(&checkpoints)?;
     let mut environment = machine::capture(checkpoints);
     let (words, kernels) = conditions::engines(&study, stock_kernels)?;
     environment.libraries.extend(words);
+    environment.text = predicted.as_ref().map(|text| text.facts.clone());
     environment.notes = notes;
     if environment.mlx_library.as_ref().is_some_and(|library| library.as_linked.value == Some(false)) {
         let note = "mlx: the library that is loaded is not the one that this program was linked with";
@@ -123,10 +132,8 @@ pub(super) fn execute_with(
     let programs = programs(&study, stock_kernels, kernels)?;
     let places = located.places();
     let probes = each_loads(study_file, &study, &plan, &places, &programs, &stop, &mut environment)?;
-    let beside = Beside {
-        published: published(study_file, &study)?,
-        text: quality_text(study_file, &study)?.map(String::into_bytes),
-    };
+    let beside =
+        Beside { published: published(study_file, &study)?, text: predicted.map(|text| text.text.into_bytes()) };
     let (mut journal, done) = match unfinished {
         Some(folder) => {
             // First, since a folder that is refused stays as it is: going on cuts off what was in flight.
@@ -137,7 +144,7 @@ pub(super) fn execute_with(
             (journal, measured.map(|record| record.run).collect::<BTreeSet<u32>>())
         }
         None => {
-            let journal = Journal::create(results, &study.name, text.as_bytes(), &beside, &environment)?;
+            let journal = Journal::create(results, &study.name, yaml.as_bytes(), &beside, &environment)?;
             (journal, BTreeSet::new())
         }
     };
@@ -169,11 +176,17 @@ pub(super) fn execute_with(
 }
 
 /// What is known before the first run: refusals, all of them in one error; warnings, told and returned for the records.
-fn known_before(study_file: &Path, study: &Study, located: &Located, stock_kernels: bool) -> Result<Vec<String>> {
+fn known_before(
+    study_file: &Path,
+    study: &Study,
+    located: &Located,
+    predicted: Option<&Text>,
+    stock_kernels: bool,
+) -> Result<Vec<String>> {
     let mut found = located.refused.clone();
     found.extend(preflight::preflight(study, &located.folders, stock_kernels));
-    if let Some(text) = quality_text(study_file, study)? {
-        found.extend(preflight::quality(study, &located.folders, &text));
+    if let Some(text) = predicted {
+        found.extend(preflight::quality(study, &located.folders, &text.text));
     }
     let (refused, warned): (Vec<Finding>, Vec<Finding>) =
         found.into_iter().partition(|finding| finding.weight == Weight::Refuse);
@@ -282,23 +295,6 @@ fn measure_quality(
         store::quality::append(folder, &rows)?;
     }
     Ok(Ended::Complete)
-}
-
-/// The text that a study's models are to predict.
-fn quality_text(study_file: &Path, study: &Study) -> Result<Option<String>> {
-    study.quality.as_ref().map(|quality| utf8(&study_file.with_file_name(&quality.text))).transpose()
-}
-
-/// A text from a file.
-///
-/// # Errors
-/// A file that cannot be read, or is no UTF-8.
-pub(super) fn utf8(file: &Path) -> Result<String> {
-    let bytes = fs::read(file).with_context(|| format!("{}\nhint: is the path right?", file.display()))?;
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        anyhow!("{}: byte {at} is no UTF-8\nhint: save the text as UTF-8", file.display())
-    })
 }
 
 /// What was lost to a kill is said, not passed over.

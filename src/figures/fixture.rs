@@ -76,6 +76,7 @@ impl Design {
         };
         Summary {
             quality: Vec::new(),
+            counted: false,
             planned: runs.len() as u32,
             failed: 0,
             overall: group("overall".into(), 0, runs.iter()),
@@ -120,6 +121,7 @@ fn metrics(run: u32, cell: usize, length: u32, repeat: u32, latency: f64, start:
         max_tokens: length,
         n_prompt: 9,
         n_gen: length.into(),
+        by_client: false,
         values,
     }
 }

@@ -21,7 +21,7 @@ pub use processor::Processor;
 pub use resources::{free_disk, free_memory};
 use serde::{Deserialize, Serialize};
 
-use crate::study::ModelSpec;
+use crate::{quality::TextFacts, study::ModelSpec};
 pub use software::CARGO_LOCK;
 pub use thermal::{Thermal, thermal, thermal_reading};
 
@@ -100,6 +100,9 @@ pub struct Environment {
     /// Engines that are not compiled in, in the study's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub engines: Vec<EngineFacts>,
+    /// The text that models were to predict; of a study with `quality`, since version 0.7.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextFacts>,
     /// What was known before the first run to be odd, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -208,6 +211,7 @@ pub fn capture(checkpoints: Vec<CheckpointFacts>) -> Environment {
         mlx_library: None,
         checkpoints,
         engines: Vec::new(),
+        text: None,
         notes: Vec::new(),
     }
 }
@@ -307,11 +311,13 @@ mod tests {
         let captured = Environment {
             processor: Fact::known(processor),
             notes: vec!["odd".to_owned()],
+            text: Some(TextFacts { source: "x".to_owned(), sha256: "x".to_owned(), licence: every() }),
             ..capture(vec![CheckpointFacts::tiny()])
         };
         let environment = serde_json::to_value(captured).unwrap();
-        let fields = [&environment, &environment["checkpoints"][0], &environment["processor"]["value"]]
-            .map(|object| object.as_object().unwrap().clone());
+        let fields =
+            [&environment, &environment["checkpoints"][0], &environment["processor"]["value"], &environment["text"]]
+                .map(|object| object.as_object().unwrap().clone());
         for field in fields.iter().flat_map(|object| object.keys()) {
             assert!(document.contains(&format!("`{field}`")), "docs/FORMAT.md lacks {field}");
         }

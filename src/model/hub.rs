@@ -1,5 +1,5 @@
-//! A repository of the Hugging Face hub -> its snapshot in the hub's own cache, through the hf-hub crate, which resumes
-//! broken downloads. Around it: the choice of files, the offline mode, and the check of every weight file's SHA-256, also
+//! A repository of the Hugging Face hub, of a model or of a data set -> its snapshot in the hub's own cache, through the hf-hub
+//! crate, which resumes broken downloads. Around it: the choice of files, the offline mode, and the check of every weight file's SHA-256, also
 //! of those that an earlier fetch left.
 //!
 //! `HF_ENDPOINT`, `HF_HOME`, `HF_HUB_CACHE` (or `HUGGINGFACE_HUB_CACHE`), `HF_TOKEN` (or the file at `HF_TOKEN_PATH`) and
@@ -14,37 +14,96 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use hf_hub::{
     Cache, Repo, RepoType,
-    api::{
-        RepoInfo,
-        sync::{Api, ApiBuilder, ApiError, ApiRepo},
-    },
+    api::sync::{Api, ApiBuilder, ApiError, ApiRepo},
 };
+use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{
     digest,
     model::{Progress, Source},
 };
 
+/// A repository at a revision.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct At<'a> {
+    pub(super) kind: RepoType,
+    pub(super) repository: &'a str,
+    pub(super) revision: &'a str,
+}
+
+impl At<'_> {
+    fn model<'a>(repository: &'a str, revision: &'a str) -> At<'a> {
+        At { kind: RepoType::Model, repository, revision }
+    }
+
+    fn repo(&self, revision: &str) -> Repo {
+        Repo::with_revision(self.repository.to_owned(), self.kind, revision.to_owned())
+    }
+
+    pub(super) fn what(&self) -> String {
+        format!("hf:{}@{}", self.repository, self.revision)
+    }
+
+    /// What the hub's refusal means for a person.
+    fn explain(&self, error: ApiError, what: &str) -> anyhow::Error {
+        let hint = way_out(&error).unwrap_or(match self.kind {
+            RepoType::Dataset => NO_TEXT,
+            _ => NO_MODEL,
+        });
+        anyhow!("{what}: {error}\nhint: {hint}")
+    }
+}
+
+/// What the hub says of a repository at a revision.
+#[derive(Debug, Deserialize)]
+pub(super) struct Info {
+    /// The commit.
+    pub(super) sha: String,
+    pub(super) siblings: Vec<Sibling>,
+    /// The front matter of its `README.md`.
+    #[serde(default, rename = "cardData")]
+    pub(super) card: Value,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Sibling {
+    #[serde(rename = "rfilename")]
+    pub(super) name: String,
+}
+
 /// Fetches what a checkpoint needs of `repository` at `revision`. Returns the snapshot's folder and its commit.
 ///
 /// # Errors
 /// No network, 401, 404, a file whose SHA-256 is not the hub's, a snapshot that offline mode does not find.
 pub fn fetch(repository: &str, revision: &str, tell: &mut dyn FnMut(Progress)) -> Result<(PathBuf, String)> {
-    let cache = cache();
+    let at = At::model(repository, revision);
     if offline() {
-        let (snapshot, commit) = cached(&cache, repository, revision)?;
+        let (snapshot, commit) = cached(&at, "config.json")?;
         check_cached(&snapshot)?;
         return Ok((snapshot, commit));
     }
-    let what = format!("hf:{repository}@{revision}");
-    tell(Progress::Step(format!("asking the hub for {what}")));
-    let (api, info) = ask(&cache, repository, revision)?;
-    let at = |revision: &str| Repo::with_revision(repository.to_owned(), RepoType::Model, revision.to_owned());
+    tell(Progress::Step(format!("asking the hub for {}", at.what())));
+    let (api, info) = ask(&at)?;
+    let names = info.siblings.iter().map(|file| file.name.as_str()).filter(|name| wanted(name));
+    let snapshot = obtain(&at, &api, &info.sha, names, tell)?;
+    Ok((snapshot, info.sha))
+}
+
+/// Files of a commit, those that are not here yet, in their snapshot.
+pub(super) fn obtain<'a>(
+    at: &At<'_>,
+    api: &Api,
+    commit: &str,
+    names: impl Iterator<Item = &'a str>,
+    tell: &mut dyn FnMut(Progress),
+) -> Result<PathBuf> {
+    let cache = cache();
     // Every file comes from one commit, even if somebody pushes meanwhile.
-    let snapshot = cache.repo(at(&info.sha)).pointer_path(&info.sha);
-    let blobs = cache.repo(at(&info.sha)).blob_path("");
-    let repo = api.repo(at(&info.sha));
-    for name in info.siblings.iter().map(|file| file.rfilename.as_str()).filter(|name| wanted(name)) {
+    let of_commit = At { revision: commit, ..*at };
+    let snapshot = cache.repo(at.repo(commit)).pointer_path(commit);
+    let blobs = cache.repo(at.repo(commit)).blob_path("");
+    for name in names {
         let path = snapshot.join(name);
         if path.exists() {
             if cached_digest(&path)?.is_none_or(|(expected, found)| expected == found) {
@@ -53,11 +112,11 @@ pub fn fetch(repository: &str, revision: &str, tell: &mut dyn FnMut(Progress)) -
             tell(Progress::Step(format!("{name} was changed in the cache: fetching it again")));
             fs::remove_file(&path).with_context(|| format!("{}", path.display()))?;
         }
-        download(&api, &repo, &info.sha, name, &blobs, tell)
-            .map_err(|error| error.context(format!("{what}: {name}")))?;
+        download(&of_commit, api, name, &blobs, tell)
+            .map_err(|error| error.context(format!("{}: {name}", at.what())))?;
     }
-    cache.repo(at(revision)).create_ref(&info.sha)?;
-    Ok((snapshot, info.sha))
+    cache.repo(at.repo(at.revision)).create_ref(commit)?;
+    Ok(snapshot)
 }
 
 /// The commit that `revision` stands for, asked of the hub; nothing is downloaded.
@@ -65,12 +124,12 @@ pub fn fetch(repository: &str, revision: &str, tell: &mut dyn FnMut(Progress)) -
 /// # Errors
 /// No network, 401, 404.
 pub fn commit(repository: &str, revision: &str) -> Result<String> {
-    ask(&cache(), repository, revision).map(|(_, info)| info.sha)
+    ask(&At::model(repository, revision)).map(|(_, info)| info.sha)
 }
 
 /// The snapshot that an earlier fetch left on this machine; the network is not asked.
 pub fn snapshot(repository: &str, revision: &str) -> Option<PathBuf> {
-    cached(&cache(), repository, revision).ok().map(|(folder, _)| folder)
+    cached(&At::model(repository, revision), "config.json").ok().map(|(folder, _)| folder)
 }
 
 /// Every branch or tag in the cache, with the snapshot it stood for when it was fetched.
@@ -127,15 +186,15 @@ fn token() -> Option<String> {
     told("HF_TOKEN").or_else(in_file).filter(|token| !token.is_empty())
 }
 
-fn ask(cache: &Cache, repository: &str, revision: &str) -> Result<(Api, RepoInfo)> {
-    let what = format!("hf:{repository}@{revision}");
-    let mut builder = ApiBuilder::from_cache(cache.clone()).with_token(token()).with_retries(3);
+pub(super) fn ask(at: &At<'_>) -> Result<(Api, Info)> {
+    let what = at.what();
+    let mut builder = ApiBuilder::from_cache(cache()).with_token(token()).with_retries(3);
     if let Some(endpoint) = told("HF_ENDPOINT") {
         builder = builder.with_endpoint(endpoint.trim_end_matches('/').to_owned());
     }
-    let api = builder.build().map_err(|error| explain(error, &what))?;
-    let repo = Repo::with_revision(repository.to_owned(), RepoType::Model, revision.to_owned());
-    let info = api.repo(repo).info().map_err(|error| explain(error, &what))?;
+    let api = builder.build().map_err(|error| at.explain(error, &what))?;
+    let asked = api.repo(at.repo(at.revision)).info_request().call().and_then(|mut said| said.body_mut().read_json());
+    let info: Info = asked.map_err(|error| at.explain(Box::new(error).into(), &what))?;
     ensure!(
         !info.sha.is_empty() && info.sha.chars().all(|c| c.is_ascii_hexdigit()),
         "{what}: the hub answers with the commit `{}`\nhint: is HF_ENDPOINT a hub?",
@@ -145,22 +204,24 @@ fn ask(cache: &Cache, repository: &str, revision: &str) -> Result<(Api, RepoInfo
 }
 
 /// `HF_HUB_OFFLINE` as `huggingface_hub` reads it.
-fn offline() -> bool {
+pub(super) fn offline() -> bool {
     env::var("HF_HUB_OFFLINE").is_ok_and(|value| ["1", "ON", "YES", "TRUE"].contains(&value.to_uppercase().as_str()))
 }
 
-/// The snapshot that an earlier fetch left in the cache.
-fn cached(cache: &Cache, repository: &str, revision: &str) -> Result<(PathBuf, String)> {
-    let repo = cache.repo(Repo::with_revision(repository.to_owned(), RepoType::Model, revision.to_owned()));
+/// The snapshot that an earlier fetch left in the cache, with `file` in it, and its commit.
+pub(super) fn cached(at: &At<'_>, file: &str) -> Result<(PathBuf, String)> {
+    let cache = cache();
+    let repo = cache.repo(at.repo(at.revision));
     // A commit names its snapshot itself; a branch or a tag has a file that says which commit it was.
-    let config = Some(repo.pointer_path(revision).join("config.json")).filter(|path| path.exists());
-    let config = config.or_else(|| repo.get("config.json")).with_context(|| {
+    let whole = Some(repo.pointer_path(at.revision).join(file)).filter(|path| path.exists());
+    let path = whole.or_else(|| repo.get(file)).with_context(|| {
         format!(
-            "hf:{repository}@{revision} is not in {} and HF_HUB_OFFLINE is set\nhint: unset HF_HUB_OFFLINE once to fetch it",
+            "{} is not in {} and HF_HUB_OFFLINE is set\nhint: unset HF_HUB_OFFLINE once to fetch it",
+            at.what(),
             cache.path().display()
         )
     })?;
-    let snapshot = config.parent().unwrap_or(&config).to_owned();
+    let snapshot = path.ancestors().nth(file.split('/').count()).unwrap_or(&path).to_owned();
     let commit = snapshot.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok((snapshot, commit))
 }
@@ -185,7 +246,7 @@ pub fn check_cached(snapshot: &Path) -> Result<()> {
 
 /// The SHA-256 that a weight file of the cache should have and the one it has: the cache keeps a large file under its
 /// SHA-256. `None`: a small file, or one that was put there by other means.
-fn cached_digest(path: &Path) -> Result<Option<(String, String)>> {
+pub(super) fn cached_digest(path: &Path) -> Result<Option<(String, String)>> {
     let blob = fs::canonicalize(path).with_context(|| format!("{}", path.display()))?;
     let name = blob.file_name().unwrap_or_default().to_string_lossy();
     let Some(expected) = sha256_of_etag(&name) else { return Ok(None) };
@@ -212,15 +273,11 @@ fn wanted(name: &str) -> bool {
     plain && (NAMES.contains(&name) || name.starts_with("model") && name.ends_with(".safetensors"))
 }
 
-fn download(
-    api: &Api,
-    repo: &ApiRepo,
-    commit: &str,
-    name: &str,
-    blobs: &Path,
-    tell: &mut dyn FnMut(Progress),
-) -> Result<()> {
-    let metadata = api.metadata(&repo.url(name)).map_err(|error| explain(error, name))?;
+/// `of`: the repository at the commit.
+fn download(of: &At<'_>, api: &Api, name: &str, blobs: &Path, tell: &mut dyn FnMut(Progress)) -> Result<()> {
+    let commit = of.revision;
+    let repo: ApiRepo = api.repo(of.repo(commit));
+    let metadata = api.metadata(&repo.url(name)).map_err(|error| of.explain(error, name))?;
     let hint = "hint: is HF_ENDPOINT a hub?";
     ensure!(
         metadata.commit_hash() == commit,
@@ -236,7 +293,7 @@ fn download(
         fs::remove_file(&part).with_context(|| format!("{}", part.display()))?;
     }
     let progress = Told { file: name.to_owned(), done: 0, total: 0, tell };
-    let path = repo.download_with_progress(name, progress).map_err(|error| explain(error, name))?;
+    let path = repo.download_with_progress(name, progress).map_err(|error| of.explain(error, name))?;
     verify(&path, etag, metadata.size() as u64)
 }
 
@@ -260,15 +317,11 @@ fn verify(path: &Path, etag: &str, size: u64) -> Result<()> {
     )
 }
 
-/// What the hub's refusal means for a person.
-fn explain(error: ApiError, what: &str) -> anyhow::Error {
-    anyhow!("{what}: {error}\nhint: {}", way_out(&error))
-}
-
-fn way_out(error: &ApiError) -> &'static str {
+/// `None`: the network's affair, as far as one sees.
+fn way_out(error: &ApiError) -> Option<&'static str> {
     match error {
         ApiError::TooManyRetries(last) => way_out(last),
-        ApiError::LockAcquisition(_) => "another process is fetching this file: wait for it, then run again",
+        ApiError::LockAcquisition(_) => Some("another process is fetching this file: wait for it, then run again"),
         ApiError::IoError(io)
             if matches!(
                 io.kind(),
@@ -278,22 +331,25 @@ fn way_out(error: &ApiError) -> &'static str {
                     | ErrorKind::ReadOnlyFilesystem
             ) =>
         {
-            "set HF_HOME to a folder that has room and may be written to; what arrived is kept"
+            Some("set HF_HOME to a folder that has room and may be written to; what arrived is kept")
         }
         ApiError::RequestError(request) => match **request {
-            ureq::Error::StatusCode(401 | 403) => {
-                "the repository is private or gated: accept its licence on its page, then set HF_TOKEN (a wrong name gives 401 too)"
+            ureq::Error::StatusCode(401 | 403) => Some(
+                "the repository is private or gated: accept its licence on its page, then set HF_TOKEN (a wrong name gives 401 too)",
+            ),
+            ureq::Error::StatusCode(404) => Some("is the name right? `@revision` must be a branch, a tag or a commit"),
+            ureq::Error::StatusCode(_) => {
+                Some("the hub has a problem: try again later, or set HF_ENDPOINT to a mirror")
             }
-            ureq::Error::StatusCode(404) => "is the name right? `@revision` must be a branch, a tag or a commit",
-            ureq::Error::StatusCode(_) => "the hub has a problem: try again later, or set HF_ENDPOINT to a mirror",
-            _ => NETWORK,
+            _ => None,
         },
-        _ => NETWORK,
+        _ => None,
     }
 }
 
-const NETWORK: &str =
+const NO_MODEL: &str =
     "is there a network? run again to resume; HF_HUB_OFFLINE=1 uses what is cached; path:FOLDER names a copy";
+const NO_TEXT: &str = "is there a network? run again to resume; HF_HUB_OFFLINE=1 uses what is cached; a copy beside the study can be named instead";
 
 /// hf-hub's progress, told onwards.
 struct Told<'a> {

@@ -33,6 +33,7 @@ pub mod source;
 pub mod spec;
 pub mod step;
 pub mod terms;
+pub mod text;
 pub mod vocabulary;
 pub mod weights;
 

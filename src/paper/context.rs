@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::Templates;
 use crate::{
-    analysis::{Summary, quality::Quality},
+    analysis::{Group, Summary, label::Label, quality::Quality},
     claims::{Claims, Id, Part, shortened},
     factor::{Factor, LENGTH, MODEL, PER_SECOND, PROMPT, QUANTIZATION, Role, TEMPERATURE},
     figures,
@@ -43,6 +43,8 @@ pub struct Context {
     pub foreign: Vec<String>,
     /// Does anything vary beside prompt, length and temperature?
     pub further: bool,
+    /// Has llama-bench names for cells?
+    pub tests: bool,
     /// Keys of the levels that have runs.
     pub lengths: Vec<String>,
     pub temperatures: Vec<String>,
@@ -177,6 +179,8 @@ pub struct CellLevel {
     pub said: String,
     /// Ids of its percentiles.
     pub percentiles: Vec<Percentile>,
+    /// What llama-bench calls its prefill and its decoding; empty of a design that is not in tokens.
+    pub tests: String,
 }
 
 /// The context of a design, from its claims' own source.
@@ -209,6 +213,7 @@ pub fn levels(study: &Study, summary: &Summary, claims: &Claims, templates: &Tem
         weights: claims.claims.get("model.parameters").is_some_and(|claim| claim.text != "none"),
         foreign: study.foreign().iter().map(|engine| engine.name().to_owned()).collect(),
         further: !further(summary).is_empty(),
+        tests: summary.cells.iter().any(|cell| !tests(summary, cell).is_empty()),
         lengths: keys(LENGTH),
         temperatures: keys(TEMPERATURE),
         prompts: study
@@ -355,8 +360,16 @@ fn cells(summary: &Summary, percentiles: &[String]) -> Vec<CellLevel> {
             compared: text(cell.level).join(", "),
             said: said(cell.level),
             percentiles: percentiles.iter().map(|share| Percentile::of(&cell.key, share)).collect(),
+            tests: tests(summary, cell),
         })
         .collect()
+}
+
+/// What llama-bench calls a cell's prefill and its decoding, of a design in tokens.
+fn tests(summary: &Summary, cell: &Group) -> String {
+    let labels = [Metric::Prefill, Metric::Decode].map(|metric| Label::of(summary, &cell.runs, metric));
+    let said: Vec<String> = labels.iter().flatten().filter(|_| summary.counted).map(Label::to_string).collect();
+    said.join(", ")
 }
 
 fn quality(study: &Study, summary: &Summary) -> Vec<QualityText> {

@@ -9,12 +9,12 @@ use crate::{
     analysis::{self, Summary},
     claims::Claims,
     evidence,
-    machine::{self, CheckpointFacts},
+    machine::{self, CheckpointFacts, Environment},
     paper::{self, Templates},
-    quality::{Against, QUALITY_SCHEMA, QualityRow, SCORED},
+    quality::{Against, QUALITY_SCHEMA, QualityRow, SCORED, TextFacts, UNKNOWN},
     record::{Clock, CountedBy, FinishReason, Outcome, RunRecord},
     store::{PageRows, Run},
-    study::{ModelSpec, Plan, PlannedRun, Published, Settings, Study},
+    study::{ModelSpec, Plan, PlannedRun, Published, Quality, Settings, Study},
 };
 
 /// What an execution of a study would give, as far as that is known without one: ids, units and formulas are right, values are not.
@@ -38,7 +38,10 @@ pub fn rehearse(file: &Path, study: &Study, own: Option<&str>) -> Result<(Run, S
         folder: PathBuf::new(),
         run_id: "rehearsal".to_owned(),
         study: study.clone(),
-        environment: machine::capture(study.models.iter().filter_map(checkpoint).collect()),
+        environment: Environment {
+            text: study.quality.as_ref().map(text),
+            ..machine::capture(study.models.iter().filter_map(checkpoint).collect())
+        },
         measured: records.len(),
         records,
         runs_sha256: "0".repeat(64),
@@ -60,6 +63,15 @@ pub fn rehearse(file: &Path, study: &Study, own: Option<&str>) -> Result<(Run, S
 pub fn proofread(file: &Path, study: &Study, templates: &Templates) -> Result<()> {
     let (run, summary, claims) = rehearse(file, study, templates.claims())?;
     paper::files(&run, &summary, &claims, templates).map(drop)
+}
+
+/// Of what is not fetched: nobody knows its hash, its commit and its licence yet.
+fn text(quality: &Quality) -> TextFacts {
+    TextFacts {
+        source: quality.text.clone(),
+        sha256: "0".repeat(64),
+        licence: quality.hub().map(|_| UNKNOWN.to_owned()),
+    }
 }
 
 /// Rows of every window, all alike but for a little.

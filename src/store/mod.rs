@@ -116,7 +116,7 @@ impl Run {
         }
         Ok(Run {
             published: published(folder, &study)?,
-            quality: quality::read(folder, &study)?,
+            quality: quality::read(folder, &study, &environment)?,
             baseline: baseline::open(folder)?.map(Box::new),
             folder: folder.to_owned(),
             run_id: name(folder),

@@ -9,8 +9,8 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::QUALITY;
-use crate::{quality::QualityRow, study::Study};
+use super::{QUALITY, TEXT};
+use crate::{machine::Environment, quality::QualityRow, study::Study};
 
 /// The rows of a file's text, held to the study; `file` is its name in errors.
 ///
@@ -52,21 +52,36 @@ pub fn rows(file: &str, text: &str, study: &Study) -> Result<Vec<QualityRow>> {
     Ok(rows)
 }
 
+/// Is the copy of the text the one that the study asks for and the environment says?
+///
+/// # Errors
+/// It is another.
+pub fn text(bytes: &[u8], study: &Study, environment: &Environment) -> Result<()> {
+    let Some((quality, facts)) = study.quality.as_ref().zip(environment.text.as_ref()) else { return Ok(()) };
+    facts.check(bytes)?;
+    quality.hub().map_or(Ok(()), |source| source.expects(&facts.sha256))
+}
+
 /// Of a run folder; none where there is no such file.
 ///
 /// # Errors
 /// As [`rows`].
-pub fn read(folder: &Path, study: &Study) -> Result<Vec<QualityRow>> {
+pub fn read(folder: &Path, study: &Study, environment: &Environment) -> Result<Vec<QualityRow>> {
+    if study.quality.is_some() && environment.text.is_some() {
+        let copy = folder.join(TEXT);
+        let at = || format!("{}", copy.display());
+        text(&fs::read(&copy).with_context(at)?, study, environment).with_context(at)?;
+    }
     let file = folder.join(QUALITY);
     if !file.is_file() {
         return Ok(Vec::new());
     }
     let name = file.display().to_string();
-    let text = fs::read_to_string(&file).context(name.clone())?;
+    let lines = fs::read_to_string(&file).context(name.clone())?;
     if study.quality.is_none() {
         bail!("{name}: the study has no `quality`\nhint: remove the file");
     }
-    rows(&name, &text, study)
+    rows(&name, &lines, study)
 }
 
 /// Adds all windows of a model.

@@ -2,8 +2,8 @@
 //! finds the line.
 
 use super::{
-    Author, Day, Engine, EngineKind, Execution, FILLER, Http, Isolation, ModelSpec, Problem, Prompt, Quality, Settings,
-    Statistics, Study, Told,
+    Author, Day, Engine, EngineKind, Execution, FILLER, Http, HubText, Isolation, ModelSpec, Problem, Prompt, Quality,
+    Settings, Statistics, Study, Told,
     demand::{Checked, above_zero, distinct, distinct_by, ensure, in_range, not_empty, one_line},
     engines, factors,
     file::{
@@ -119,8 +119,14 @@ fn beside(path: &str) -> Checked<()> {
 /// What every model is to predict.
 fn quality(QualityEntry { text, windows }: QualityEntry, models: &[ModelSpec]) -> Checked<Quality> {
     let fits = text.split('/').all(plain) && [".txt", ".md"].iter().any(|ending| text.ends_with(ending));
-    let hint = "e.g. texts/prose.txt; a copy of it is kept with the records";
-    ensure(fits, "quality.text", "a .txt or .md file in the study's folder or below", &format!("{text:?}"), hint)?;
+    if text.starts_with(HubText::PREFIX) {
+        let hint = "e.g. hf:Salesforce/wikitext@main/wikitext-2-raw-v1/test-00000-of-00001.parquet";
+        let found = text.parse::<HubText>().err().map(|why| format!("{text:?}: {why}"));
+        ensure(found.is_none(), "quality.text", HubText::FORM, &found.unwrap_or_default(), hint)?;
+    } else {
+        let hint = "e.g. texts/prose.txt; a copy of it is kept with the records; a data set of the hub: hf:owner/name@revision/path";
+        ensure(fits, "quality.text", "a .txt or .md file in the study's folder or below", &format!("{text:?}"), hint)?;
+    }
     let windows = windows.unwrap_or(32);
     in_range("quality.windows", &windows, &2, &10_000, "windows of 512 tokens; an interval needs two")?;
     for model in models {

@@ -11,6 +11,7 @@ mod factors;
 mod file;
 mod foreign;
 mod loads;
+mod hub_text;
 mod local;
 pub(crate) mod locate;
 mod orcid;
@@ -32,6 +33,7 @@ pub use engine::{Engine, EngineKind};
 pub use engines::looks_secret;
 pub use error::{Place, Problem, StudyError};
 pub use foreign::{Command, Http, Ready, Stop};
+pub use hub_text::HubText;
 pub use loads::{Loads, Prompts};
 pub use local::{is_elsewhere, published_source, published_text, published_url, without_paths};
 pub use person::{Name, Person, parted};
@@ -82,10 +84,17 @@ pub struct Study {
 /// What each model is to predict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Quality {
-    /// A file, relative to the study file.
+    /// A file, relative to the study file, or a [`HubText`].
     pub text: String,
     /// Of [`crate::quality::WINDOW`] tokens each; 32 unless the file says otherwise.
     pub windows: u32,
+}
+
+impl Quality {
+    /// The text's name on the hub, where it is one there.
+    pub fn hub(&self) -> Option<HubText> {
+        self.text.parse().ok()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -7,6 +7,7 @@
 #[allow(dead_code)]
 mod checkpoint;
 mod server;
+mod texts;
 
 use std::{
     collections::BTreeMap,
@@ -64,8 +65,11 @@ impl Here {
     }
 
     fn model(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Said {
+        self.offprint(&[&["model"], arguments].concat(), variables)
+    }
+
+    fn offprint(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Said {
         let output = Command::new(env!("CARGO_BIN_EXE_offprint"))
-            .arg("model")
             .args(arguments)
             .env("OFFPRINT_CACHE", self.home.path())
             .env_remove("HF_TOKEN")

@@ -1,4 +1,4 @@
-//! A model hub on this machine: one repository over HTTP/1.1, with the faults that a test asks for. It speaks what
+//! A hub on this machine: one model and, if a test adds it, one data set, over HTTP/1.1, with the faults that a test asks for. It speaks what
 //! `huggingface.co` speaks: revisions, `resolve` with entity tags and the commit, large files behind a redirect, ranges.
 
 use std::{
@@ -44,6 +44,8 @@ pub struct Request {
 #[derive(Debug, Default)]
 struct State {
     files: BTreeMap<String, Vec<u8>>,
+    /// Of the data set `org/texts`, and its card.
+    texts: Option<(BTreeMap<String, Vec<u8>>, serde_json::Value)>,
     fault: Option<Fault>,
     requests: Vec<Request>,
 }
@@ -73,6 +75,11 @@ impl Hub {
         hub
     }
 
+    /// Serves `files` as the data set `org/texts` beside the model; `card` is what its `README.md` says of itself.
+    pub fn serve_texts(&self, files: BTreeMap<String, Vec<u8>>, card: serde_json::Value) {
+        self.state.lock().unwrap().texts = Some((files, card));
+    }
+
     pub fn set_fault(&self, fault: Option<Fault>) {
         self.state.lock().unwrap().fault = fault;
     }
@@ -84,51 +91,43 @@ impl Hub {
 
     fn answer(&self, stream: TcpStream) -> std::io::Result<()> {
         let request = read(&stream)?;
-        let (fault, files) = {
+        let (fault, files, texts) = {
             let mut state = self.state.lock().unwrap();
             state.requests.push(request.clone());
-            (state.fault.clone(), state.files.clone())
+            (state.fault.clone(), state.files.clone(), state.texts.clone())
         };
         let reply = Reply { stream };
         if let Some(Fault::Closed(status)) = fault {
             return reply.status(status);
         }
         let path = request.path.as_str();
-        if let Some(revision) = path.strip_prefix("/api/models/org/model/revision/") {
-            if !["main", "v1", COMMIT].contains(&revision) {
-                return reply.status(404);
+        let (texts, card) = texts.unwrap_or_default();
+        for (prefix, folder, files, card) in [
+            ("models/org/model", "org/model", &files, None),
+            ("datasets/org/texts", "datasets/org/texts", &texts, Some(card)),
+        ] {
+            if files.is_empty() {
+                continue;
             }
-            let siblings: Vec<_> = files.keys().map(|name| serde_json::json!({ "rfilename": name })).collect();
-            let info = serde_json::json!({ "sha": COMMIT, "siblings": siblings });
-            return reply.whole(info.to_string().as_bytes());
-        }
-        if let Some(name) = path.strip_prefix(&format!("/org/model/resolve/{COMMIT}/")) {
-            let Some(content) = files.get(name) else { return reply.status(404) };
-            if let Some(Fault::Refused { file, status }) = &fault
-                && file == name
-            {
-                return reply.status(*status);
+            if let Some(revision) = path.strip_prefix(&format!("/api/{prefix}/revision/")) {
+                if !["main", "v1", COMMIT].contains(&revision) {
+                    return reply.status(404);
+                }
+                let siblings: Vec<_> = files.keys().map(|name| serde_json::json!({ "rfilename": name })).collect();
+                // As the hub has them, with more that nobody here asks for.
+                let info = serde_json::json!({ "id": "x", "sha": COMMIT, "private": false, "siblings": siblings, "cardData": card });
+                return reply.whole(info.to_string().as_bytes());
             }
-            let climbs = matches!(&fault, Some(Fault::Climbs { file }) if file == name);
-            let commit = if fault == Some(Fault::OtherCommit) { COMMIT.replace('0', "f") } else { COMMIT.to_owned() };
-            let large = name.ends_with(".safetensors");
-            let etag = if climbs {
-                "../../../escaped".to_owned()
-            } else {
-                sha256_hex(content)[..if large { 64 } else { 40 }].to_owned()
-            };
-            let headers =
-                [("X-Repo-Commit", commit), (if large { "X-Linked-Etag" } else { "ETag" }, format!("\"{etag}\""))];
-            return if large {
-                reply.redirect(&format!("{}/large/{name}", self.address), &headers)
-            } else {
-                reply.part(content, &request, usize::MAX, &headers)
-            };
+            if let Some(name) = path.strip_prefix(&format!("/{folder}/resolve/{COMMIT}/")) {
+                let Some(content) = files.get(name) else { return reply.status(404) };
+                return self.resolve(&reply, &request, fault.as_ref(), name, content);
+            }
         }
+        let files: BTreeMap<&String, &Vec<u8>> = files.iter().chain(&texts).collect();
         if let Some(name) = path.strip_prefix("/large/")
-            && let Some(content) = files.get(name)
+            && let Some(content) = files.get(&name.to_owned())
         {
-            let mut content = content.clone();
+            let mut content = content.to_vec();
             let mut after = usize::MAX;
             match fault {
                 Some(Fault::Altered { file }) if file == name => *content.last_mut().unwrap() ^= 1,
@@ -138,6 +137,37 @@ impl Hub {
             return reply.part(&content, &request, after, &[]);
         }
         reply.status(404)
+    }
+
+    /// A small file, or the way to a large one.
+    fn resolve(
+        &self,
+        reply: &Reply,
+        request: &Request,
+        fault: Option<&Fault>,
+        name: &str,
+        content: &[u8],
+    ) -> std::io::Result<()> {
+        if let Some(Fault::Refused { file, status }) = fault
+            && file == name
+        {
+            return reply.status(*status);
+        }
+        let climbs = matches!(fault, Some(Fault::Climbs { file }) if file == name);
+        let commit = if fault == Some(&Fault::OtherCommit) { COMMIT.replace('0', "f") } else { COMMIT.to_owned() };
+        let large = [".safetensors", ".parquet"].iter().any(|ending| name.ends_with(ending));
+        let etag = if climbs {
+            "../../../escaped".to_owned()
+        } else {
+            sha256_hex(content)[..if large { 64 } else { 40 }].to_owned()
+        };
+        let headers =
+            [("X-Repo-Commit", commit), (if large { "X-Linked-Etag" } else { "ETag" }, format!("\"{etag}\""))];
+        if large {
+            reply.redirect(&format!("{}/large/{name}", self.address), &headers)
+        } else {
+            reply.part(content, request, usize::MAX, &headers)
+        }
     }
 }
 

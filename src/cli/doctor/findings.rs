@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::{
+    cli::text::{self, Text},
     complaint::Complaint,
     engine,
     installed::{self, Installed},
@@ -34,6 +35,8 @@ pub(super) struct Findings {
     pub(super) study: Option<Result<Study, StudyError>>,
     /// By model id; empty in a program without MLX, which fetches no model.
     pub(super) places: Vec<(String, Place)>,
+    /// What the models are to predict, and where it is; nothing where nothing is asked for, or it cannot be had.
+    pub(super) text: Option<String>,
     /// What would be known before the first run.
     pub(super) known: Vec<Finding>,
     /// Device on which MLX has just computed, or why it could not; nothing in a program without MLX.
@@ -60,12 +63,19 @@ impl Findings {
         let (file, study) = (study, study.map(Study::from_file));
         let python = installed::python().to_string_lossy().into_owned();
         let places = study.as_ref().and_then(|study| study.as_ref().ok()).map(places).unwrap_or_default();
+        let read = file.zip(study.as_ref().and_then(|study| study.as_ref().ok()));
+        let (text, said) = read.map_or((None, None), |(file, study)| text::looked(file, study));
+        let (text_said, refused) = match said {
+            Some(Ok(said)) => (Some(said), None),
+            Some(Err(finding)) => (None, Some(finding)),
+            None => (None, None),
+        };
+        let known = read.map(|(_, study)| known_before(study, &places, text.as_ref())).unwrap_or_default();
         Findings {
             mlx: compute(),
-            known: known_before(&study, &places),
-            paper: file
-                .zip(study.as_ref().and_then(|study| study.as_ref().ok()))
-                .map(|(file, study)| paper(file, study)),
+            text: text_said,
+            known: refused.into_iter().chain(known).collect(),
+            paper: read.map(|(file, study)| paper(file, study)),
             study,
             places,
             llama_cpp: engine::llama_cpp_build(&[]).map_err(|error| Complaint::from(&error).to_string()),
@@ -108,14 +118,17 @@ pub(super) fn compute() -> Option<Result<String, String>> {
 }
 
 /// Of models that are here, and open.
-fn known_before(study: &Option<Result<Study, StudyError>>, places: &[(String, Place)]) -> Vec<Finding> {
-    let Some(Ok(study)) = study else { return Vec::new() };
+fn known_before(study: &Study, places: &[(String, Place)], text: Option<&Text>) -> Vec<Finding> {
     let folder = |id: &str| match places.iter().find(|(of, _)| of == id) {
         Some((_, Place::Here(folder, _))) => Some(folder.clone()),
         _ => None,
     };
     let folders: Vec<_> = study.models.iter().map(|model| folder(&model.weights())).collect();
-    preflight::preflight(study, &folders, false)
+    let mut found = preflight::preflight(study, &folders, false);
+    if let Some(text) = text {
+        found.extend(preflight::quality(study, &folders, &text.text));
+    }
+    found
 }
 
 #[cfg(feature = "mlx")]

@@ -1,0 +1,40 @@
+//! `offprint report --format FORMAT`: the results as another tool writes them, on standard output.
+
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+
+use crate::{evidence::Evidence, export::llama_bench};
+
+/// Another tool's way to write results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Format {
+    /// As llama-bench -o json
+    LlamaBench,
+    /// As llama-bench -o jsonl
+    LlamaBenchJsonl,
+}
+
+/// The text; what of the run it does not hold is told.
+///
+/// # Errors
+/// As [`Evidence::open`]; nothing in the run that the format has a place for.
+pub(super) fn text(folder: &Path, format: Format) -> Result<String> {
+    let Evidence { run, summary, .. } = Evidence::with_rows(folder, None)?;
+    let export = llama_bench::entries(&run, &summary)?;
+    ensure!(
+        !export.entries.is_empty(),
+        "{}: no cell is a test of llama-bench's\n\
+         hint: it has no servers and no batches; all runs of a cell must have as many prompt tokens, and as many generated",
+        folder.display()
+    );
+    if !export.left_out.is_empty() {
+        tell!("left out, since they are no tests of llama-bench's: {}", export.left_out.join(", "));
+    }
+    Ok(match format {
+        Format::LlamaBench => serde_json::to_string_pretty(&export.entries)?,
+        Format::LlamaBenchJsonl => {
+            export.entries.iter().map(serde_json::to_string).collect::<serde_json::Result<Vec<String>>>()?.join("\n")
+        }
+    })
+}
