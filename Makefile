@@ -8,7 +8,7 @@ endif
 
 OFFPRINT := target/release/offprint
 
-.PHONY: paper report test lint build fuzz bench-peers servers adapters tables engines wheels
+.PHONY: paper report test lint build fuzz bench-peers servers load adapters tables engines wheels
 
 build: ## compile, in the one profile that everything here uses
 	cargo build --release
@@ -49,6 +49,11 @@ bench-peers: adapters ## the same weights on MLX, on its own kernels, on mlx-lm 
 
 servers: build adapters ## the same weights from llama-server and mlx_lm.server beside two engines, and the paper about it in paper-servers/
 	$(WITH_OTHERS) $(OFFPRINT) paper config/servers.yaml --out paper-servers
+
+load: build adapters ## many at once: closed loops, arrivals and batches, and the papers about them in paper-load/, paper-arrivals/ and paper-batch/
+	$(WITH_OTHERS) $(OFFPRINT) paper config/load.yaml --out paper-load
+	$(WITH_OTHERS) $(OFFPRINT) paper config/arrivals.yaml --out paper-arrivals
+	$(OFFPRINT) paper config/batch.yaml --out paper-batch
 
 wheels: ## the wheels of this tree, in dist/: the program with MLX beside it, and the verifier (needs the packages build and hatchling)
 	rm -rf dist

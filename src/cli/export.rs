@@ -4,7 +4,12 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 
-use crate::{evidence::Evidence, export::llama_bench};
+use serde_json::Value;
+
+use crate::{
+    evidence::Evidence,
+    export::{aiperf, llama_bench},
+};
 
 /// Another tool's way to write results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -13,6 +18,8 @@ pub(super) enum Format {
     LlamaBench,
     /// As llama-bench -o jsonl
     LlamaBenchJsonl,
+    /// As aiperf's profile_export.jsonl: a line a request
+    Aiperf,
 }
 
 /// The text; what of the run it does not hold is told.
@@ -21,6 +28,13 @@ pub(super) enum Format {
 /// As [`Evidence::open`]; nothing in the run that the format has a place for.
 pub(super) fn text(folder: &Path, format: Format) -> Result<String> {
     let Evidence { run, summary, .. } = Evidence::with_rows(folder, None)?;
+    if format == Format::Aiperf {
+        let lines = aiperf::lines(&run)?;
+        let hint =
+            "hint: it has a line for each request of a run of several: a study with at_once, per_second or batch";
+        ensure!(!lines.is_empty(), "{}: no run has several requests\n{hint}", folder.display());
+        return Ok(lines.iter().map(Value::to_string).collect::<Vec<_>>().join("\n"));
+    }
     let export = llama_bench::entries(&run, &summary)?;
     ensure!(
         !export.entries.is_empty(),
@@ -33,7 +47,7 @@ pub(super) fn text(folder: &Path, format: Format) -> Result<String> {
     }
     Ok(match format {
         Format::LlamaBench => serde_json::to_string_pretty(&export.entries)?,
-        Format::LlamaBenchJsonl => {
+        Format::LlamaBenchJsonl | Format::Aiperf => {
             export.entries.iter().map(serde_json::to_string).collect::<serde_json::Result<Vec<String>>>()?.join("\n")
         }
     })
