@@ -219,7 +219,7 @@ impl Tally {
         Ok(Summary {
             planned: (study.cells() as u32).saturating_mul(study.settings.num_runs),
             counted: study.prompts.iter().any(|prompt| prompt.tokens.is_some())
-                || factors.iter().any(|factor| factor.name == CONTEXT),
+                || factors.iter().any(|factor| factor.name == CONTEXT && factor.varies()),
             factors,
             grid,
             runs,

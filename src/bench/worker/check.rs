@@ -96,6 +96,14 @@ pub fn check(program: &Program, place: &str) -> Vec<Found> {
             return found;
         }
     }
+    if can.serve {
+        let found_so = serves(&mut worker, can.exact_length, deadline(), &stop);
+        let lost = found_so.0 == Verdict::Fails;
+        put("serve", found_so.0, found_so.1);
+        if lost {
+            return found;
+        }
+    }
     let unknown = [
         ("unknown", r#"{"frobnicate":{"id":1}}"#, Kind::Unsupported),
         (
@@ -144,6 +152,23 @@ pub fn check(program: &Program, place: &str) -> Vec<Found> {
         put("end", Verdict::Fails, "its input has ended for five seconds, and it still runs".to_owned());
     }
     found
+}
+
+/// Three requests, two of them at once and one that falls due later; and is the first what it is alone?
+fn serves(worker: &mut Worker, exact: bool, deadline: Instant, stop: &AtomicBool) -> (Verdict, String) {
+    const LATER_NS: u64 = 50_000_000;
+    let requests = [(3, 7), (9, 8), (5, 9)].map(|(n, seed)| request(n, seed, !exact));
+    let served = match worker.serve(&requests, vec![0, 0, LATER_NS], 2, deadline, stop) {
+        Ok(served) => served,
+        Err(lost) => return (Verdict::Fails, words(lost)),
+    };
+    match worker.generate(&requests[0], deadline, stop) {
+        Ok(alone) if alone.tokens == served.requests[0].tokens => {
+            (Verdict::Good, "three requests, two at once, and the tokens of one alone".to_owned())
+        }
+        Ok(_) => (Verdict::Note, "three requests, two at once; alone the first has other tokens".to_owned()),
+        Err(lost) => (Verdict::Fails, words(lost)),
+    }
 }
 
 fn request(max_tokens: u32, seed: u64, stop_on_eos: bool) -> Request {

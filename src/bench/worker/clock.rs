@@ -56,8 +56,11 @@ pub(super) fn misfit(answer: &Generated, clock: Option<&str>, span: Span) -> Opt
 }
 
 /// The same of several requests.
-pub(super) fn misfit_of_several(answer: &Served, clock: Option<&str>, span: Span) -> Option<String> {
-    for taken in &answer.requests {
+pub(super) fn misfit_of_several(answer: &Served, due_ns: &[u64], clock: Option<&str>, span: Span) -> Option<String> {
+    for (taken, due) in answer.requests.iter().zip(due_ns) {
+        if taken.taken_ns < *due {
+            return Some(format!("a request taken up {} ns before it was due", due - taken.taken_ns));
+        }
         let times = &taken.token_times_ns;
         if times.len() != taken.n_gen as usize {
             return Some(format!("{} times of {} tokens", times.len(), taken.n_gen));
@@ -127,6 +130,30 @@ mod tests {
         }
         assert!(fits(&|a| a.e2e_ns = 501, None).is_some(), "a clock of its own is no excuse");
         assert_eq!(fits(&|a| a.e2e_ns = 50_000, Some(INVENTED)), None);
+    }
+
+    #[test]
+    fn so_are_those_of_several_requests() {
+        use crate::bench::worker::protocol::Taken;
+        let taken = || Taken { n_gen: 2, taken_ns: 10, token_times_ns: vec![100, 200], ..Taken::default() };
+        let fits = |change: &dyn Fn(&mut Served), clock| {
+            let requests = vec![taken(), taken()];
+            let mut served = Served { start_ns: Some(1_100), requests, ..Served::default() };
+            change(&mut served);
+            misfit_of_several(&served, &[0, 5], clock, SPAN).unwrap_or_default()
+        };
+        assert_eq!(fits(&|_| (), Some(SHARED)), "");
+        for (change, words) in [
+            (&(|s: &mut Served| s.requests[1].taken_ns = 4) as &dyn Fn(&mut Served), "1 ns before it was due"),
+            (&|s: &mut Served| s.requests[0].token_times_ns = vec![10, 200], "do not increase"),
+            (&|s: &mut Served| s.requests[0].n_gen = 3, "2 times of 3 tokens"),
+            (&|s: &mut Served| s.requests[1].token_times_ns = vec![100, 501], "501 ns of work"),
+            (&|s: &mut Served| s.start_ns = Some(1_301), "an end 1 ns after"),
+            (&|s: &mut Served| s.start_ns = None, "no start_ns"),
+        ] {
+            assert!(fits(change, Some(SHARED)).contains(words), "{words}: {}", fits(change, Some(SHARED)));
+        }
+        assert_eq!(fits(&|s| s.requests[1].token_times_ns = vec![100, 501], Some(INVENTED)), "");
     }
 
     #[test]

@@ -195,7 +195,7 @@ impl Worker {
         self.last_id += 1;
         let id = self.last_id;
         let each = requests.iter().zip(1..).map(|(request, number)| Generate::of(number, request)).collect();
-        self.send(&Message::Serve(Serve { id, requests: each, due_ns, at_once }))?;
+        self.send(&Message::Serve(Serve { id, requests: each, due_ns: due_ns.clone(), at_once }))?;
         let (answer, span) = self.answer(deadline, stop)?;
         let served = match answer {
             Answer::Served(served) if served.id == id => *served,
@@ -209,7 +209,7 @@ impl Worker {
                 requests.len()
             )));
         }
-        if let Some(what) = clock::misfit_of_several(&served, self.hello.can.clock.as_deref(), span) {
+        if let Some(what) = clock::misfit_of_several(&served, &due_ns, self.hello.can.clock.as_deref(), span) {
             return Err(unfit(&what));
         }
         for (taken, request) in served.requests.iter().zip(requests) {
