@@ -44,6 +44,7 @@ fn request(max_tokens: u32) -> Request {
         sampling,
         seed: 1,
         stop_on_eos: false,
+        draft: None,
     }
 }
 

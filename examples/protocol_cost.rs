@@ -34,6 +34,7 @@ fn main() -> Result<()> {
         sampling: Sampling { temperature: 0.0, top_p: None, min_p: None, top_k: None },
         seed,
         stop_on_eos: false,
+        draft: None,
     };
     let command = [program, "worker", "--engine", "mlx"].map(str::to_owned).to_vec();
     let (stop, deadline) = (AtomicBool::new(false), Instant::now() + Duration::from_secs(3600));

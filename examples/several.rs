@@ -25,6 +25,7 @@ fn main() -> Result<()> {
                 prompt: Prompt::Tokens(*prompt),
                 context: 0,
                 batch: 1,
+                draft: None,
                 chat_template: None,
                 max_tokens: *tokens,
                 sampling: Sampling { temperature: 0.0, top_p: None, min_p: None, top_k: None },

@@ -229,9 +229,11 @@ pub const BATCH: &str = "batch";
 pub const AT_ONCE: &str = "at_once";
 /// Requests a second of an open loop.
 pub const PER_SECOND: &str = "per_second";
+/// Who proposes tokens.
+pub const DRAFT: &str = "draft";
 
 /// Every factor that acts somewhere, in the order in which they enter an analysis.
-pub const KNOWN: [Known; 11] = {
+pub const KNOWN: [Known; 12] = {
     use Kind::{Named, Numeric};
     use Role::{Compared, Crossed};
     const fn known(name: &'static str, label: &'static str, unit: &'static str, said: &'static str) -> Known {
@@ -261,6 +263,7 @@ pub const KNOWN: [Known; 11] = {
             whole: false,
             ..known(PER_SECOND, "arrival rate", "requests a second", "{} requests a second")
         },
+        Known { kind: Named, ..known(DRAFT, "draft", "", "{}") },
     ]
 };
 

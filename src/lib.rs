@@ -13,6 +13,7 @@ pub mod installed; // how the program came to where it is
 pub mod random; // SplitMix64
 pub mod load; // several requests in one run: when each is due, which count
 pub mod packing; // how MLX packs weights, and how they are to be packed anew
+pub mod draft; // tokens that are proposed and checked: how they are asked for
 pub mod factor; // what varies in a design, as data
 pub mod record; // one row of runs.jsonl, and its schema versions
 pub mod served; // a run of several requests -> its average request, its rates

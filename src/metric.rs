@@ -12,6 +12,8 @@ use crate::{
 /// A number that every run that ended well has, or may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Metric {
+    /// Of runs with drafts.
+    Acceptance,
     /// Of runs of several requests, as are those below that say so.
     Backlog,
     Decode,
@@ -44,6 +46,8 @@ pub enum Metric {
     /// Of several requests.
     RequestRate,
     Throughput,
+    /// Of runs with drafts.
+    TokensARound,
     Ttft,
     /// Of several requests.
     TtftFromSent,
@@ -100,6 +104,15 @@ static TABLE: [About; Metric::ALL.len()] = {
         About { tested: false, ..time(name, label, formula, jq) }
     }
     [
+        About {
+            of: |raw| raw.drafts.and_then(|drafts| per(drafts.accepted, drafts.proposed)),
+            ..share(
+                "acceptance",
+                "share of proposed tokens accepted",
+                "tokens accepted / tokens proposed",
+                "((.rounds.accepted | add) / (.rounds.proposed | add))",
+            )
+        },
         About {
             of: |raw| raw.served.as_ref()?.backlog,
             ..share(
@@ -265,6 +278,15 @@ static TABLE: [About; Metric::ALL.len()] = {
             of: |raw| per(raw.n_gen, raw.latency().0),
             ..rate("throughput", "throughput", "n_gen / (load + e2e)", "(.n_gen / (.load_ns + .e2e_ns) * 1e9)")
         },
+        About {
+            of: |raw| raw.drafts.and_then(|drafts| per(drafts.tokens, drafts.rounds)),
+            ..share(
+                "tokens_a_round",
+                "tokens a round",
+                "(n_gen - 1) / rounds",
+                "((.n_gen - 1) / (.rounds.proposed | length))",
+            )
+        },
         About { of: |raw| Some(raw.ttft?.0), ..time("ttft", "time to first token", "ttft", "(.ttft_ns / 1e9)") },
         About {
             of: |raw| Some(raw.served.as_ref()?.mean?.first_from_sent / 1e9),
@@ -324,7 +346,8 @@ static TABLE: [About; Metric::ALL.len()] = {
 };
 
 impl Metric {
-    pub const ALL: [Metric; 31] = [
+    pub const ALL: [Metric; 33] = [
+        Metric::Acceptance,
         Metric::Backlog,
         Metric::Decode,
         Metric::DecodeMlxlm,
@@ -348,6 +371,7 @@ impl Metric {
         Metric::Rejected,
         Metric::RequestRate,
         Metric::Throughput,
+        Metric::TokensARound,
         Metric::Ttft,
         Metric::TtftFromSent,
         Metric::TtftFromText,
@@ -373,7 +397,8 @@ impl Metric {
 
     /// One that every run has, if only as an empty column: the others leave no trace where no run has them.
     pub fn is_of_all(self) -> bool {
-        !matches!(self, Metric::PeakRss | Metric::TtftFromText) && !self.is_of_several()
+        !matches!(self, Metric::PeakRss | Metric::TtftFromText | Metric::Acceptance | Metric::TokensARound)
+            && !self.is_of_several()
     }
 
     /// One of runs of several requests.
@@ -419,8 +444,33 @@ pub struct Raw {
     pub n_gen: f64,
     pub peak_memory: Option<Bytes>,
     pub peak_rss: Option<Bytes>,
+    /// With drafts.
+    pub drafts: Option<Drafts>,
     /// Of several requests.
     pub served: Option<Box<Served>>,
+}
+
+/// What came of a run's rounds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Drafts {
+    pub rounds: f64,
+    pub proposed: f64,
+    pub accepted: f64,
+    /// Tokens of all rounds: all but the first.
+    pub tokens: f64,
+}
+
+impl Drafts {
+    fn of(record: &RunRecord) -> Option<Drafts> {
+        let rounds = record.rounds.as_ref()?;
+        let sum = |each: &[u32]| each.iter().copied().map(f64::from).sum();
+        Some(Drafts {
+            rounds: rounds.proposed.len() as f64,
+            proposed: sum(&rounds.proposed),
+            accepted: sum(&rounds.accepted),
+            tokens: f64::from(record.n_gen?) - 1.0,
+        })
+    }
 }
 
 impl Raw {
@@ -462,6 +512,7 @@ impl Raw {
             n_gen: record.n_gen.with_context(|| missing("n_gen"))?.into(),
             peak_memory: record.peak_memory_bytes.map(Bytes),
             peak_rss: record.peak_rss_bytes.map(Bytes),
+            drafts: Drafts::of(record),
             served: None,
         };
         ensure!(raw.latency().0 > 0.0, missing("e2e_ns"));
@@ -487,6 +538,7 @@ impl Raw {
             n_gen: mean.n_gen,
             peak_memory: record.peak_memory_bytes.map(Bytes),
             peak_rss: record.peak_rss_bytes.map(Bytes),
+            drafts: None,
             served: Some(Box::new(served)),
         }
     }
@@ -507,6 +559,7 @@ pub const JQ_REQUESTS: &str = r#"def m(f): map(f) | add / length; def q8(q): sor
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::record::Rounds;
 
     /// A run of 4 tokens: load 1 s, tokenising 1 ms, first token at 0.5 s, then one every 0.1 s, 0.81 s end to end.
     pub(crate) fn record() -> RunRecord {
@@ -539,6 +592,20 @@ pub(crate) mod tests {
         close(Metric::Ttft, 0.5);
         close(Metric::Load, 1.0);
         close(Metric::PeakMemory, 1_048_576.0);
+    }
+
+    #[test]
+    fn rounds_by_hand() {
+        let rounds = Rounds { proposed: vec![4, 0], accepted: vec![1, 0], draft_ns: vec![1, 1], verify_ns: vec![1, 1] };
+        let raw = Raw::of(&RunRecord { rounds: Some(rounds), ..record() }).unwrap();
+        assert_eq!((Metric::Acceptance.of(&raw), Metric::TokensARound.of(&raw)), (Some(0.25), Some(1.5)));
+        // Nothing was proposed, or there was no round.
+        let none = |proposed: Vec<u32>| {
+            Raw::of(&RunRecord { rounds: Some(Rounds { proposed, ..Rounds::default() }), ..record() })
+        };
+        assert_eq!(Metric::Acceptance.of(&none(vec![0, 0]).unwrap()), None);
+        assert_eq!(Metric::TokensARound.of(&none(vec![]).unwrap()), None);
+        assert_eq!(Metric::TokensARound.of(&Raw::of(&record()).unwrap()), None);
     }
 
     #[test]

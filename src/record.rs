@@ -154,6 +154,21 @@ pub struct Steps {
     pub active: Vec<u32>,
 }
 
+/// The rounds of a generation with drafts, as they followed each other; lists of one length. The first token is none's; a round gives one
+/// token more than it accepted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rounds {
+    /// Tokens that were proposed.
+    pub proposed: Vec<u32>,
+    /// Those of them that the model drew, too.
+    pub accepted: Vec<u32>,
+    /// Proposing.
+    pub draft_ns: Vec<u64>,
+    /// The model's step, its draws and what had to be forgotten.
+    pub verify_ns: Vec<u64>,
+}
+
 /// One execution of one planned run. `docs/FORMAT.md` describes each field.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -262,6 +277,9 @@ pub struct RunRecord {
     /// What they shared, where the engine says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<Steps>,
+    /// Of a run with drafts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounds: Option<Rounds>,
 }
 
 impl RunRecord {
@@ -316,6 +334,7 @@ impl RunRecord {
             load: None,
             requests: Vec::new(),
             steps: None,
+            rounds: None,
         }
     }
 
@@ -361,6 +380,7 @@ mod tests {
             load: Some(Load::batch(2)),
             requests: vec![RequestRecord::empty(1)],
             steps: Some(Steps::default()),
+            rounds: Some(Rounds::default()),
             ..RunRecord::empty()
         };
         let row = serde_json::to_value(record).unwrap();

@@ -132,6 +132,7 @@ fn greedy(golden: &Golden, checkpoint: &Checkpoint, kernels: Kernels) {
                 sampling: Sampling { temperature: 0.0, top_p: None, min_p: None, top_k: None },
                 seed: 0,
                 stop_on_eos: false,
+                draft: None,
             })
             .unwrap();
         assert_eq!(generation.n_prompt as usize, case.prompt_ids.len(), "{:?}", case.prompt);

@@ -48,6 +48,7 @@ fn request(prompt: &str, temperature: f64, max_tokens: u32, seed: u64) -> Reques
         sampling,
         seed,
         stop_on_eos: false,
+        draft: None,
     }
 }
 
@@ -95,6 +96,7 @@ fn it_answers_as_an_engine_does() {
 
     let stops = Request {
         stop_on_eos: true,
+        draft: None,
         ..request("<|im_start|>user\nSay OK.<|im_end|>\n<|im_start|>assistant\n", 0.0, 200, 0)
     };
     let made = engine.generate(&stops).unwrap();

@@ -34,7 +34,9 @@ impl Label {
             place.map_or(Some(absent), |place| Level::as_number(summary.level(run, place)))
         };
         let depth = level(CONTEXT, 0.0)? as u32;
-        let alone = run.value(Metric::InFlight).is_none() && level(BATCH, 1.0)? == 1.0;
+        let alone = run.value(Metric::InFlight).is_none()
+            && run.value(Metric::TokensARound).is_none()
+            && level(BATCH, 1.0)? == 1.0;
         let exact = alone && !run.by_client;
         let label = match metric {
             Metric::Prefill => Label::Prefill { tokens: run.n_prompt, depth },

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::{Group, RunMetrics, Summary, Times, frame, gaps::Distribution, observation::Grid, parts::Parts};
 use crate::{
-    factor::{CONTEXT, Factor},
+    factor::{CONTEXT, DRAFT, Factor},
     load::Part,
     metric::{Metric, Raw},
     record::{Answered, Clock, Outcome, Phase, RunRecord},
@@ -50,6 +50,8 @@ pub struct Seen {
     pub requests: Requests,
     /// The first run that ended well, by prompt, with its output where it has one.
     pub outputs: BTreeMap<String, (u32, Option<String>)>,
+    /// Of designs with drafts: digests of the ids of runs that ended well, by run.
+    pub texts: BTreeMap<u32, String>,
 }
 
 /// What became of the requests of runs that ended well.
@@ -100,7 +102,10 @@ impl Sums {
         self.parts.add(record);
         if let Some(times) = &record.token_times_ns {
             self.timed += 1;
-            self.gaps.add(times);
+            // Tokens of a round come together: the gap is from one round to the next.
+            let mut moments = times.clone();
+            moments.dedup();
+            self.gaps.add(if record.rounds.is_some() { &moments } else { times });
         }
     }
 
@@ -146,6 +151,9 @@ impl Tally {
         }
         let cell = self.cell(record)?;
         self.cells[cell].add(record);
+        if record.factors.contains_key(DRAFT) {
+            self.seen.texts.extend(record.output_sha256.clone().map(|digest| (record.run, digest)));
+        }
         self.seen.requests.add(record);
         self.runs.push(RunMetrics {
             run: record.run,

@@ -257,6 +257,7 @@ fn request_of(study: &Study, run: &PlannedRun, max_tokens: u32) -> Request {
         },
         seed: run.seed,
         stop_on_eos: settings.stop_on_eos,
+        draft: run.draft(study),
     }
 }
 

@@ -143,6 +143,7 @@ fn fill(row: &mut RunRecord, made: Generated) {
     row.tokenize_ns = Some(made.tokenize_ns);
     row.ttft_ns = made.token_times_ns.first().copied();
     row.token_times_ns = Some(made.token_times_ns);
+    row.rounds = made.rounds;
     row.e2e_ns = Some(made.e2e_ns);
     row.peak_memory_bytes = made.peak_memory_bytes;
     row.output_text = Some(made.text);

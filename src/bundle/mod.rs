@@ -25,6 +25,7 @@ mod problem;
 mod provenance;
 mod ranges;
 mod readme;
+mod rounds;
 mod rows;
 mod several;
 pub mod signature;

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 pub use super::several::Misfit;
-use super::{dates::instant, several};
+use super::{dates::instant, rounds, several};
 use crate::{
+    draft,
+    factor::DRAFT,
     machine::{CheckpointFacts, Environment},
     record::{Clock, CountedBy, FinishReason, Outcome, Phase, RunRecord},
     study::Study,
@@ -60,6 +62,7 @@ impl Ranges {
                         if row.phase != Phase::Probe {
                             found.extend(lengths(row, &self.study));
                         }
+                        found.extend(self.rounds(row));
                     }
                 }
                 found.extend(self.memory(row));
@@ -69,6 +72,17 @@ impl Ranges {
         found
     }
 
+    /// Those of a run with drafts, and of no other.
+    fn rounds(&self, row: &RunRecord) -> Vec<Misfit> {
+        let level = row.factors.get(DRAFT);
+        let drafts = level.is_some_and(|level| level.key() != draft::NONE);
+        match &row.rounds {
+            Some(rounds) => rounds::misfits(row, rounds, drafts),
+            None if drafts => vec![("`rounds` at a level with drafts".to_owned(), "none".to_owned())],
+            None => Vec::new(),
+        }
+    }
+
     /// A machine without a GPU of its own has no more memory than it says.
     fn memory(&self, row: &RunRecord) -> Option<Misfit> {
         let (peak, memory) = (row.peak_memory_bytes?, self.environment.memory_bytes.value?);
@@ -76,7 +90,7 @@ impl Ranges {
         (!own && peak > memory).then(|| (format!("a peak of at most the machine's {memory} bytes"), peak.to_string()))
     }
 
-    /// Each token needs the weights once. Half of them is assumed, so that a table of embeddings of which only rows are
+    /// Each step needs the weights once, a token's or a round's. Half of them is assumed, so that a table of embeddings of which only rows are
     /// read accuses nobody.
     fn roof(&self, row: &RunRecord) -> Option<Misfit> {
         let bandwidth = bandwidth(self.environment.chip.value.as_deref()?)?;
@@ -85,7 +99,8 @@ impl Ranges {
         let weights = self.environment.checkpoints.iter().find(of_model)?.weight_bytes;
         let times = row.token_times_ns.as_deref()?;
         let took = times.last()?.checked_sub(*times.first()?)?;
-        let read = (times.len() as f64 - 1.0) * weights as f64 / 2.0;
+        let steps = row.rounds.as_ref().map_or(times.len().saturating_sub(1), |rounds| rounds.accepted.len());
+        let read = steps as f64 * weights as f64 / 2.0;
         let rate = read / (took.max(1) as f64 / 1e9);
         (rate > bandwidth).then(|| {
             let expected = format!("weights read at no more than the chip's {:.0} GB/s", bandwidth / 1e9);
@@ -109,7 +124,9 @@ fn times(row: &RunRecord) -> Vec<Misfit> {
     let Some(times) = row.token_times_ns.as_deref() else {
         return vec![("`token_times_ns` in a run that ended well".to_owned(), "null".to_owned())];
     };
-    if let Some(at) = times.windows(2).position(|pair| pair[0] >= pair[1]) {
+    // Tokens of a round come together, which `rounds` holds against the rounds.
+    let tied = |pair: &[u64]| pair[0] == pair[1] && row.rounds.is_none();
+    if let Some(at) = times.windows(2).position(|pair| pair[0] > pair[1] || tied(pair)) {
         found.push(("token times that increase".to_owned(), format!("{} and then {}", times[at], times[at + 1])));
     }
     if row.ttft_ns != times.first().copied() || row.ttft_ns == Some(0) {

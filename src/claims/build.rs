@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use super::{
-    CLAIMS_SCHEMA, Claims, Id, Runs, Source, consistency, engines, judgements, load,
+    CLAIMS_SCHEMA, Claims, Id, Runs, Source, consistency, drafts, engines, judgements, load,
     registry::{Levels, Registry},
     setting,
 };
@@ -42,6 +42,7 @@ pub fn build(run: &Run, summary: &Summary) -> Result<Claims> {
     predicates.extend(engines::predicates(run));
     predicates.extend(load::design(&run.study, summary));
     predicates.extend(load::stationary(&run.study, summary));
+    predicates.extend(drafts::same_text(summary));
     if let Some(published) = &run.published {
         let backend = summary.seen.backends(None);
         let judged = consistency::of(published, &run.study, &run.environment, &backend);

@@ -13,6 +13,7 @@ mod groups;
 mod id;
 mod inference;
 mod judgements;
+mod drafts;
 mod load;
 pub mod own;
 mod people;

@@ -30,6 +30,13 @@ impl<T: Copy, C: Fn() -> u64> Arrivals<T, C> {
         Ok(token)
     }
 
+    /// Takes ids that were read on the host together: they have one time.
+    pub(super) fn take_all(&mut self, tokens: &[T]) {
+        let now = (self.clock)();
+        self.times_ns.extend(tokens.iter().map(|_| now));
+        self.tokens.extend(tokens);
+    }
+
     /// Ids, times, and why there are no more.
     pub(super) fn end(self, finish: FinishReason) -> (Vec<T>, Vec<u64>, FinishReason) {
         (self.tokens, self.times_ns, finish)

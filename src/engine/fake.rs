@@ -10,12 +10,13 @@ use std::{thread::sleep, time::Duration};
 use anyhow::{Result, bail, ensure};
 
 use crate::{
+    draft::Draft,
     engine::{
         Engine, Generation, Prompt, Request,
         service::{Served, Service, Step},
     },
     random::SplitMix64,
-    record::FinishReason,
+    record::{FinishReason, Rounds},
 };
 
 /// A step of one request that is served among others.
@@ -55,6 +56,24 @@ impl Fake {
     }
 }
 
+/// Rounds of so many tokens in all: each proposed one is accepted with a chance of three in four, as long as those before it are. What
+/// is drawn leaves tokens and pace as they are without drafts.
+fn rounds(draft: Draft, tokens: u32, seed: u64) -> Rounds {
+    let mut chance = SplitMix64(!seed);
+    let mut rounds = Rounds::default();
+    let mut left = tokens.saturating_sub(1);
+    while left > 0 {
+        let proposed = draft.tokens.min(left - 1);
+        let accepted = (0..proposed).take_while(|_| chance.below(4) > 0).count() as u32;
+        rounds.proposed.push(proposed);
+        rounds.accepted.push(accepted);
+        rounds.draft_ns.push(1_000);
+        rounds.verify_ns.push(STEP_NS / 2);
+        left -= accepted + 1;
+    }
+    rounds
+}
+
 impl Engine for Fake {
     fn load(&mut self) -> Result<u64> {
         ensure!(!self.broken, "the fake engine was told not to load\nhint: leave out broken=1");
@@ -87,7 +106,18 @@ impl Engine for Fake {
             now as u64
         };
         let first = step(2e6 * f64::from(n_prompt));
-        let token_times_ns: Vec<u64> = std::iter::once(first).chain((1..n).map(|_| step(1e7))).collect();
+        let rounds = request.draft.map(|draft| rounds(draft, n, request.seed));
+        let token_times_ns: Vec<u64> = match &rounds {
+            None => std::iter::once(first).chain((1..n).map(|_| step(1e7))).collect(),
+            Some(rounds) => {
+                let mut times = vec![first];
+                for (accepted, proposed) in rounds.accepted.iter().zip(&rounds.proposed) {
+                    let end = step(STEP_NS as f64 * (1.0 + 0.1 * f64::from(*proposed)));
+                    times.extend((0..=*accepted).map(|_| end));
+                }
+                times
+            }
+        };
         let last = token_times_ns.last().copied().unwrap_or(first);
         Ok(Generation {
             n_prompt,
@@ -96,6 +126,7 @@ impl Engine for Fake {
             finish: FinishReason::Length,
             tokenize_ns: 50_000,
             token_times_ns,
+            rounds,
             e2e_ns: last + 150_000,
             peak_memory_bytes: None,
         })
@@ -155,6 +186,7 @@ mod tests {
             sampling,
             seed,
             stop_on_eos: false,
+            draft: None,
         }
     }
 

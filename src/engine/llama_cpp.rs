@@ -118,6 +118,7 @@ impl Engine for LlamaCpp {
             finish,
             tokenize_ns,
             token_times_ns,
+            rounds: None,
             e2e_ns: tokenize_ns + ns(start),
             peak_memory_bytes: None,
         })

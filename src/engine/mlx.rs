@@ -10,7 +10,7 @@ use crate::{
     engine::{
         Engine, Generation, Prompt, Request,
         arrivals::Arrivals,
-        repeated, sampler,
+        drafting, repeated, sampler,
         service::{Served, Service},
         serving::{self, Outcome, Waiting},
         tokenizer::Tokenizer,
@@ -21,7 +21,7 @@ use crate::{
         kernels::{Device, Kernels},
         past::Past,
     },
-    record::FinishReason,
+    record::{FinishReason, Rounds},
     study::FILLER,
 };
 
@@ -114,6 +114,10 @@ impl Mlx {
     /// Not loaded; no slot; not a time a request; as [`Engine::generate`].
     pub fn serve(&mut self, requests: &[Request], due_ns: &[u64], slots: usize) -> Result<Service> {
         let loaded = self.ready()?;
+        ensure!(
+            requests.iter().all(|request| request.draft.is_none()),
+            "drafts are for one request at a time\nhint: take `draft` out of the study, or what has several requests served at once"
+        );
         ensure!(slots > 0, "requests are served 0 at a time\nhint: at least 1");
         ensure!(requests.len() == due_ns.len(), "{} requests are due at {} times", requests.len(), due_ns.len());
         memory::reset_peak_memory()?;
@@ -148,6 +152,7 @@ impl Mlx {
                 finish,
                 tokenize_ns,
                 token_times_ns: times_ns.iter().map(|time| time - arrived_ns).collect(),
+                rounds: None,
                 e2e_ns: tokenize_ns + last + ns(start),
                 peak_memory_bytes,
             };
@@ -186,6 +191,9 @@ impl Engine for Mlx {
     fn generate(&mut self, request: &Request) -> Result<Generation> {
         let loaded = self.ready()?;
         ensure!(request.batch == 1, "this engine serves one request at a time\nhint: take `batch` out of the study");
+        if request.draft.is_some() {
+            drafting::fits(loaded.model.spec())?;
+        }
         memory::reset_peak_memory()?;
         let Prepared { context, prompt, tokenize_ns } = loaded.prepare(request)?;
         let positions = context.len() + prompt.len() + request.max_tokens as usize;
@@ -197,7 +205,8 @@ impl Engine for Mlx {
             Some(with_stream(&loaded.stream, || read(&loaded.model, &context, positions))?)
         };
         let start = Instant::now();
-        let (tokens, token_times_ns, finish) = with_stream(&loaded.stream, || decode(loaded, past, &prompt, request))?;
+        let (tokens, token_times_ns, finish, rounds) =
+            with_stream(&loaded.stream, || decode(loaded, past, &prompt, request))?;
         let text = loaded.tokenizer.decode(&tokens)?;
         let e2e_ns = tokenize_ns + ns(start);
         Ok(Generation {
@@ -207,6 +216,7 @@ impl Engine for Mlx {
             finish,
             tokenize_ns,
             token_times_ns,
+            rounds,
             e2e_ns,
             peak_memory_bytes: Some(memory::peak_memory()? as u64),
         })
@@ -276,7 +286,7 @@ fn decode(
     past: Option<Past>,
     prompt: &[u32],
     request: &Request,
-) -> Result<(Vec<u32>, Vec<u64>, FinishReason)> {
+) -> Result<(Vec<u32>, Vec<u64>, FinishReason, Option<Rounds>)> {
     let start = Instant::now();
     let Loaded { model, eos, .. } = loaded;
     let budget = request.max_tokens as usize;
@@ -286,6 +296,10 @@ fn decode(
         None => model.past(prompt.len() + budget)?,
     };
     read_on(model, before, &mut past)?;
+    if let Some(draft) = request.draft {
+        let (tokens, times, finish, rounds) = drafting::decode(model, eos, prompt, past, request, draft, start)?;
+        return Ok((tokens, times, finish, Some(rounds)));
+    }
     let mut step = |input: &Array, n: usize| -> Result<Array> {
         let logits = model.logits(input, &mut past)?.flatten(None, None)?;
         let next = sampler::draw(model.kernels(), &logits, &request.sampling, request.seed, n as u64)?;
@@ -294,12 +308,16 @@ fn decode(
     };
 
     let mut arrivals = Arrivals::expect(budget, || ns(start));
+    let end = |arrivals: Arrivals<_, _>, finish| {
+        let (tokens, times, finish) = arrivals.end(finish);
+        Ok((tokens, times, finish, None))
+    };
     let mut current = step(&array(&[*last]), 0)?;
     for n in 0..budget {
         let next = if n + 1 < budget { Some(step(&current, n + 1)?) } else { None };
         let id = arrivals.take(|| Ok(current.try_item_exact::<u32>()?))?;
         if request.stop_on_eos && eos.contains(&id) {
-            return Ok(arrivals.end(FinishReason::Stop));
+            return end(arrivals, FinishReason::Stop);
         }
         if n % 256 == 0 {
             memory::clear_cache()?;
@@ -308,7 +326,7 @@ fn decode(
             current = next;
         }
     }
-    Ok(arrivals.end(FinishReason::Length))
+    end(arrivals, FinishReason::Length)
 }
 
 /// As [`crate::engine::kernels`] says it.

@@ -5,11 +5,15 @@
 mod arrivals;
 #[cfg(feature = "mlx")]
 pub mod chat;
+#[cfg(feature = "mlx")]
+pub(crate) mod drafting;
 pub mod fake;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "llama-cpp")]
 pub mod llama_cpp;
+#[cfg(feature = "mlx")]
+mod lookup;
 #[cfg(feature = "mlx")]
 pub mod mlx;
 #[cfg(feature = "mlx")]
@@ -29,7 +33,8 @@ use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    record::FinishReason,
+    draft::Draft,
+    record::{FinishReason, Rounds},
     study::{EngineKind, FILLER, Told},
 };
 
@@ -189,6 +194,8 @@ pub struct Request {
     pub seed: u64,
     /// `false`: an end-of-sequence token does not end generation.
     pub stop_on_eos: bool,
+    /// Has tokens proposed, and checks several in one step. The text is the same.
+    pub draft: Option<Draft>,
 }
 
 /// What the model is to continue.
@@ -250,8 +257,10 @@ pub struct Generation {
     pub finish: FinishReason,
     /// Text -> prompt ids, ns.
     pub tokenize_ns: u64,
-    /// Prompt ids ready -> id `i` read on the host, ns; as long as `tokens`.
+    /// Prompt ids ready -> id `i` read on the host, ns; as long as `tokens`. Those of a round have one time.
     pub token_times_ns: Vec<u64>,
+    /// With drafts.
+    pub rounds: Option<Rounds>,
     /// Prompt text in -> generated text out, ns.
     pub e2e_ns: u64,
     /// The allocator's peak, bytes; `None` where the engine has no such reading.

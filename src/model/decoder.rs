@@ -108,6 +108,10 @@ impl Decoder {
         Ok((weights, matrices))
     }
 
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
     /// What computes: the kernels that were asked for, or MLX's own.
     pub fn kernels(&self) -> &Kernels {
         &self.kernels

@@ -324,6 +324,15 @@ impl Spec {
         format!("{}model.layers.{layer}.{name}", self.prefix)
     }
 
+    /// What a layer has whose state keeps no position apart, so that none can be taken away; `None`: all can be cut back.
+    pub fn lasting(&self) -> Option<&'static str> {
+        self.layers.iter().find_map(|layer| match layer.mixer {
+            Mixer::Attention(_) => None,
+            Mixer::Delta(_) => Some("gated delta nets"),
+            Mixer::Conv(_) => Some("convolutions"),
+        })
+    }
+
     /// The longest past that some layer forgets, where some do: their window.
     pub fn window(&self) -> Option<usize> {
         let of = |layer: &Layer| match &layer.mixer {

@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, path::Path};
 use super::Finding;
 use crate::{
     complaint::Complaint,
-    engine::{chat::Rendered, repeated, tokenizer::Tokenizer},
-    factor::{CONTEXT, Level, THREADS},
+    draft,
+    engine::{chat::Rendered, drafting, repeated, tokenizer::Tokenizer},
+    factor::{CONTEXT, DRAFT, Level, THREADS},
     model::{
         Checkpoint, Config,
         decoder::{self, Decoder},
@@ -29,12 +30,16 @@ pub(super) fn findings(study: &Study, id: &str, folder: &Path, kernels: &Kernels
         Err(error) => found.push(Finding::refuse("model", id, &error.into())),
     }
     // MLX's own kernels, which then compute, take no threads: the levels would all be one.
+    let drafts = study.factors.iter().any(|factor| factor.name == DRAFT && factor.levels.iter().any(drafted));
     let threads = study.factors.iter().any(|factor| factor.name == THREADS);
     if let (true, Some(reason)) = (threads, decoder::unfit(&checkpoint.config.spec, kernels)) {
         let error = anyhow::anyhow!(
             "threads are a factor, and MLX's own kernels, which compute this model, take none: offprint's are not made for {reason}\nhint: take `threads` out of the study, or choose another model"
         );
         found.push(Finding::refuse("threads", id, &error));
+    }
+    if let (true, Err(error)) = (drafts, drafting::fits(&checkpoint.config.spec)) {
+        found.push(Finding::refuse("draft", id, &error));
     }
     match Tokenizer::open(folder, checkpoint.config.vocab_size) {
         Ok(tokenizer) => {
@@ -48,6 +53,10 @@ pub(super) fn findings(study: &Study, id: &str, folder: &Path, kernels: &Kernels
         Err(error) => found.push(Finding::refuse("model", id, &error)),
     }
     found
+}
+
+fn drafted(level: &Level) -> bool {
+    level.key() != draft::NONE
 }
 
 /// Renders and tokenizes every prompt, and compares the longest with what the model can hold.

@@ -5,7 +5,7 @@ use super::{
     Author, Day, Engine, EngineKind, Execution, FILLER, Http, HubText, Isolation, ModelSpec, Problem, Prompt, Quality,
     Settings, Statistics, Study, Told,
     demand::{Checked, above_zero, distinct, distinct_by, ensure, in_range, not_empty, one_line},
-    engines, factors,
+    drafts, engines, factors,
     file::{
         About, AuthorEntry, BenchmarkSettings, ExecutionEntry, File, Model, PromptEntry, QualityEntry, StatisticsEntry,
     },
@@ -31,6 +31,7 @@ pub(super) fn study(file: File) -> Checked<Study> {
     let settings = settings(file.benchmark_settings)?;
     let isolation = served(&models, &prompts, &settings, file.execution.isolation)?;
     let factors = factors::check(others, &models)?;
+    drafts::alone(&factors)?;
     let load = loads::check(file.load, &factors, &models, &prompts, &settings, file.execution.timeout_s)?;
     grid(&models, &prompts, &settings, &factors)?;
     let About { name, title, authors, keywords, doi, published } = file.study;

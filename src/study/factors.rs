@@ -4,10 +4,11 @@
 use super::{
     ModelSpec,
     demand::{Checked, above_zero, distinct, ensure, in_range, not_empty},
+    drafts,
     error::Problem,
     file::Factors,
 };
-use crate::factor::{Factor, KNOWN, Known, Level, Value};
+use crate::factor::{DRAFT, Factor, KNOWN, Known, Level, Value};
 
 /// # Errors
 /// A factor that is none, or that the study lists elsewhere; a level twice, out of range, or beyond what an engine can do.
@@ -20,6 +21,9 @@ fn factor(name: &str, levels: &[Value], models: &[ModelSpec]) -> Checked<Factor>
     let known = known(name, &key)?;
     let (least, most) = known.range.unwrap_or_default();
     not_empty(&key, levels, "list its levels, the reference first")?;
+    if name == DRAFT {
+        return Ok(known.with(drafts::levels(levels, models)?));
+    }
     let levels = numbers(&key, levels, known.whole)?;
     let levels = levels.as_slice();
     for (i, level) in levels.iter().enumerate() {

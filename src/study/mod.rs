@@ -4,6 +4,7 @@
 mod check;
 mod demand;
 mod doi;
+mod drafts;
 mod engine;
 mod engines;
 mod error;
@@ -46,7 +47,8 @@ pub use written::written_out;
 
 use crate::{
     digest::sha256_hex,
-    factor::{ENGINE, Factor, Known, LENGTH, Level, MODEL, PROMPT, QUANTIZATION, TEMPERATURE, Value, ValueRef},
+    draft::{self, Draft},
+    factor::{DRAFT, ENGINE, Factor, Known, LENGTH, Level, MODEL, PROMPT, QUANTIZATION, TEMPERATURE, Value, ValueRef},
     packing::Recipe,
     record::RunRecord,
 };
@@ -455,6 +457,13 @@ impl PlannedRun {
     pub fn number(&self, study: &Study, factor: &str) -> Option<f64> {
         let place = study.factors.iter().position(|known| known.name == factor)?;
         study.factors[place].levels[*self.levels.get(place)?].as_number()
+    }
+
+    /// How it has tokens drafted; `None`: not at all.
+    pub fn draft(&self, study: &Study) -> Option<Draft> {
+        let place = study.factors.iter().position(|known| known.name == DRAFT)?;
+        let level: draft::Level = study.factors[place].levels[*self.levels.get(place)?].key().parse().ok()?;
+        level.0
     }
 
     /// The run's row with everything that the plan knows: measured, and nothing measured yet.

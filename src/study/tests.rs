@@ -241,6 +241,13 @@ fn every_error_says_where_what_and_the_way_out() {
         ("goodput of no time", served("factors: {at_once: [1]}\nload: {goodput: {ttft_s: 0}}")),
         ("seeds that make a queue", served("factors: {at_once: [4]}").replace("llama-server", "mlx-lm")),
         ("batch beside a load", served("factors: {at_once: [4], batch: [2]}").replace("llama-server", "vllm")),
+        ("a draft that is none", added("factors: {draft: [none, lookup-17]}")),
+        ("a draft by a number", added("factors: {draft: [4]}")),
+        ("a draft twice", added("factors: {draft: [lookup, lookup-5]}")),
+        ("drafts on llama.cpp", served("factors: {draft: [none, lookup]}").replace(SERVER, "llama-cpp")),
+        ("drafts of a server", served("factors: {draft: [none, lookup]}")),
+        ("drafts of a batch", added("factors: {draft: [none, lookup], batch: [1, 4]}")),
+        ("drafts of a load", added("factors: {at_once: [1, 4], draft: [none]}")),
         ("factor twice", added("factors:\n  threads: [1]\n  context: [0]\n  threads: [2]")),
         ("factors as a list", added("factors: [threads]")),
         (

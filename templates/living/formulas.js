@@ -345,7 +345,11 @@ const Offprint = (() => {
     'mean': mean, 'smallest': least, 'largest': most, 'median': median, 'sd / mean': v => sd(v) / mean(v),
     'sample standard deviation (ddof = 1)': sd, 'standard error (sd / sqrt n) of the mean': v => sd(v) / Math.sqrt(v.length),
   };
-  const gaps = row => times(row).slice(1).map((time, i) => (time - times(row)[i]) / 1e9);
+  const gaps = row => {
+    // Tokens of a round of drafts come together.
+    const at = row.rounds ? times(row).filter((time, i, all) => time !== all[i - 1]) : times(row);
+    return at.slice(1).map((time, i) => (time - at[i]) / 1e9);
+  };
   const X = '(.+?)';
   // What a formula says, and how that is computed of `rows`: in seconds, tokens and bytes, shares as shares.
   const RULES = [

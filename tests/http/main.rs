@@ -56,6 +56,7 @@ fn request(max_tokens: u32) -> Request {
         sampling: Sampling { temperature: 0.0, top_p: None, min_p: None, top_k: None },
         seed: 1,
         stop_on_eos: false,
+        draft: None,
     }
 }
 

@@ -31,6 +31,7 @@ fn request(prompt: &str, max_tokens: u32, temperature: f64, seed: u64) -> Reques
         sampling,
         seed,
         stop_on_eos: false,
+        draft: None,
     }
 }
 

@@ -46,6 +46,7 @@ fn a_checkpoint_of_its_shape_loads_and_generates() {
         sampling,
         seed: 1,
         stop_on_eos: false,
+        draft: None,
     };
     let generation = engine.generate(&request).unwrap();
     assert_eq!((generation.n_prompt, generation.tokens.len()), (4, 3));

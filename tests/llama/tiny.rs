@@ -43,6 +43,7 @@ pub fn generate(engine: &mut Mlx, tokens: u32, temperature: f64) -> u64 {
         sampling,
         seed: 1,
         stop_on_eos: false,
+        draft: None,
     };
     *engine.generate(&request).unwrap().token_times_ns.last().unwrap()
 }

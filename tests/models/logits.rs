@@ -57,6 +57,7 @@ fn generate(folder: &Path, kernels: &Kernels, golden: &Golden, case: &Case) -> a
         sampling: Sampling { temperature: 0.0, top_p: None, min_p: None, top_k: None },
         seed: 1,
         stop_on_eos: false,
+        draft: None,
     };
     let generation = engine.generate(&request)?;
     assert_eq!(generation.n_prompt as usize, golden.ids.len(), "{}", case.title());

@@ -10,6 +10,7 @@
 mod checkpoint;
 #[cfg(target_os = "linux")]
 mod document;
+mod drafts;
 mod formats;
 mod golden;
 mod logits;

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// A case of each architecture, whatever it is stored as.
-fn cases(golden: &Golden) -> Vec<&Case> {
+pub(crate) fn cases(golden: &Golden) -> Vec<&Case> {
     let mut seen = Vec::new();
     let first = |case: &&Case| {
         let architecture = case.title().split(' ').next().unwrap().to_owned();
@@ -29,11 +29,11 @@ fn cases(golden: &Golden) -> Vec<&Case> {
     golden.cases.iter().filter(first).collect()
 }
 
-fn folder(golden: &Golden, case: &Case) -> TempDir {
+pub(crate) fn folder(golden: &Golden, case: &Case) -> TempDir {
     tiny::folder(golden, case, &tiny::tensors(golden, case))
 }
 
-fn engine(folder: &TempDir, kernels: &Kernels) -> Mlx {
+pub(crate) fn engine(folder: &TempDir, kernels: &Kernels) -> Mlx {
     let mut engine = Mlx::new(folder.path().to_owned()).with(kernels.clone());
     engine.load().unwrap();
     engine
@@ -54,6 +54,7 @@ fn requests(golden: &Golden) -> Vec<Request> {
             sampling: Sampling { temperature, top_p: None, min_p: None, top_k: None },
             seed: 7 + index as u64,
             stop_on_eos: index == 1,
+            draft: None,
         }
     };
     [(3, 9), (17, 2), (1, 14), (9, 5), (4, 7), (30, 11), (2, 1)]
@@ -64,7 +65,7 @@ fn requests(golden: &Golden) -> Vec<Request> {
 }
 
 /// Rounding may decide between two tokens on GPUs, whose products of one row and of several differ.
-fn exact() -> bool {
+pub(crate) fn exact() -> bool {
     Device::current().unwrap() == Device::Cpu
 }
 

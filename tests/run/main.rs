@@ -8,6 +8,7 @@ mod agree;
 mod complete;
 mod damaged;
 mod disk;
+mod drafts;
 mod here;
 mod killed;
 mod misfortune;

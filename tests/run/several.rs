@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The rows of a study with these keys, after its paper was written and checked.
-fn executed(source: &str, engine: &str, keys: &str) -> (Here, Vec<RunRecord>) {
+pub(crate) fn executed(source: &str, engine: &str, keys: &str) -> (Here, Vec<RunRecord>) {
     let here = Here::with("fake", "");
     let text = format!(
         "study: {{name: test}}\nmodels: [{{id: a, name: A, source: \"{source}\", engine: {engine}}}]\nprompts: [w1 w2 w3]\nexecution: {{isolation: session}}\n{keys}\n"

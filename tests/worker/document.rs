@@ -20,6 +20,7 @@ fn the_document_has_every_field() {
         sampling: Sampling { temperature: 0.0, top_p: None, min_p: None, top_k: None },
         seed: 1,
         stop_on_eos: false,
+        draft: None,
     };
     let types: [(&str, Value); 9] = [
         ("hello", serde_json::to_value(Hello::default()).unwrap()),

@@ -49,6 +49,7 @@ impl Served {
             sampling: Sampling { temperature, top_p: None, min_p: None, top_k: None },
             seed: 7,
             stop_on_eos: settings.stop_on_eos,
+            draft: None,
         };
         let (short, drawn) = (request(SHORT, 16, 0.0), request(MULTIBYTE, 32, 0.7));
         let ask = |request: &Request| (Instant::now(), self.client.ask(request, deadline, stop), Instant::now());

@@ -181,6 +181,7 @@ fn request(max_tokens: u32, seed: u64, stop_on_eos: bool) -> Request {
         sampling: Sampling { temperature: 0.7, top_p: None, min_p: None, top_k: None },
         seed,
         stop_on_eos,
+        draft: None,
     }
 }
 

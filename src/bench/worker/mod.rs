@@ -170,6 +170,11 @@ impl Worker {
                 tokens.len()
             )));
         }
+        if made.rounds.is_some() != request.draft.is_some() {
+            return Err(Lost::Failed(
+                "the worker answers with rounds of drafts that it was not asked for, or without".to_owned(),
+            ));
+        }
         if let Some(what) = clock::misfit(&made, self.hello.can.clock.as_deref(), span) {
             return Err(unfit(&what));
         }

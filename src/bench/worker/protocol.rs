@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    draft::Draft,
     engine::{
         Generation, Prompt, Request, Sampling,
         service::{self, Service},
     },
-    record::{FinishReason, Steps},
+    record::{FinishReason, Rounds, Steps},
     study::{FILLER, Told},
 };
 
@@ -124,6 +125,9 @@ pub struct Generate {
     pub sampling: Sampling,
     pub seed: u64,
     pub stop_on_eos: bool,
+    /// Absent: no drafts. Engines of others are never asked for any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draft: Option<Draft>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -143,6 +147,9 @@ pub struct Generated {
     pub tokenize_ns: u64,
     /// Prompt ids ready -> token `i` on the host, ns; `n_gen` of them.
     pub token_times_ns: Vec<u64>,
+    /// With drafts: tokens of a round have one time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounds: Option<Rounds>,
     /// Prompt text in -> generated text out, ns.
     pub e2e_ns: u64,
     /// The allocator's peak, bytes.
@@ -233,6 +240,7 @@ impl Generate {
             sampling: request.sampling,
             seed: request.seed,
             stop_on_eos: request.stop_on_eos,
+            draft: request.draft,
         }
     }
 
@@ -263,6 +271,7 @@ impl Generate {
             sampling: self.sampling,
             seed: self.seed,
             stop_on_eos: self.stop_on_eos,
+            draft: self.draft,
         })
     }
 }
@@ -302,6 +311,7 @@ impl Generated {
             start_ns,
             tokenize_ns: generation.tokenize_ns,
             token_times_ns: generation.token_times_ns,
+            rounds: generation.rounds,
             e2e_ns: generation.e2e_ns,
             peak_memory_bytes: generation.peak_memory_bytes,
         }

@@ -110,6 +110,7 @@ mod tests {
             sampling: Sampling { temperature: 0.5, top_p: None, min_p: Some(0.1), top_k: None },
             seed: (1 << 32) | 6,
             stop_on_eos,
+            draft: None,
         }
     }
 
