@@ -280,13 +280,11 @@ fn read_on(model: &Decoder, ids: &[u32], past: &mut Past) -> Result<()> {
     Ok(())
 }
 
+/// Ids, times, why it ended, and the rounds with drafts.
+type Decoded = (Vec<u32>, Vec<u64>, FinishReason, Option<Rounds>);
+
 /// Prefill, then one token at a time: step n + 1 is queued before token n is read, so the device never waits for the host.
-fn decode(
-    loaded: &Loaded,
-    past: Option<Past>,
-    prompt: &[u32],
-    request: &Request,
-) -> Result<(Vec<u32>, Vec<u64>, FinishReason, Option<Rounds>)> {
+fn decode(loaded: &Loaded, past: Option<Past>, prompt: &[u32], request: &Request) -> Result<Decoded> {
     let start = Instant::now();
     let Loaded { model, eos, .. } = loaded;
     let budget = request.max_tokens as usize;

@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    record::{Outcome, Phase, RunRecord},
+    record::{Outcome, Phase, Rounds, RunRecord},
     served::{Mean, Served},
     study::Study,
 };
@@ -62,6 +62,11 @@ impl Columns {
             server: BTreeMap::new(),
             load: None,
             requests: Vec::new(),
+            rounds: record.rounds.clone().map(|rounds| Rounds {
+                draft_ns: Vec::new(),
+                verify_ns: Vec::new(),
+                ..rounds
+            }),
             ..record.clone()
         };
         let Value::Object(mut row) = serde_json::to_value(&thin)? else { return Ok(()) };

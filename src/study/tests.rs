@@ -243,7 +243,7 @@ fn every_error_says_where_what_and_the_way_out() {
         ("batch beside a load", served("factors: {at_once: [4], batch: [2]}").replace("llama-server", "vllm")),
         ("a draft that is none", added("factors: {draft: [none, lookup-17]}")),
         ("a draft by a number", added("factors: {draft: [4]}")),
-        ("a draft twice", added("factors: {draft: [lookup, lookup-5]}")),
+        ("a draft twice", added("factors: {draft: [lookup, lookup-3]}")),
         ("drafts on llama.cpp", served("factors: {draft: [none, lookup]}").replace(SERVER, "llama-cpp")),
         ("drafts of a server", served("factors: {draft: [none, lookup]}")),
         ("drafts of a batch", added("factors: {draft: [none, lookup], batch: [1, 4]}")),

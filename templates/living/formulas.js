@@ -76,6 +76,10 @@ const Offprint = (() => {
         return each == null ? null : (row.n_gen - (row.chunk_tokens?.[0] ?? 1)) * each;
       };
     }
+    // Of rows with drafts.
+    const share = (of, over) => over > 0 ? of / over : null;
+    if (text === 'tokens accepted / tokens proposed') value = ({ rounds }) => rounds ? share(sum(rounds.accepted), sum(rounds.proposed)) : null;
+    if (text === '(n_gen - 1) / rounds') value = ({ n_gen, rounds }) => rounds ? share(n_gen - 1, rounds.proposed.length) : null;
     if (text === TEXT_TO_TOKEN) value = row => row.clock === 'client' ? times(row)[0] / 1e9 : (row.tokenize_ns + row.ttft_ns) / 1e9;
     expressions.set(text, value);
     return value;

