@@ -50,7 +50,7 @@ bench-peers: adapters ## the same weights on MLX, on its own kernels, on mlx-lm 
 servers: build adapters ## the same weights from llama-server and mlx_lm.server beside two engines, and the paper about it in paper-servers/
 	$(WITH_OTHERS) $(OFFPRINT) paper config/servers.yaml --out paper-servers
 
-load: build adapters ## many at once: closed loops, arrivals and batches, and the papers about them in paper-load/, paper-arrivals/ and paper-batch/
+load: build adapters ## many at once: closed loops, arrivals, batches, and papers in paper-load/, paper-arrivals/, paper-batch/
 	$(WITH_OTHERS) $(OFFPRINT) paper config/load.yaml --out paper-load
 	$(WITH_OTHERS) $(OFFPRINT) paper config/arrivals.yaml --out paper-arrivals
 	$(OFFPRINT) paper config/batch.yaml --out paper-batch

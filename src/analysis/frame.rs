@@ -11,8 +11,8 @@ use crate::{
     metric::Metric,
 };
 
-/// The table of runs. Columns: the level's index of each factor, the cell, and every metric (null where a run has it not).
-fn frame(factors: &[Factor], grid: &Grid, runs: &[RunMetrics]) -> PolarsResult<DataFrame> {
+/// The table of runs. Columns: the level's index of each factor, the cell, and each of `metrics` (null where a run has it not).
+fn frame(factors: &[Factor], grid: &Grid, runs: &[RunMetrics], metrics: &[Metric]) -> PolarsResult<DataFrame> {
     fn column<T, A>(name: &str, values: Vec<T>) -> Column
     where
         Series: NamedFrom<Vec<T>, A>,
@@ -24,8 +24,8 @@ fn frame(factors: &[Factor], grid: &Grid, runs: &[RunMetrics]) -> PolarsResult<D
     for (place, factor) in factors.iter().enumerate().filter(|(_, factor)| factor.varies()) {
         columns.push(column(&factor.name, runs.iter().map(|run| grid.cells[run.cell][place] as u32).collect()));
     }
-    for metric in Metric::ALL {
-        let values = runs.iter().map(|run| run.value(metric)).collect::<Vec<Option<f64>>>();
+    for metric in metrics {
+        let values = runs.iter().map(|run| run.value(*metric)).collect::<Vec<Option<f64>>>();
         columns.push(column(&format!("{METRIC}{}", metric.name()), values));
     }
     DataFrame::new(runs.len(), columns)
@@ -43,13 +43,18 @@ pub struct Grouped<'a> {
     factors: &'a [Factor],
     grid: &'a Grid,
     runs: &'a [RunMetrics],
+    /// Those that some run has.
+    metrics: Vec<Metric>,
     frame: DataFrame,
     confidence: f64,
 }
 
 impl<'a> Grouped<'a> {
     pub fn of(factors: &'a [Factor], grid: &'a Grid, runs: &'a [RunMetrics], confidence: f64) -> Result<Self> {
-        Ok(Grouped { factors, grid, runs, frame: frame(factors, grid, runs)?, confidence })
+        let known = |metric: &Metric| runs.iter().any(|run| run.value(*metric).is_some());
+        let metrics: Vec<Metric> = Metric::ALL.into_iter().filter(known).collect();
+        let frame = frame(factors, grid, runs, &metrics)?;
+        Ok(Grouped { factors, grid, runs, metrics, frame, confidence })
     }
 
     /// All runs.
@@ -115,7 +120,7 @@ impl<'a> Grouped<'a> {
     fn group(&self, key: String, level: usize, mut rows: Vec<IdxSize>) -> Result<Group> {
         rows.sort_unstable();
         let mut metrics = BTreeMap::new();
-        for metric in Metric::ALL {
+        for metric in self.metrics.iter().copied() {
             let column = self.frame.column(&format!("{METRIC}{}", metric.name()))?.f64()?;
             let values: Vec<f64> = rows.iter().filter_map(|row| column.get(*row as usize)).collect();
             if !values.is_empty() {

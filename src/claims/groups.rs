@@ -50,8 +50,12 @@ impl Registry {
         let about = metric.about();
         let (unit, formula) = (about.told, about.formula);
         let told = |value: f64| value / about.size;
-        let decimals = Decimals::of_mean(told(stats.mean), stats.se.map(told));
+        // What hardly scatters (requests under way in a closed loop) would have more digits than anybody reads.
+        let Decimals(by_error) = Decimals::of_mean(told(stats.mean), stats.se.map(told));
+        let most = Decimals::significant(told(stats.mean), 6).map_or(by_error, |Decimals(most)| most);
+        let decimals = Decimals(by_error.min(most));
         let rounding = match stats.se {
+            _ if most < by_error => "six significant digits of the mean",
             Some(se) if se > 0.0 => "to two significant digits of the mean's standard error",
             _ => "four significant digits of the mean",
         };
