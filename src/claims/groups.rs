@@ -53,6 +53,7 @@ impl Registry {
         // What hardly scatters (requests under way in a closed loop) would have more digits than anybody reads.
         let Decimals(by_error) = Decimals::of_mean(told(stats.mean), stats.se.map(told));
         let most = Decimals::significant(told(stats.mean), 6).map_or(by_error, |Decimals(most)| most);
+        let most = if metric.is_of_several() { most } else { by_error };
         let decimals = Decimals(by_error.min(most));
         let rounding = match stats.se {
             _ if most < by_error => "six significant digits of the mean",

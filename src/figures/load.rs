@@ -1,12 +1,12 @@
-//! What requests wait for at each load: time to the first token, time to the whole text and the rate after the first, against the
-//! requests that were served a second. A line joins the levels of a system.
+//! What requests wait for at each load: time to the first token and to the whole text, against the requests that were served a second, on
+//! logarithmic scales, since systems and loads differ by orders of magnitude. A line joins the levels of a system.
 
 use anyhow::Result;
 
 use super::{
     Labels,
     data::{Data, percent},
-    scale::{rate_unit, time_unit},
+    scale::{Tick, number},
     scene::{Along, Arrange, Axis, Key, Mark, Panel, Sample, Scene, Stroke},
 };
 use crate::{
@@ -64,20 +64,16 @@ pub fn scene(data: &Data, labels: &Labels) -> Result<Scene> {
     let summary = data.summary;
     let systems = systems(summary, load(summary).unwrap_or_default());
     let mut panels = Vec::new();
-    for (metric, heading) in [
-        (Metric::TtftFromText, "First token"),
-        (Metric::WarmLatency, "Whole answer"),
-        (Metric::Decode, "Rate after the first"),
-    ] {
+    for (metric, heading) in [(Metric::TtftFromText, "First token"), (Metric::WarmLatency, "Whole answer")] {
         panels.extend(panel(&systems, metric, heading, labels.confidence)?);
     }
     let named = systems.iter().enumerate().filter(|(_, (name, _))| !name.is_empty());
     let mut keys: Vec<Key> = named.map(|(place, (name, _))| Key::new(Sample::Curve(place), name.clone())).collect();
     keys.push(Key::new(Sample::Interval, format!("{} % intervals over runs", percent(labels.confidence))));
     Ok(Scene {
-        title: "Times and rates of requests against the requests served a second".to_owned(),
+        title: "Times of requests against the requests served a second".to_owned(),
         arrange: Arrange::Row,
-        height: 150.0,
+        height: 170.0,
         panels,
         key_title: String::new(),
         keys,
@@ -100,35 +96,53 @@ fn panel(
             at.push((place, rate, value));
         }
     }
-    let largest = |of: fn(&(usize, Stats, Stats)) -> &Stats| {
-        at.iter()
-            .map(of)
-            .map(|stats| stats.interval.map_or(stats.mean, |(_, high)| high.min(2.0 * stats.mean)))
-            .fold(0.0, f64::max)
-    };
-    let top = largest(|(_, _, value)| value);
-    let unit = if metric.is_rate() { rate_unit(top) } else { time_unit(top) };
-    let x = Axis::about("requests served a second", 0.0, 1.05 * largest(|(_, rate, _)| rate), 4);
-    let y = Axis::numbers(unit.name.to_owned(), 0.0, 1.05 * top * unit.factor);
+    let x = powers("requests served a second", at.iter().map(|(_, rate, _)| rate));
+    let y = powers("s", at.iter().map(|(_, _, value)| value));
     let mut marks = Vec::new();
     for place in 0..systems.len() {
         let own: Vec<&(usize, Stats, Stats)> = at.iter().filter(|(of, ..)| *of == place).collect();
-        let points = own.iter().map(|(_, rate, value)| (rate.mean, value.mean * unit.factor)).collect::<Vec<_>>();
+        let points = own.iter().map(|(_, rate, value)| (log(rate.mean), log(value.mean))).collect::<Vec<_>>();
         marks.push(Mark::Line { points: points.clone(), stroke: Stroke::Level(place) });
         for (_, rate, value) in own {
-            let reach = 0.0;
-            let (middle, level) = (value.mean * unit.factor, Some(place));
-            if let Some((low, high)) = value.interval {
-                let interval = (low.max(0.0) * unit.factor, (high * unit.factor).min(y.range.1));
-                marks.push(Mark::Interval { along: Along::Y, at: rate.mean, reach, interval, level });
+            let (reach, level) = (0.0, Some(place));
+            if let Some(interval) = inside(value, &y) {
+                marks.push(Mark::Interval { along: Along::Y, at: log(rate.mean), reach, interval, level });
             }
-            if let Some((low, high)) = rate.interval {
-                let interval = (low.max(0.0), high.min(x.range.1));
-                marks.push(Mark::Interval { along: Along::X, at: middle, reach, interval, level });
+            if let Some(interval) = inside(rate, &x) {
+                marks.push(Mark::Interval { along: Along::X, at: log(value.mean), reach, interval, level });
             }
         }
         let dots = points.into_iter().map(|(x, y)| (x, y, place)).collect();
         marks.push(Mark::Dots { dots, runs: Vec::new() });
     }
     Ok(Some(Panel { heading: heading.to_owned(), x, y, weight: 1.0, marks }))
+}
+
+#[allow(clippy::disallowed_methods, reason = "a position on the page, rounded to hundredths of a point")]
+fn log(value: f64) -> f64 {
+    value.max(f64::MIN_POSITIVE).log10()
+}
+
+/// Powers of ten around the means.
+fn powers<'a>(label: &str, stats: impl Iterator<Item = &'a Stats>) -> Axis {
+    let logs: Vec<f64> = stats.map(|stats| log(stats.mean)).collect();
+    let (low, high) =
+        logs.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), at| (low.min(*at), high.max(*at)));
+    let (floor, top) = ((low - 0.1).floor() as i32, (high + 0.1).ceil() as i32);
+    let tick = |power: i32| Tick { at: f64::from(power), text: number(10f64.powi(power), (-power).max(0) as usize) };
+    Axis {
+        label: label.to_owned(),
+        range: (f64::from(floor), f64::from(top)),
+        ticks: (floor..=top).map(tick).collect(),
+        levels: false,
+        ragged: false,
+        shown: true,
+    }
+}
+
+/// An interval as far as the axis shows it: zero has no place there.
+fn inside(stats: &Stats, axis: &Axis) -> Option<(f64, f64)> {
+    let (low, high) = stats.interval?;
+    let end = |at: f64| log(at).clamp(axis.range.0, axis.range.1);
+    (high > 0.0).then(|| (if low > 0.0 { end(low) } else { axis.range.0 }, end(high)))
 }

@@ -76,10 +76,6 @@ const Offprint = (() => {
         return each == null ? null : (row.n_gen - (row.chunk_tokens?.[0] ?? 1)) * each;
       };
     }
-    // Of rows with drafts.
-    const share = (of, over) => over > 0 ? of / over : null;
-    if (text === 'tokens accepted / tokens proposed') value = ({ rounds }) => rounds ? share(sum(rounds.accepted), sum(rounds.proposed)) : null;
-    if (text === '(n_gen - 1) / rounds') value = ({ n_gen, rounds }) => rounds ? share(n_gen - 1, rounds.proposed.length) : null;
     if (text === TEXT_TO_TOKEN) value = row => row.clock === 'client' ? times(row)[0] / 1e9 : (row.tokenize_ns + row.ttft_ns) / 1e9;
     expressions.set(text, value);
     return value;
@@ -351,7 +347,7 @@ const Offprint = (() => {
   };
   const gaps = row => {
     // Tokens of a round of drafts come together.
-    const at = row.rounds ? times(row).filter((time, i, all) => time !== all[i - 1]) : times(row);
+    const at = row.rounds ? [...new Set(times(row))] : times(row);
     return at.slice(1).map((time, i) => (time - at[i]) / 1e9);
   };
   const X = '(.+?)';
