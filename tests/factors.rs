@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, path::Path};
 use offprint::{
     analysis,
     claims::{self, Claims},
-    factor::{AT_ONCE, Factor, KNOWN, Kind, Known, Level, PER_SECOND, Role},
+    factor::{AT_ONCE, BATCH, Factor, KNOWN, Kind, Known, Level, PER_SECOND, Role},
     lint,
     machine::Environment,
     paper::{self, Templates},
@@ -224,7 +224,7 @@ fn a_factor_of_one_level_leaves_no_trace() {
     let none = plain().paper();
     let paths = |paper: &Paper| paper.files.keys().cloned().collect::<Vec<_>>();
     // Whatever the levels, runs of several requests are said to be that, and have a table of their own.
-    let is_load = |known: &&Known| [AT_ONCE, PER_SECOND].contains(&known.name);
+    let is_load = |known: &&Known| [AT_ONCE, BATCH, PER_SECOND].contains(&known.name);
     let further = KNOWN
         .iter()
         .filter(|known| known.range.is_some() && !is_load(known))
