@@ -40,6 +40,7 @@ pub mod compare; // two executions -> a verdict a claim
 pub mod evidence; // a run folder -> run, summary, all claims
 pub mod export; // a run -> the shape that another tool writes results in
 pub mod paper; // templates + claims + figures -> md, tex, html, typ
+pub mod set; // several bundles of one plan, from several machines and sessions -> claims, figures, a paper
 pub mod typesetter; // paper.typ -> paper.pdf, by Typst in a process apart
 pub mod lint; // somebody's paper -> contradictions among its numbers
 pub mod bundle; // a run and its paper -> an archive; the archive -> a list of problems

@@ -14,6 +14,7 @@ pub mod pairs;
 pub mod parts;
 pub mod quality;
 pub mod reference;
+pub mod sessions;
 pub mod stats;
 pub mod tables;
 pub mod tails;

@@ -78,8 +78,8 @@ pub fn ratios(grid: &Grid, cells: &Cells, factor: usize, margin: f64, confidence
     Ok(found)
 }
 
-/// What the two tests settle: `true`, it lies beyond the margin; `false`, within it; `None`, neither is shown.
-pub(super) fn differs(within: Option<f64>, beyond: Option<f64>, alpha: f64) -> Option<bool> {
+/// What the two tests settle at alpha: `true`, it lies beyond the margin; `false`, within it; `None`, neither is shown.
+pub fn differs(within: Option<f64>, beyond: Option<f64>, alpha: f64) -> Option<bool> {
     match (within, beyond) {
         (Some(p), _) if p < alpha => Some(false),
         (_, Some(p)) if p < alpha => Some(true),

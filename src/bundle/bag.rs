@@ -52,6 +52,8 @@ pub fn oxum(known: &BTreeMap<String, Digests>) -> String {
 
 /// Makes the signature of a message.
 pub type Sign<'a> = dyn Fn(&[u8]) -> Result<String> + 'a;
+/// Makes what is signed, from the digests of all files so far.
+pub type State<'a> = dyn Fn(&BTreeMap<String, Digests>) -> Result<Vec<u8>> + 'a;
 
 /// The whole bag: `payload` and its tag files, by path under the bag's folder. `sign` makes a signature of a statement.
 ///
@@ -64,6 +66,21 @@ pub fn pack(
     payload: BTreeMap<String, Content>,
     sign: Option<&Sign<'_>>,
 ) -> Result<BTreeMap<String, Input>> {
+    let state = |known: &BTreeMap<String, Digests>| statement::of(label, run, known);
+    packed(label, run, date, payload, sign.map(|sign| (sign, &state as &State<'_>)))
+}
+
+/// The same, with what is signed.
+///
+/// # Errors
+/// As [`pack`].
+pub fn packed(
+    label: &Label,
+    run: &Run,
+    date: &str,
+    payload: BTreeMap<String, Content>,
+    sign: Option<(&Sign<'_>, &State<'_>)>,
+) -> Result<BTreeMap<String, Input>> {
     let mut bag = Bag::default();
     for (path, content) in payload {
         bag.add(&path, content)?;
@@ -75,8 +92,8 @@ pub fn pack(
         let listed = manifest(&bag.known, index, is_payload);
         bag.text(&format!("manifest-{algorithm}.txt"), listed)?;
     }
-    if let Some(sign) = sign {
-        let said = statement::of(label, run, &bag.known)?;
+    if let Some((sign, state)) = sign {
+        let said = state(&bag.known)?;
         let signature = sign(&said)?;
         bag.text(statement::STATEMENT, said)?;
         bag.text(statement::SIGNATURE, signature)?;

@@ -133,16 +133,22 @@ pub fn check(
 }
 
 impl Derived {
-    fn add(&mut self, check: Check, file: impl AsRef<str>, expected: impl AsRef<str>, found: impl AsRef<str>) {
+    pub(super) fn add(
+        &mut self,
+        check: Check,
+        file: impl AsRef<str>,
+        expected: impl AsRef<str>,
+        found: impl AsRef<str>,
+    ) {
         self.problems.push(Problem::new(check, file, expected, found));
     }
 
-    fn fault(&mut self, check: Check, file: &str, expected: &str, error: &anyhow::Error) {
+    pub(super) fn fault(&mut self, check: Check, file: &str, expected: &str, error: &anyhow::Error) {
         self.problems.push(Problem::fault(check, file, expected, error));
     }
 
     /// Claim by claim, which is not the records'. Returns those to make the rest from.
-    fn claims(&mut self, bundle: &Bundle, label: &Label, edition: Edition, own: Claims) -> Claims {
+    pub(super) fn claims(&mut self, bundle: &Bundle, label: &Label, edition: Edition, own: Claims) -> Claims {
         let path = format!("{PAPER}claims.json");
         if bundle.bytes(&path).is_none() {
             // A file that is missing is listed with the others.
@@ -195,7 +201,7 @@ impl Derived {
     }
 
     /// Bytes against bytes.
-    fn files(&mut self, bundle: &Bundle, edition: Edition, made: &Files, known: &BTreeMap<String, Digests>) {
+    pub(super) fn files(&mut self, bundle: &Bundle, edition: Edition, made: &Files, known: &BTreeMap<String, Digests>) {
         for (path, expected) in made {
             let found = known.get(path);
             if found.is_some_and(|digests| digests.hex[0] == digest::sha256_hex(expected)) {
@@ -213,7 +219,7 @@ impl Derived {
     }
 
     /// Another run's PDF may lie beside this run's source.
-    fn pdf(
+    pub(super) fn pdf(
         &mut self,
         bundle: &Bundle,
         run: &Run,
@@ -291,12 +297,12 @@ impl Derived {
 }
 
 /// The files are a stranger's, and the libraries that draw and typeset are not ours.
-fn guarded<T>(make: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(super) fn guarded<T>(make: impl FnOnce() -> Result<T>) -> Result<T> {
     let made = panic::catch_unwind(AssertUnwindSafe(make));
     made.unwrap_or_else(|_| Err(anyhow!("the program broke down while making it")))
 }
 
-fn is_tag_file(path: &str) -> bool {
+pub(super) fn is_tag_file(path: &str) -> bool {
     let own = ["bagit.txt", "bag-info.txt", STATEMENT, SIGNATURE];
     let manifests =
         ALGORITHMS.iter().flat_map(|name| [format!("manifest-{name}.txt"), format!("tagmanifest-{name}.txt")]);

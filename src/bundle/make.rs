@@ -126,12 +126,7 @@ hint: mend the run folder",
 /// A run that is not complete, a version that is none, prose that does not fit.
 pub fn make(order: &Order<'_>) -> Result<Made> {
     check_version(order.version)?;
-    let good = |c: char| c.is_ascii_alphanumeric() || "-.+".contains(c);
-    ensure!(
-        order.licence.split(" OR ").all(|licence| !licence.is_empty() && licence.chars().all(good)),
-        "licence: expected SPDX identifiers, found `{}`\nhint: CC-BY-4.0, or several: MIT OR Apache-2.0",
-        order.licence
-    );
+    check_licence(order.licence)?;
     let folder = order.run;
     let Evidence { run, summary, claims } = read(folder, order.templates.claims())?;
     ensure!(
@@ -177,8 +172,19 @@ pub fn make(order: &Order<'_>) -> Result<Made> {
     Ok(Made { text: run.environment.text, label, no_pdf, runs_sha256: run.runs_sha256, files })
 }
 
+/// # Errors
+/// What is not SPDX identifiers, joined by ` OR `.
+pub(super) fn check_licence(licence: &str) -> Result<()> {
+    let good = |c: char| c.is_ascii_alphanumeric() || "-.+".contains(c);
+    ensure!(
+        licence.split(" OR ").all(|licence| !licence.is_empty() && licence.chars().all(good)),
+        "licence: expected SPDX identifiers, found `{licence}`\nhint: CC-BY-4.0, or several: MIT OR Apache-2.0"
+    );
+    Ok(())
+}
+
 /// Bytes by path.
-fn sizes(files: &BTreeMap<String, Content>) -> Result<BTreeMap<String, u64>> {
+pub(super) fn sizes(files: &BTreeMap<String, Content>) -> Result<BTreeMap<String, u64>> {
     files.iter().map(|(path, content)| Ok((path.clone(), content.bytes()?))).collect()
 }
 
@@ -209,7 +215,12 @@ fn ends_a_line(file: &Path) -> io::Result<bool> {
 }
 
 /// The PDF beside a paper, if it says that it was set from the very source that is bundled: it may be older than what lies beside it.
-fn pdf(folder: &Path, run: &Run, claims: &Claims, made: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>, String> {
+pub(super) fn pdf(
+    folder: &Path,
+    run: &Run,
+    claims: &Claims,
+    made: &BTreeMap<String, Vec<u8>>,
+) -> Result<Vec<u8>, String> {
     let hint = "offprint report --run DIR makes it; then bundle again with --paper";
     let read = |name: &str| {
         let file = folder.join(name);

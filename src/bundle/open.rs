@@ -32,6 +32,7 @@ pub const LARGEST_FILE: u64 = 64 << 20;
 /// An opened bundle.
 #[derive(Debug)]
 pub struct Bundle {
+    /// The file, or the folder; of a bundle inside an archive, that archive.
     path: PathBuf,
     name: String,
     files: BTreeMap<String, Place>,
@@ -75,8 +76,44 @@ impl Bundle {
         Ok(bundle)
     }
 
+    /// A bundle that lies in this one, as a file.
+    ///
+    /// # Errors
+    /// No such file, or one that cannot be read.
+    pub fn inside(&self, file: &str) -> Result<Bundle> {
+        let (start, bytes) = match self.files.get(file) {
+            Some(Place::File { path, .. }) => return Bundle::open(path),
+            Some(Place::Stored { start, bytes, .. }) => (*start, *bytes),
+            None => bail!("{}: no {file}", self.path.display()),
+        };
+        let mut bundle = Bundle {
+            path: self.path.clone(),
+            name: String::new(),
+            files: BTreeMap::new(),
+            problems: Vec::new(),
+            handled: None,
+            hint: None,
+        };
+        bundle.archive_in(start, bytes).with_context(|| format!("{}: {file}", self.path.display()))?;
+        Ok(bundle)
+    }
+
+    /// Where a file of a folder lies.
+    pub fn place(&self, file: &str) -> Option<&Path> {
+        match self.files.get(file)? {
+            Place::File { path, .. } => Some(path),
+            Place::Stored { .. } => None,
+        }
+    }
+
     fn archive(&mut self) -> io::Result<()> {
-        let mut file = File::open(&self.path)?;
+        let bytes = fs::metadata(&self.path)?.len();
+        self.archive_in(0, bytes)
+    }
+
+    /// The archive that is so many bytes of the file, from `begin`.
+    fn archive_in(&mut self, begin: u64, bytes: u64) -> io::Result<()> {
+        let mut file = Section::new(File::open(&self.path)?, begin, bytes)?;
         let (entries, problems) = archive::list(&mut file)?;
         self.problems = problems;
         if (!self.problems.is_empty() || entries.is_empty())
@@ -94,7 +131,7 @@ impl Bundle {
         for archive::Entry { path, bytes, crc32, start } in entries {
             match path.strip_prefix(&self.name).and_then(|rest| rest.strip_prefix('/')) {
                 Some(inside) if !self.name.is_empty() => {
-                    self.files.insert(inside.to_owned(), Place::Stored { start, bytes, crc32 });
+                    self.files.insert(inside.to_owned(), Place::Stored { start: begin + start, bytes, crc32 });
                 }
                 _ => self.problems.push(Problem::new(
                     Check::Archive,
@@ -391,6 +428,44 @@ impl Bundle {
             published,
             baseline: None,
         })
+    }
+}
+
+/// A part of a file, as a file.
+struct Section {
+    file: File,
+    begin: u64,
+    bytes: u64,
+    at: u64,
+}
+
+impl Section {
+    fn new(mut file: File, begin: u64, bytes: u64) -> io::Result<Section> {
+        file.seek(SeekFrom::Start(begin))?;
+        Ok(Section { file, begin, bytes, at: 0 })
+    }
+}
+
+impl Read for Section {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.bytes.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let most = into.len().min(left);
+        let read = self.file.read(&mut into[..most])?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl Seek for Section {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let place = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(by) => self.bytes.checked_add_signed(by),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+        };
+        self.at = place.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        self.file.seek(SeekFrom::Start(self.begin + self.at))?;
+        Ok(self.at)
     }
 }
 

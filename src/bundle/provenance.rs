@@ -25,7 +25,9 @@ const PROFILE: &str = "https://w3id.org/ro/wfrun/process/0.5";
 /// # Errors
 /// A time of the records is none.
 pub fn metadata(label: &Label, run: &Run, seen: &Seen, files: &BTreeMap<String, u64>) -> Result<Vec<u8>> {
-    let mut graph = vec![descriptor(), root(label, run, files)?, profile()];
+    let said = format!("Records of the study {}, and the paper made from them: bundle {}", label.study, label.name());
+    let mentions = vec![id("#execution"), id("#typesetting")];
+    let mut graph = vec![descriptor(), root(label, run, files, (said, mentions))?, profile()];
     graph.extend(people(run));
     graph.extend(licences(label).map(licence));
     graph.extend([program(run), machine(run)]);
@@ -50,11 +52,11 @@ pub fn metadata(label: &Label, run: &Run, seen: &Seen, files: &BTreeMap<String, 
     object([("@context", context), ("@graph", list(graph))]).bytes()
 }
 
-fn inside(path: &str) -> &str {
+pub(super) fn inside(path: &str) -> &str {
     path.strip_prefix("data/").unwrap_or(path)
 }
 
-fn descriptor() -> Json {
+pub(super) fn descriptor() -> Json {
     object([
         ("@id", text(inside(CRATE))),
         ("@type", text("CreativeWork")),
@@ -63,7 +65,13 @@ fn descriptor() -> Json {
     ])
 }
 
-fn root(label: &Label, run: &Run, files: &BTreeMap<String, u64>) -> Result<Json> {
+/// The crate itself; `said` is what it is, in a sentence, and the actions that it mentions.
+pub(super) fn root(
+    label: &Label,
+    run: &Run,
+    files: &BTreeMap<String, u64>,
+    (said, mentions): (String, Vec<Json>),
+) -> Result<Json> {
     let warning = not_a_measurement(&run.study, &run.environment)
         .map_or_else(String::new, |why| format!("Not a measurement: {why}. "));
     let mut fields = vec![
@@ -71,21 +79,14 @@ fn root(label: &Label, run: &Run, files: &BTreeMap<String, u64>) -> Result<Json>
         ("@type", text("Dataset")),
         ("conformsTo", list([id(PROFILE)])),
         ("name", text(&run.study.title)),
-        (
-            "description",
-            text(format!(
-                "{warning}Records of the study {}, and the paper made from them: bundle {}",
-                label.study,
-                label.name()
-            )),
-        ),
+        ("description", text(format!("{warning}{said}"))),
         ("datePublished", text(dates::date(run)?)),
         ("identifier", one_or_list(identifiers(label, run))),
         ("version", text(&label.version)),
         ("keywords", text(run.study.keywords.join(", "))),
         ("license", one_or_list(licences(label).map(|licence| id(licence_url(licence))))),
         ("hasPart", list(files.keys().map(|path| id(inside(path))))),
-        ("mentions", list([id("#execution"), id("#typesetting")])),
+        ("mentions", list(mentions)),
     ];
     if !run.study.authors.is_empty() {
         fields.push(("author", list(people_ids(run).into_iter().map(id))));
@@ -104,7 +105,7 @@ fn one_or_list(items: impl Iterator<Item = Json>) -> Json {
     if items.len() == 1 { items.remove(0) } else { Json::List(items) }
 }
 
-fn profile() -> Json {
+pub(super) fn profile() -> Json {
     object([
         ("@id", text(PROFILE)),
         ("@type", text("CreativeWork")),
@@ -121,7 +122,7 @@ fn people_ids(run: &Run) -> Vec<String> {
     run.study.authors.iter().enumerate().map(person).collect()
 }
 
-fn people(run: &Run) -> Vec<Json> {
+pub(super) fn people(run: &Run) -> Vec<Json> {
     let mut found = Vec::new();
     for (index, (author, own)) in run.study.authors.iter().zip(people_ids(run)).enumerate() {
         let mut fields = vec![("@id", text(own)), ("@type", text("Person")), ("name", text(&author.name))];
@@ -143,7 +144,7 @@ fn licence_url(spdx: &str) -> String {
     format!("https://spdx.org/licenses/{spdx}")
 }
 
-fn licence(spdx: &str) -> Json {
+pub(super) fn licence(spdx: &str) -> Json {
     object([
         ("@id", text(licence_url(spdx))),
         ("@type", text("CreativeWork")),
@@ -193,7 +194,13 @@ fn model_id(index: usize) -> String {
     format!("#model-{}", index + 1)
 }
 
-fn action(own: &str, name: String, run: &Run, objects: Vec<Json>, results: Vec<Json>) -> Vec<(&'static str, Json)> {
+pub(super) fn action(
+    own: &str,
+    name: String,
+    run: &Run,
+    objects: Vec<Json>,
+    results: Vec<Json>,
+) -> Vec<(&'static str, Json)> {
     let mut fields = vec![
         ("@id", text(own)),
         ("@type", text("CreateAction")),
@@ -234,7 +241,7 @@ fn typesetting(label: &Label, run: &Run, files: &BTreeMap<String, u64>) -> Resul
     Ok(object(fields))
 }
 
-fn file(path: &str, bytes: u64) -> Json {
+pub(super) fn file(path: &str, bytes: u64) -> Json {
     let kind = match path.rsplit('.').next().unwrap_or_default() {
         _ if path == LABEL => "application/json",
         _ if path == LOCK => "application/toml",
@@ -253,6 +260,7 @@ fn file(path: &str, bytes: u64) -> Json {
         "tex" => "application/x-tex",
         "typ" => "text/plain",
         "bib" => "application/x-bibtex",
+        "zip" => "application/zip",
         _ => "application/octet-stream",
     };
     object([

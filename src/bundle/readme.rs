@@ -90,6 +90,8 @@ pub fn about(path: &str) -> &'static str {
     let (name, extension) = (path.rsplit('/').next().unwrap_or(path), path.rsplit('.').next().unwrap_or_default());
     match (path.split('/').next().unwrap_or_default(), name, extension) {
         (_, "bundle.json", _) => "what this bundle says it is",
+        (_, "set.json", _) => "which bundles are in this set",
+        ("members", _, "zip") => "an execution: a result bundle of its own",
         (_, "Cargo.lock", _) => "every library of the program that made this bundle, with its version",
         (_, "model.sha256", _) => "digests of the model's files",
         (_, "CITATION.cff", _) => "how to cite it",
@@ -182,7 +184,7 @@ pub fn licences(label: &Label) -> impl Iterator<Item = &str> {
 }
 
 /// One line of a Markdown table.
-fn plain(text: impl AsRef<str>) -> String {
+pub(super) fn plain(text: impl AsRef<str>) -> String {
     let harmless = |c: char| if c.is_control() || "|<>`".contains(c) { ' ' } else { c };
     text.as_ref().chars().map(harmless).collect()
 }

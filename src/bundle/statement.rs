@@ -11,8 +11,9 @@ use super::{
     json::{Json, list, object, or_null, text},
     label::Label,
     places::PAPER,
+    set_label::{Entry, SetLabel},
 };
-use crate::{digest::sha256_hex, machine::Fact, store::Run, study::Plan};
+use crate::{digest::sha256_hex, machine::Fact, set::Set, store::Run, study::Plan};
 
 pub const STATEMENT: &str = "signature/statement.json";
 pub const SIGNATURE: &str = "signature/statement.json.sig";
@@ -20,6 +21,7 @@ pub const SIGNATURE: &str = "signature/statement.json.sig";
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 /// The predicate's name.
 pub const PREDICATE_TYPE: &str = "urn:offprint:benchmark-result:1";
+const SET_PREDICATE_TYPE: &str = "urn:offprint:benchmark-set:1";
 /// Tag files that do not depend on the signature; the payload is in the manifests.
 const SUBJECTS: [&str; 4] = ["bag-info.txt", "bagit.txt", "manifest-sha256.txt", "manifest-sha512.txt"];
 
@@ -28,11 +30,6 @@ const SUBJECTS: [&str; 4] = ["bag-info.txt", "bagit.txt", "manifest-sha256.txt",
 /// # Errors
 /// None that a value here can cause.
 pub fn of(label: &Label, run: &Run, files: &BTreeMap<String, Digests>) -> Result<Vec<u8>> {
-    let subject = |path: &&str| {
-        let digests = files.get(*path)?;
-        let digest = object([("sha256", text(&digests.hex[0])), ("sha512", text(&digests.hex[1]))]);
-        Some(object([("digest", digest), ("name", text(*path))]))
-    };
     let of_file = |path: String| or_null(files.get(&path).map(|digests| text(&digests.hex[0])));
     let environment = &run.environment;
     let weights = environment.checkpoints.iter().map(|checkpoint| {
@@ -86,9 +83,48 @@ pub fn of(label: &Label, run: &Run, files: &BTreeMap<String, Digests>) -> Result
         ("_type", text(STATEMENT_TYPE)),
         ("predicate", predicate),
         ("predicateType", text(PREDICATE_TYPE)),
-        ("subject", list(SUBJECTS.iter().filter_map(subject))),
+        ("subject", list(SUBJECTS.iter().filter_map(|path| subject(path, files)))),
     ])
     .bytes()
+}
+
+/// The same of a set: which members it has, and how they fit.
+///
+/// # Errors
+/// None that a value here can cause.
+pub fn of_set(label: &SetLabel, set: &Set, files: &BTreeMap<String, Digests>) -> Result<Vec<u8>> {
+    let member = |entry: &Entry| {
+        object([
+            ("machine", text(&entry.machine)),
+            ("session", text(entry.session.to_string())),
+            ("sha256", text(&entry.sha256)),
+        ])
+    };
+    let first = &set.first().run;
+    let plan = serde_json::to_vec(&Plan::of(&first.study))?;
+    let claims = files.get(&format!("{PAPER}claims.json")).map(|digests| text(&digests.hex[0]));
+    let predicate = object([
+        ("claims_sha256", or_null(claims)),
+        ("members", list(label.members.iter().map(member))),
+        ("plan_sha256", text(sha256_hex(&plan))),
+        ("reference", text(&label.reference)),
+        ("set_sha256", text(&set.sha256)),
+        ("study", text(&label.study)),
+        ("version", text(&label.version)),
+    ]);
+    object([
+        ("_type", text(STATEMENT_TYPE)),
+        ("predicate", predicate),
+        ("predicateType", text(SET_PREDICATE_TYPE)),
+        ("subject", list(SUBJECTS.iter().filter_map(|path| subject(path, files)))),
+    ])
+    .bytes()
+}
+
+fn subject(path: &str, files: &BTreeMap<String, Digests>) -> Option<Json> {
+    let digests = files.get(path)?;
+    let digest = object([("sha256", text(&digests.hex[0])), ("sha512", text(&digests.hex[1]))]);
+    Some(object([("digest", digest), ("name", text(path))]))
 }
 
 /// Is a statement, in whatever form, about these files? All of its subjects are here, and the manifests are among them.

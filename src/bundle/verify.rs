@@ -54,6 +54,21 @@ pub struct Report {
     pub foreign: Vec<String>,
     /// The way out, where it is known: what another program did to the bundle can be undone.
     pub hint: Option<String>,
+    /// Of a set, what was found of each member.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<Checked>,
+}
+
+/// What was found of a member of a set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Checked {
+    /// `m4/1`
+    pub member: String,
+    /// `smollm2-1.0.0`
+    pub bundle: String,
+    pub rows: usize,
+    pub claims: usize,
+    pub signature: Signed,
 }
 
 /// What is known of the signature.
@@ -90,7 +105,30 @@ fn foreign(bundle: &Bundle) -> Vec<String> {
 /// # Errors
 /// A later version of the program made it.
 pub fn verify(bundle: &Bundle, allowed: Option<&AllowedSigners>) -> Result<Report> {
-    if let Ok(label) = bundle.text(LABEL) {
+    let (mut report, known) = begun(bundle, LABEL, allowed)?;
+    if bundle.is_none_of_ours() {
+        return Ok(report);
+    }
+    match bundle.label() {
+        Ok(label) => report.content(bundle, &label, &known),
+        Err(error) => {
+            report.fault(Check::Schema, LABEL, "what the bundle is", &error);
+            report.unchecked.push(format!("{LABEL} cannot be read, so nothing beyond digests was looked at"));
+        }
+    }
+    Ok(report.ended())
+}
+
+/// What can be said of any bag: its form, its digests, its signature. `label` is the file that says what it is.
+///
+/// # Errors
+/// A later version of the program made it.
+pub(super) fn begun(
+    bundle: &Bundle,
+    label: &str,
+    allowed: Option<&AllowedSigners>,
+) -> Result<(Report, BTreeMap<String, Digests>)> {
+    if let Ok(label) = bundle.text(label) {
         version::refuse_later(&label).with_context(|| bundle.path().display().to_string())?;
     }
     let mut report = Report {
@@ -106,39 +144,44 @@ pub fn verify(bundle: &Bundle, allowed: Option<&AllowedSigners>) -> Result<Repor
         unchecked: Vec::new(),
         foreign: foreign(bundle),
         hint: bundle.hint().map(str::to_owned),
+        members: Vec::new(),
     };
     if bundle.is_none_of_ours() {
         report.unchecked.push("what is in the archive: it is not the file that offprint wrote".to_owned());
-        return Ok(report);
+        return Ok((report, BTreeMap::new()));
     }
     let (known, fixity) = fixity::check(bundle);
     report.files = known.len();
     report.problems.extend(fixity);
     report.signature(bundle, &known, allowed);
-    match bundle.label() {
-        Ok(label) => report.content(bundle, &label, &known),
-        Err(error) => {
-            report.fault(Check::Schema, LABEL, "what the bundle is", &error);
-            report.unchecked.push(format!("{LABEL} cannot be read, so nothing beyond digests was looked at"));
-        }
-    }
-    report.more = report.problems.len().saturating_sub(MOST_PROBLEMS);
-    report.problems.truncate(MOST_PROBLEMS);
-    Ok(report)
+    Ok((report, known))
 }
 
 impl Report {
+    /// With no more problems than a reader can read.
+    pub(super) fn ended(mut self) -> Self {
+        self.more += self.problems.len().saturating_sub(MOST_PROBLEMS);
+        self.problems.truncate(MOST_PROBLEMS);
+        self
+    }
+
     /// Is everything as it should be?
     pub fn is_fine(&self) -> bool {
         self.problems.is_empty()
     }
 
-    fn add(&mut self, check: Check, file: impl AsRef<str>, expected: impl AsRef<str>, found: impl AsRef<str>) {
+    pub(super) fn add(
+        &mut self,
+        check: Check,
+        file: impl AsRef<str>,
+        expected: impl AsRef<str>,
+        found: impl AsRef<str>,
+    ) {
         self.problems.push(Problem::new(check, file, expected, found));
     }
 
     /// An error as a problem: its causes, without hints.
-    fn fault(&mut self, check: Check, file: &str, expected: &str, error: &anyhow::Error) {
+    pub(super) fn fault(&mut self, check: Check, file: &str, expected: &str, error: &anyhow::Error) {
         self.problems.push(Problem::fault(check, file, expected, error));
     }
 
@@ -320,7 +363,7 @@ impl Report {
 }
 
 /// In whatever form another version wrote it: does it say the right thing of the other files?
-fn holds(path: &str, found: &[u8], known: &BTreeMap<String, Digests>) -> bool {
+pub(super) fn holds(path: &str, found: &[u8], known: &BTreeMap<String, Digests>) -> bool {
     if path == STATEMENT {
         return statement::holds(found, known);
     }
@@ -328,7 +371,7 @@ fn holds(path: &str, found: &[u8], known: &BTreeMap<String, Digests>) -> bool {
     String::from_utf8_lossy(found).lines().any(|line| line == oxum)
 }
 
-fn templates(bundle: &Bundle) -> Result<Templates> {
+pub(super) fn templates(bundle: &Bundle) -> Result<Templates> {
     let inside = bundle.files().filter_map(|path| Some((path.strip_prefix(TEMPLATES)?, path)));
     let texts = inside.take(1000).map(|(name, path)| Ok((name.to_owned(), bundle.text(path)?)));
     Templates::from_files(texts.collect::<Result<BTreeMap<_, _>>>()?)

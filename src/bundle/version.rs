@@ -5,7 +5,10 @@
 use anyhow::{Result, bail};
 use serde::Deserialize;
 
-use super::label::{BUNDLE_SCHEMA, Label};
+use super::{
+    label::{BUNDLE_SCHEMA, Label},
+    set_label::SET_SCHEMA,
+};
 use crate::{
     analysis::{Summary, Tally},
     claims::{Claims, agree::Edition},
@@ -38,15 +41,19 @@ pub fn refuse_later(label: &str) -> Result<()> {
     }
     let Ok(Head { schema, offprint_version }) = serde_json::from_str(label) else { return Ok(()) };
     let schema = schema.unwrap_or_default();
-    let known = |schema: &str| schema.strip_prefix("offprint.bundle/").and_then(|number| number.parse::<u32>().ok());
-    let is_later = known(&schema).zip(known(BUNDLE_SCHEMA)).is_some_and(|(made, own)| made > own);
+    let later_than = |own: &str| {
+        let (family, own) = own.split_once('/')?;
+        let made = schema.strip_prefix(family)?.strip_prefix('/')?;
+        Some(made.parse::<u32>().ok()? > own.parse().ok()?)
+    };
+    let is_later = [BUNDLE_SCHEMA, SET_SCHEMA].into_iter().any(|own| later_than(own) == Some(true));
     let made = offprint_version.filter(|made| order(made) > order(OWN));
     match (made, is_later) {
         (Some(made), _) => bail!(
             "the bundle was made by offprint {made}, and this is {OWN}\nhint: verify it with offprint {made} or later"
         ),
         (None, true) => bail!(
-            "the bundle is of schema {schema}, and this offprint, {OWN}, knows {BUNDLE_SCHEMA}\nhint: verify it with a later offprint"
+            "the bundle is of schema {schema}, and this offprint, {OWN}, knows {BUNDLE_SCHEMA} and {SET_SCHEMA}\nhint: verify it with a later offprint"
         ),
         (None, false) => Ok(()),
     }

@@ -173,6 +173,7 @@ impl Entry for Claim {
         fields.exact("n", &self.n, &given.n);
         fields.exact("runs", &self.runs, &given.runs);
         fields.exact("baseline_runs", &self.baseline_runs, &given.baseline_runs);
+        fields.exact("members", &self.members, &given.members);
         let told = self.text == given.text || is_tie(self, given);
         if fields.is_empty() && self.rounding != given.rounding {
             fields.exact("rounding", &self.rounding, &given.rounding);

@@ -101,6 +101,9 @@ pub struct Claim {
     /// Runs of the baseline behind it, in its own numbers; absent where there are none.
     #[serde(default, skip_serializing_if = "Runs::is_empty")]
     pub baseline_runs: Runs,
+    /// Of a set's claim, the runs behind it by member, `m4/1`, instead of `runs`; absent elsewhere.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub members: BTreeMap<String, Runs>,
 }
 
 /// A judgement that a word of prose depends on.

@@ -145,6 +145,7 @@ impl Claim {
             n: runs.len() as u32,
             runs: runs.clone(),
             baseline_runs: Runs::default(),
+            members: BTreeMap::new(),
         }
     }
 }

@@ -11,10 +11,10 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::{
     prose::{or_of_project, tell_of},
-    report,
+    report, set as cli_set,
 };
 use crate::{
-    bundle::{self, Bundle, Made, Order, index, signature},
+    bundle::{self, Bundle, Order, Problem, archive, index, set, signature},
     project,
 };
 
@@ -23,6 +23,9 @@ pub struct BundleArgs {
     /// The run folder; else that of the paper
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
+    /// A set that `merge` has made, instead of a run: its members, and the paper over them
+    #[arg(long, value_name = "SET", conflicts_with = "run")]
+    set: Option<PathBuf>,
     /// Semantic version of the bundle: 1.0.0
     #[arg(long, value_name = "X.Y.Z")]
     version: String,
@@ -47,6 +50,19 @@ pub struct BundleArgs {
 pub fn run(args: BundleArgs) -> Result<ExitCode> {
     let key = args.sign.as_deref().map(signature::read_key).transpose()?;
     let paper = or_of_project(args.paper, "paper");
+    if let Some(folder) = &args.set {
+        let opened = set::read(&Bundle::open(folder)?, &args.version, &args.license)?;
+        let templates = cli_set::templates(args.templates.as_deref())?;
+        let made = set::bundled(&opened, Some((&templates, &paper)), key.as_ref())?;
+        let name = opened.label.as_label().name();
+        let out = args.out.unwrap_or_else(|| or_of_project(None, "results/bundles").join(format!("{name}.zip")));
+        let archive = set::archived(&name, made.files);
+        put(&out, &|file| archive::write(file, &archive), &|written| set_faults(written))?;
+        if let Some(reason) = made.no_pdf {
+            tell!("no PDF in it: {reason}");
+        }
+        return listed(&out);
+    }
     let run = match args.run {
         Some(run) => run,
         None => report::choose(&paper, &or_of_project(None, "results"))?,
@@ -62,13 +78,7 @@ pub fn run(args: BundleArgs) -> Result<ExitCode> {
     tell_of(&chosen);
     let out =
         args.out.unwrap_or_else(|| or_of_project(None, "results/bundles").join(format!("{}.zip", made.label.name())));
-    refuse(&out)?;
-    let folder = match out.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    write(&out, &made)?;
+    put(&out, &|file| made.write(file), &|written| made.faults(written))?;
     if let Some(text) = &made.text
         && let Some(licence) = &text.licence
     {
@@ -80,7 +90,12 @@ pub fn run(args: BundleArgs) -> Result<ExitCode> {
     if let Some(reason) = made.no_pdf {
         tell!("no PDF in it: {reason}");
     }
-    // The page lists a folder of bundles; a bundle written elsewhere stands alone.
+    listed(&out)
+}
+
+/// The page lists a folder of bundles; a bundle written elsewhere stands alone.
+fn listed(out: &Path) -> Result<ExitCode> {
+    let folder = folder_of(out);
     if folder.ends_with("results/bundles") {
         let page = folder.join("README.md");
         fs::write(&page, index::page(&folder)?).with_context(|| page.display().to_string())?;
@@ -88,6 +103,19 @@ pub fn run(args: BundleArgs) -> Result<ExitCode> {
     }
     say!("{}", out.display());
     Ok(ExitCode::SUCCESS)
+}
+
+fn folder_of(out: &Path) -> PathBuf {
+    match out.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// What is wrong with a set as it lies on the disk.
+fn set_faults(written: &Bundle) -> Vec<Problem> {
+    let (_, fixity) = bundle::fixity(written);
+    [written.problems(), &fixity].concat()
 }
 
 /// A version that exists is never replaced.
@@ -101,16 +129,23 @@ fn refuse(out: &Path) -> Result<()> {
 }
 
 /// Whole, verified and under its name, or not at all.
-fn write(out: &Path, made: &Made) -> Result<()> {
+fn put(
+    out: &Path,
+    write: &dyn Fn(&mut BufWriter<File>) -> Result<()>,
+    faults: &dyn Fn(&Bundle) -> Vec<Problem>,
+) -> Result<()> {
+    refuse(out)?;
+    let folder = folder_of(out);
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     let mut making = out.as_os_str().to_owned();
     making.push(format!(".{}.tmp", std::process::id()));
     let making = PathBuf::from(making);
     let written = (|| {
         let mut file = BufWriter::new(File::create(&making).with_context(|| making.display().to_string())?);
-        made.write(&mut file)
+        write(&mut file)
             .and_then(|()| Ok(file.into_inner()?.sync_all()?))
             .with_context(|| format!("{}\nhint: is the folder writable, and is there space?", making.display()))?;
-        let faults = made.faults(&Bundle::open(&making)?);
+        let faults = faults(&Bundle::open(&making)?);
         if let Some(problem) = faults.first() {
             bail!(
                 "the bundle would not pass verify: {problem} ({} problems)\nhint: nothing was written; try again",

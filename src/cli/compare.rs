@@ -6,8 +6,9 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
+use super::set;
 use crate::{
     bundle::Bundle,
     compare::{self, Comparison, Verdict},
@@ -16,9 +17,9 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub struct CompareArgs {
-    /// A run folder or a bundle
+    /// A run folder, a bundle or a set
     a: PathBuf,
-    /// The run folder or bundle that is held against it
+    /// The run folder, bundle or set that is held against it
     b: PathBuf,
     /// Print JSON
     #[arg(long)]
@@ -30,6 +31,13 @@ pub struct CompareArgs {
 
 /// Prints the comparison; exit code 1 unless every claim is equivalent.
 pub fn run(args: CompareArgs) -> Result<ExitCode> {
+    match (set::at(&args.a)?, set::at(&args.b)?) {
+        (Some(a), Some(b)) => return set::compare(&a, &b, args.json),
+        (None, None) => {}
+        _ => bail!(
+            "one of the two is a set and the other an execution\nhint: a member of a set is in data/members/; compare takes two sets, or two executions"
+        ),
+    }
     let (a, b) = (open(&args.a)?.run, open(&args.b)?.run);
     let comparison = compare::compare(&a, &b)?;
     let json = serde_json::to_string_pretty(&comparison)? + "\n";

@@ -24,16 +24,19 @@ use crate::{
 pub struct ExplainArgs {
     /// An id, `latency.mean`, or a number as the paper prints it, unit and all: `8.61 s`, `25.1 to 27.4`, `90 %`
     #[arg(allow_hyphen_values = true)]
-    what: String,
+    pub(super) what: String,
     /// The run folder; else as `report` chooses it
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
+    /// A set, instead of a run
+    #[arg(long, value_name = "SET", conflicts_with = "run")]
+    pub(super) set: Option<PathBuf>,
     /// What the paper is made from; else as `report` chooses it
     #[arg(long, value_name = "DIR")]
-    templates: Option<PathBuf>,
+    pub(super) templates: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// All about one claim.
@@ -54,10 +57,10 @@ struct Explanation<'a> {
 
 /// All about one predicate.
 #[derive(Debug, Serialize)]
-struct Judgement<'a> {
-    id: &'a str,
+pub(super) struct Judgement<'a> {
+    pub(super) id: &'a str,
     #[serde(flatten)]
-    predicate: &'a Predicate,
+    pub(super) predicate: &'a Predicate,
 }
 
 /// The fields of a row that formulas use.
@@ -181,12 +184,12 @@ fn show(Explanation { id, claim, places, rows, baseline_rows, recompute }: &Expl
 }
 
 /// The text, and its unit unless an author's own text has words with it.
-fn told(claim: &Claim) -> String {
+pub(super) fn told(claim: &Claim) -> String {
     let words = matches!(claim.value, Value::Number(_)) && claim.text.contains(char::is_alphabetic);
     if words { claim.text.clone() } else { format!("{} {}", claim.text, claim.unit) }
 }
 
-fn judge(Judgement { id, predicate }: &Judgement<'_>) {
+pub(super) fn judge(Judgement { id, predicate }: &Judgement<'_>) {
     let Predicate { holds, test, statistic, p, margin, text } = predicate;
     let holds = match holds {
         Some(true) => "holds",
@@ -245,7 +248,7 @@ fn recompute(id: &Id, claim: &Claim, several: bool, file: &str) -> Option<String
 }
 
 /// The five ids that share most with `what`.
-fn nearest<'a>(what: &str, ids: impl Iterator<Item = &'a Id>) -> Vec<String> {
+pub(super) fn nearest<'a>(what: &str, ids: impl Iterator<Item = &'a Id>) -> Vec<String> {
     let parts: Vec<&str> = what.split('.').collect();
     let mut ranked: Vec<(usize, &Id)> = ids
         .map(|id| {

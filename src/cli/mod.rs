@@ -25,11 +25,13 @@ pub mod docs;
 pub mod doctor;
 mod docx;
 pub mod explain;
+mod explain_set;
 mod export;
 mod folder;
 mod forecast;
 pub mod guard;
 pub mod lint;
+pub mod merge;
 #[cfg(feature = "mlx")]
 pub mod model;
 mod models;
@@ -38,6 +40,7 @@ pub mod paper;
 mod preview;
 pub mod progress;
 mod prose;
+mod set;
 mod publish;
 #[cfg(feature = "mlx")]
 mod quality;
@@ -97,6 +100,8 @@ enum Verb {
     Submission(submission::SubmissionArgs),
     /// Archive a run and its paper under a version, for reviewers
     Bundle(bundle::BundleArgs),
+    /// Put executions on several machines together into a set
+    Merge(merge::MergeArgs),
     /// Check a bundle: files, records, every number, the paper
     Verify(verify::VerifyArgs),
     /// One engine behind a pipe, which `run` starts; `worker check` tries a program of yours
@@ -116,7 +121,10 @@ impl Cli {
             Verb::Report(args) if args.watch => watch::run(&args),
             Verb::Report(args) => report::run(args),
             Verb::Paper(args) => paper::run(args),
-            Verb::Explain(args) => explain::run(args),
+            Verb::Explain(args) => match &args.set {
+                Some(set) => explain_set::explain(set, &args.what, args.templates.as_deref(), args.json),
+                None => explain::run(args),
+            },
             Verb::Lint(args) => lint::run(args),
             Verb::Compare(args) => compare::run(args),
             Verb::Rerun(args) => rerun::run(args),
@@ -125,6 +133,7 @@ impl Cli {
             Verb::Doctor(args) => doctor::run(args),
             Verb::Submission(args) => submission::run(args),
             Verb::Bundle(args) => bundle::run(args),
+            Verb::Merge(args) => merge::run(args),
             Verb::Verify(args) => verify::run(args),
             Verb::Worker(args) => worker::run(args),
             Verb::Guard => guard::run(),

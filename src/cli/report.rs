@@ -14,6 +14,7 @@ use super::{
     export::{self, Format},
     folder::{DOCX, Others, PDF, Ready, TEX_PDF},
     prose::{or_of_project, tell_of},
+    set,
     typeset::{NoEngine, typeset},
 };
 use crate::{
@@ -37,6 +38,9 @@ pub struct ReportArgs {
     /// The run folder; else the run that the paper in --out names, else the newest complete run
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
+    /// A set that `merge` has made, instead of a run: the paper over its machines and sessions
+    #[arg(long, value_name = "SET", conflicts_with_all = ["run", "baseline", "docx", "watch", "format"])]
+    set: Option<PathBuf>,
     /// Where the paper goes; the project's paper/ unless given
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -94,6 +98,16 @@ impl ReportArgs {
 
 /// Writes or checks the paper.
 pub fn run(args: ReportArgs) -> Result<ExitCode> {
+    if let Some(set) = &args.set {
+        let out = or_of_project(args.out.clone(), "paper");
+        let files = set::files(set, args.templates.as_deref(), args.check.then_some(out.as_path()))?;
+        if args.check {
+            return check(&out, &set.display().to_string(), &files, &format!("--set {}", set.display()));
+        }
+        write(&out, &files, args.tex)?;
+        say!("{}", out.join("paper.md").display());
+        return Ok(ExitCode::SUCCESS);
+    }
     let Places { folder, out, named } = args.places()?;
     let named = named.as_deref();
     if let Some(format) = args.format {
@@ -109,21 +123,7 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
         let chosen = project::templates(&folder, named)?;
         let files = files(&folder, &chosen.templates, Some(&out))?;
         tell_of(&chosen);
-        let mut differences = differences(&out, &files)?;
-        match pdf_differs(&out, &files)? {
-            Pdf::Fine => {}
-            Pdf::Unchecked(why) => tell!("not checked: the bytes of {}: {why}", out.join(PDF).display()),
-            Pdf::Differs(line) => differences.push(line),
-        }
-        for difference in &differences {
-            say!("{difference}");
-        }
-        if differences.is_empty() {
-            tell!("{} is what {} gives ({} files)", out.display(), folder.display(), files.len());
-            return Ok(ExitCode::SUCCESS);
-        }
-        tell!("hint: offprint report --run {} writes it anew", folder.display());
-        return Ok(ExitCode::from(1));
+        return check(&out, &folder.display().to_string(), &files, &format!("--run {}", folder.display()));
     }
     write_paper(&folder, &out, named, args.tex)?;
     if args.docx {
@@ -135,6 +135,25 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
     }
     say!("{}", out.join("paper.md").display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Is what lies in `out` what `from` gives? `again` are the arguments that write it anew.
+fn check(out: &Path, from: &str, files: &BTreeMap<String, Vec<u8>>, again: &str) -> Result<ExitCode> {
+    let mut differences = differences(out, files)?;
+    match pdf_differs(out, files)? {
+        Pdf::Fine => {}
+        Pdf::Unchecked(why) => tell!("not checked: the bytes of {}: {why}", out.join(PDF).display()),
+        Pdf::Differs(line) => differences.push(line),
+    }
+    for difference in &differences {
+        say!("{difference}");
+    }
+    if differences.is_empty() {
+        tell!("{} is what {from} gives ({} files)", out.display(), files.len());
+        return Ok(ExitCode::SUCCESS);
+    }
+    tell!("hint: offprint report {again} writes it anew");
+    Ok(ExitCode::from(1))
 }
 
 /// Writes the paper of `folder` into `out`; the PDF too, where Typst is or can be fetched.

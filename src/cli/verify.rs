@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result};
 
-use crate::bundle::{self, Bundle, Report, Signed, signature::AllowedSigners};
+use crate::bundle::{self, Bundle, Checked, Report, Signed, signature::AllowedSigners};
 
 #[derive(Debug, clap::Args)]
 pub struct VerifyArgs {
@@ -41,6 +41,14 @@ pub fn run(args: VerifyArgs) -> Result<ExitCode> {
     }
     for unchecked in &report.unchecked {
         tell!("not checked: {unchecked}");
+    }
+    for Checked { member, bundle, rows, claims, signature } in &report.members {
+        let signed = match signature {
+            Signed::No => "not signed".to_owned(),
+            Signed::Bad => "its signature does not hold".to_owned(),
+            Signed::By { key } | Signed::Allowed { key, .. } => format!("signed with {key}"),
+        };
+        tell!("member {member}: {bundle}, {rows} rows, {claims} claims, {signed}");
     }
     match &report.signature {
         // Nothing in the archive was looked at.

@@ -68,19 +68,52 @@ pub struct Figures {
     pub page: BTreeMap<String, String>,
 }
 
+/// What a paper says of where it comes from, where that is no run folder.
+#[derive(Debug, Clone)]
+pub struct Head {
+    pub source: String,
+    pub command: String,
+}
+
 /// Renders the paper of a run.
 ///
 /// # Errors
 /// A template that asks for an unknown claim, a reference to nothing, a bibliography entry that is missing or unused.
 pub fn render(templates: &Templates, run: &Run, claims: &Claims, levels: &Levels, figures: &Figures) -> Result<Paper> {
+    rendered(templates, claims, levels, figures, Front::of(claims), Some(run))
+}
+
+/// Renders a paper whose page has no rows in it, and so nothing that computes again.
+///
+/// # Errors
+/// As [`render`].
+pub fn without_rows(
+    templates: &Templates,
+    claims: &Claims,
+    levels: &impl Serialize,
+    figures: &Figures,
+    head: &Head,
+) -> Result<Paper> {
+    rendered(templates, claims, levels, figures, Front::under(claims, head), None)
+}
+
+fn rendered(
+    templates: &Templates,
+    claims: &Claims,
+    levels: &impl Serialize,
+    figures: &Figures,
+    front: Front,
+    run: Option<&Run>,
+) -> Result<Paper> {
     let Numbered { printed: marked, symbolic } = marked(templates, claims, levels)?;
     let (body, symbolic) = (marks::strip(&marked), marks::strip(&symbolic));
     lost::check(&body, &figures.svg).map_err(|lost| lost::placed(lost.into(), templates))?;
-    let front = Front::of(claims);
     let html = templates.get("skins/paper.html")?;
     let living = if living::is_asked(html) {
-        let data = living::Data { claims, run };
-        living::of(templates, &marked, Some(&marks::Ids::of(claims)), &figures.page, Some(&data))?
+        let data = run.map(|run| living::Data { claims, run });
+        let ids = run.map(|_| marks::Ids::of(claims));
+        let marked = if ids.is_some() { &marked } else { &body };
+        living::of(templates, marked, ids.as_ref(), &figures.page, data.as_ref())?
     } else {
         living::Living { body: html::body(&body, &figures.svg), ..Default::default() }
     };
@@ -160,7 +193,7 @@ fn tex(name: &str, template: &str, front: &Front, symbolic: &str) -> Result<Stri
 }
 
 /// The numbered Markdown, without front matter, with marks at what claims and predicates say.
-fn marked(templates: &Templates, claims: &Claims, levels: &Levels) -> Result<Numbered> {
+fn marked(templates: &Templates, claims: &Claims, levels: &impl Serialize) -> Result<Numbered> {
     let references = References::new(templates.get("references.bib")?)?;
     numbering::number(&prose::sections(templates, claims, levels)?, &references)
         .map_err(|error| lost::placed(error, templates))
@@ -183,7 +216,29 @@ pub struct Place {
 /// # Errors
 /// As [`render`].
 pub fn places(templates: &Templates, claims: &Claims, levels: &Levels) -> Result<BTreeMap<Id, Vec<Place>>> {
-    let text = markdown(templates, &Front::of(claims), &marked(templates, claims, levels)?.printed)?;
+    places_of(templates, claims, levels, &Front::of(claims))
+}
+
+/// The same of a paper with this head.
+///
+/// # Errors
+/// As [`render`].
+pub fn places_under(
+    templates: &Templates,
+    claims: &Claims,
+    levels: &impl Serialize,
+    head: &Head,
+) -> Result<BTreeMap<Id, Vec<Place>>> {
+    places_of(templates, claims, levels, &Front::under(claims, head))
+}
+
+fn places_of(
+    templates: &Templates,
+    claims: &Claims,
+    levels: &impl Serialize,
+    front: &Front,
+) -> Result<BTreeMap<Id, Vec<Place>>> {
+    let text = markdown(templates, front, &marked(templates, claims, levels)?.printed)?;
     let ids = marks::Ids::of(claims);
     let mut found: BTreeMap<Id, Vec<Place>> = BTreeMap::new();
     for (index, line) in text.lines().enumerate() {
@@ -222,6 +277,10 @@ struct Front {
 }
 
 impl Front {
+    fn under(claims: &Claims, Head { source, command }: &Head) -> Self {
+        Front { source: source.clone(), command: command.clone(), ..Front::of(claims) }
+    }
+
     fn of(claims: &Claims) -> Self {
         let text = |id: &str| claims.claims.get(id).map(|claim| claim.text.clone()).unwrap_or_default();
         let real = claims.predicates.get("measurement.real");

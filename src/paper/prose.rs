@@ -8,10 +8,11 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow};
+use serde::Serialize;
 use tera::{Context, Error, Kwargs, State, Tera, TeraResult};
 
 use super::{
-    Levels, Templates, marks,
+    Templates, marks,
     nearest::nearest,
     proofread::{self, Rules},
 };
@@ -21,13 +22,13 @@ use crate::claims::{Claim, Claims, Id, Value, words};
 ///
 /// # Errors
 /// A section that breaks the rules of prose, an unknown claim or predicate, or a template that is none; with file and line.
-pub fn sections(templates: &Templates, claims: &Claims, levels: &Levels) -> Result<String> {
+pub fn sections(templates: &Templates, claims: &Claims, levels: &impl Serialize) -> Result<String> {
     let sections = templates.sections();
     proofread::check(&sections, claims, &Rules::read(templates.get("prose.yaml")?)?)?;
     fill(claims, levels, &sections)
 }
 
-fn fill(claims: &Claims, levels: &Levels, sections: &[(&str, &str)]) -> Result<String> {
+fn fill(claims: &Claims, levels: &impl Serialize, sections: &[(&str, &str)]) -> Result<String> {
     let mut tera = Tera::new();
     tera.autoescape_on(vec![".md"]);
     tera.set_escape_fn(|bytes, out| out.write_all(escape_marked(bytes).as_bytes()));
@@ -245,6 +246,7 @@ pub fn seen(c: char) -> char {
 mod tests {
     use super::*;
     use crate::claims::{CLAIMS_SCHEMA, Runs, Source};
+    use crate::paper::Levels;
 
     fn claims(text: &str) -> Claims {
         let claim = Claim { value: Value::Text(text.into()), text: text.into(), ..Claim::of("", &Runs::default()) };

@@ -77,6 +77,18 @@ const MANUSCRIPT: [(&str, &str); 14] = built_in!["templates/":
     "sections/10-appendix.md",
 ];
 
+/// The paper of a set: machines and sessions.
+const OF_SETS: [(&str, &str); 8] = built_in!["src/set/templates/":
+    "prose.yaml",
+    "references.bib",
+    "sections/00-abstract.md",
+    "sections/01-introduction.md",
+    "sections/02-method.md",
+    "sections/03-results.md",
+    "sections/04-limits.md",
+    "sections/05-reproducibility.md",
+];
+
 /// Numbers and figures of a project's own.
 pub const CLAIMS: &str = "claims.yaml";
 pub const FIGURES: &str = "figures.yaml";
@@ -103,6 +115,11 @@ impl Templates {
     /// Those of the manuscript in this program's repository.
     pub fn manuscript() -> Self {
         Templates::of([&MANUSCRIPT[..], &SKINS[..]])
+    }
+
+    /// Those of a set's paper.
+    pub fn of_sets() -> Self {
+        Templates::of([&OF_SETS[..], &SKINS[..]])
     }
 
     fn of(lists: [&[(&str, &str)]; 2]) -> Self {
@@ -253,6 +270,8 @@ mod tests {
             files_under("templates", &["", "living", "sections", "skins"]),
             manuscript.files().keys().cloned().collect::<Vec<_>>()
         );
+        let of_sets: Vec<String> = OF_SETS.iter().map(|(path, _)| (*path).to_owned()).collect();
+        assert_eq!(files_under("src/set/templates", &["", "sections"]), of_sets);
         let starter: Vec<String> = STARTER.iter().map(|(path, _)| (*path).to_owned()).collect();
         let found = files_under("src/project/starter/templates", &["", "sections"]);
         assert_eq!(found, starter);
@@ -266,6 +285,7 @@ mod tests {
     fn our_own_templates_pass_the_check() {
         Templates::built_in().check().unwrap();
         Templates::manuscript().check().unwrap();
+        Templates::of_sets().check().unwrap();
     }
 
     #[test]

@@ -401,15 +401,17 @@ fn execution(entry: ExecutionEntry, isolation: Isolation) -> Checked<Execution> 
 }
 
 fn statistics(entry: StatisticsEntry) -> Checked<Statistics> {
-    let StatisticsEntry { confidence, equivalence_margin, stable_cv } = entry;
-    for (name, share, hint) in [
+    let StatisticsEntry { confidence, equivalence_margin, stable_cv, session_margin } = entry;
+    let margin = session_margin.map(|margin| ("session_margin", margin, "a share; leave it out for none"));
+    let always = [
         ("confidence", confidence, "0.95 is the default"),
         ("equivalence_margin", equivalence_margin, "a share of the mean; 0.02 is the default"),
         ("stable_cv", stable_cv, "a coefficient of variation; 0.05 is the default"),
-    ] {
+    ];
+    for (name, share, hint) in always.into_iter().chain(margin) {
         let inside = share > 0.0 && share < 1.0;
         let key = format!("statistics.{name}");
         ensure(inside, &key, "a number between 0 and 1, both excluded", &share.to_string(), hint)?;
     }
-    Ok(Statistics { confidence, equivalence_margin, stable_cv })
+    Ok(Statistics { confidence, equivalence_margin, stable_cv, session_margin })
 }

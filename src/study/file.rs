@@ -128,11 +128,12 @@ pub(super) struct StatisticsEntry {
     pub(super) confidence: f64,
     pub(super) equivalence_margin: f64,
     pub(super) stable_cv: f64,
+    pub(super) session_margin: Option<f64>,
 }
 
 impl Default for StatisticsEntry {
     fn default() -> Self {
-        StatisticsEntry { confidence: 0.95, equivalence_margin: 0.02, stable_cv: 0.05 }
+        StatisticsEntry { confidence: 0.95, equivalence_margin: 0.02, stable_cv: 0.05, session_margin: None }
     }
 }
 

@@ -419,6 +419,9 @@ pub struct Statistics {
     pub equivalence_margin: f64,
     /// Replicates are called stable when `cv.within` lies below this; 0.05.
     pub stable_cv: f64,
+    /// Of a set with one session a machine: machines differ if they lie farther apart than this share; none: nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_margin: Option<f64>,
 }
 
 /// Every run of a study, in plan order, with its place in the execution.
