@@ -12,10 +12,28 @@ pub fn mean(values: &[f64]) -> f64 {
     min + values.iter().map(|value| value - min).mean()
 }
 
-/// Quantiles at `shares` (definition 8 of Hyndman and Fan 1996: the least dependent on the distribution).
-pub fn quantiles<const N: usize>(values: Vec<f64>, shares: [f64; N]) -> [f64; N] {
-    let mut data = Data::new(values);
-    shares.map(|share| data.quantile(share))
+/// Quantiles at `shares`, which ascend (definition 8 of Hyndman and Fan 1996: the least dependent on the distribution). As statrs computes
+/// them; each is looked for above the one before, which halves the work of a report.
+pub fn quantiles<const N: usize>(mut values: Vec<f64>, shares: [f64; N]) -> [f64; N] {
+    let mut above = 0;
+    shares.map(|share| {
+        let n = values.len();
+        let place = (n as f64 + 1.0 / 3.0) * share + 1.0 / 3.0;
+        let rank = place as usize;
+        if n == 0 || !(0.0..=1.0).contains(&share) {
+            f64::NAN
+        } else if rank == 0 || share == 0.0 {
+            values.as_slice().min()
+        } else if rank >= n || share == 1.0 {
+            values.as_slice().max()
+        } else {
+            let from = above.min(rank - 1);
+            let (_, first, rest) = values[from..].select_nth_unstable_by(rank - 1 - from, f64::total_cmp);
+            let (first, second) = (*first, rest.iter().copied().min_by(f64::total_cmp).unwrap_or(f64::NAN));
+            above = rank - 1;
+            first + (place - rank as f64) * (second - first)
+        }
+    })
 }
 
 /// Statistics of `values`, which must not be empty. Equal values have a deviation of exactly zero.
@@ -66,6 +84,19 @@ mod tests {
         close(stats.sd.unwrap(), sd);
         close(stats.cv.unwrap(), sd / 5.0);
         close(stats.interval.unwrap().1, 5.0 + 2.364_624_251_592_784 * sd / 8f64.sqrt());
+    }
+
+    /// To the bit what statrs says, for samples of every small size, with ties.
+    #[test]
+    fn quantiles_are_those_of_statrs() {
+        let mut random = crate::random::SplitMix64(8);
+        for n in 1..60 {
+            let values: Vec<f64> = (0..n).map(|_| random.below(40) as f64 / 7.0).collect();
+            let shares = [0.0, 0.01, 0.25, 0.5, 0.9, 0.99, 1.0];
+            let mut data = Data::new(values.clone());
+            assert_eq!(quantiles(values, shares), shares.map(|share| data.quantile(share)), "{n}");
+        }
+        assert!(quantiles(Vec::new(), [0.5])[0].is_nan() && quantiles(vec![1.0], [1.5])[0].is_nan());
     }
 
     #[test]

@@ -7,42 +7,37 @@ from pathlib import Path
 ALPHA, MARGIN = 0.05, math.log1p(0.02)
 
 
+def density(x, df):
+    scale = math.exp(math.lgamma((df + 1) / 2) - math.lgamma(df / 2)) / math.sqrt(df * math.pi)
+    return scale * (1 + x * x / df) ** (-(df + 1) / 2)
+
+
+def simpson(f, low, high, n):
+    h = (high - low) / n
+    return sum((1 if i in (0, n) else 4 if i % 2 else 2) * f(low + i * h) for i in range(n + 1)) * h / 3
+
+
 def tail(t, df):
     """P(T > t), t in any place."""
     if t < 0:
         return 1 - tail(-t, df)
-    scale = math.exp(math.lgamma((df + 1) / 2) - math.lgamma(df / 2)) / math.sqrt(df * math.pi)
-    # x = t / u maps the tail to (0, 1]; then u = s**k makes the integrand smooth at 0.
     if t < 1:
-        n = 4000
-        h = t / n
-        f = lambda x: scale * (1 + x * x / df) ** (-(df + 1) / 2)
-        inside = sum((1 if i in (0, n) else 4 if i % 2 else 2) * f(i * h) for i in range(n + 1)) * h / 3
-        return 0.5 - inside
-    n, k = 20000, max(1.0, 6.0 / df)
-    total = 0.0
-    for i in range(n + 1):
-        s = i / n
-        if s == 0:
-            value = 0.0
-        else:
-            u = s**k
-            log = math.log(scale) - (df + 1) / 2 * math.log1p(t * t / (u * u * df)) + math.log(t) - 2 * math.log(u)
-            value = math.exp(log + math.log(k) + (k - 1) * math.log(s))
-        total += (1 if i in (0, n) else 4 if i % 2 else 2) * value
-    return total / n / 3
+        return 0.5 - simpson(lambda x: density(x, df), 0, t, 400)
+    # x = t / s**k maps the tail to (0, 1], and makes the integrand smooth at 0.
+    k = max(1.0, 6.0 / df)
+    of = lambda s: 0.0 if s == 0 else density(t / s**k, df) * t * k / s ** (k + 1)
+    return simpson(of, 0, 1, 4000)
 
 
 def quantile(p, df):
-    """t with P(|T| < t) = p."""
-    low, high = 0.0, 1e6
-    for _ in range(200):
-        middle = (low + high) / 2
-        if 2 * tail(middle, df) > 1 - p:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
+    """t with P(|T| < t) = p: Newton's steps, from below on a convex function."""
+    t = 0.5
+    for _ in range(60):
+        step = (tail(t, df) - (1 - p) / 2) / density(t, df)
+        t += step
+        if abs(step) < 1e-13 * t:
+            break
+    return t
 
 
 METRICS = {

@@ -317,11 +317,14 @@ inline void some_rows(int from, int to, const F1& some, const T& put) {
   int row = from;
   for (; row + R <= to; row += R) {
     some(row, several);
+#pragma GCC unroll 4
     for (int v = 0; v < V; ++v)
+#pragma GCC unroll 4
       for (int r = 0; r < R; ++r) put(v, row + r, several[v][r]);
   }
   for (; row < to; ++row) {
     some(row, one);
+#pragma GCC unroll 4
     for (int v = 0; v < V; ++v) put(v, row, one[v][0]);
   }
 }
@@ -442,8 +445,7 @@ void words_of(const Matrix& m, const Vector* const (&v)[V], int from, int to, co
 template <int V>
 inline void matvecs(const Matrix& m, const Vector* const (&x)[V], int from, int to, bool add, float* const (&y)[V]) {
   for (float* of : y) {
-    if (!add)
-      for (int row = from; row < to; ++row) of[row] = 0;
+    if (!add) memset(of + from, 0, (to - from) * sizeof(float));
     if (m.offset)
       for (int row = from; row < to; ++row) of[row] += m.offset[row];
   }
