@@ -299,6 +299,7 @@ mod tests {
             n: 1,
             runs: Runs::from([1].as_slice()),
             baseline_runs: Runs::default(),
+            members: BTreeMap::new(),
         }
     }
 

@@ -270,6 +270,7 @@ mod tests {
                 n: 0,
                 runs: Runs::default(),
                 baseline_runs: Runs::default(),
+                members: BTreeMap::new(),
             };
             (Id::from(id), claim)
         };
