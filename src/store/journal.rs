@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use super::{ENVIRONMENT, PUBLISHED, RUNS, Records, Run, STUDY, TEXT, Torn};
 use crate::{
+    complaint::TryAgain,
     machine::Environment,
     record::{Phase, RunRecord},
 };
@@ -139,7 +140,9 @@ impl Journal {
         match runs.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                bail!("{}: another offprint is writing to it\nhint: wait for it, or stop it", path.display())
+                let what =
+                    format!("{}: another offprint is writing to it\nhint: wait for it, or stop it", path.display());
+                bail!(TryAgain(what))
             }
             Err(TryLockError::Error(error)) => return Err(error).with_context(|| format!("{}", path.display())),
         }

@@ -12,7 +12,7 @@ fn a_signal_stops_cleanly_and_resume_completes() {
         running.until("(3/24)");
         running.signal(signal);
         let (code, said) = running.end();
-        assert_eq!(code, Some(1), "{said:?}");
+        assert_eq!(code, Some(75), "{said:?}");
         let last: Vec<String> = said[said.len() - 2..].iter().map(|line| here.plain(line)).collect();
         assert_eq!(
             last,
@@ -40,7 +40,7 @@ fn a_stop_waits_for_nothing() {
         running.until("runs to do");
         running.signal("INT");
         let (code, said) = running.end();
-        assert_eq!(code, Some(1), "{said:?}");
+        assert_eq!(code, Some(75), "{said:?}");
         assert!(rows(&here.only()).iter().all(|row| row.max_tokens < 16), "{source}");
         here.nobody_is_left();
     }
