@@ -6,6 +6,7 @@ pub mod guard;
 pub mod process;
 mod programs;
 pub mod quality;
+pub mod quiet;
 #[cfg(feature = "http")]
 mod server;
 mod several;
