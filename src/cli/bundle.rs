@@ -100,8 +100,8 @@ fn refuse(out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whole, verified and under its name, or not at all.
-fn write(out: &Path, made: &Made) -> Result<()> {
+/// Whole, verified, under its name and on the disk, or not at all.
+pub(super) fn write(out: &Path, made: &Made) -> Result<()> {
     let mut making = out.as_os_str().to_owned();
     making.push(format!(".{}.tmp", std::process::id()));
     let making = PathBuf::from(making);
@@ -125,6 +125,13 @@ fn write(out: &Path, made: &Made) -> Result<()> {
                 fs::rename(&making, out).with_context(|| out.display().to_string())
             }
             Ok(()) => Ok(()),
+        }?;
+        // A name is on the disk when its folder is.
+        match out.parent().filter(|folder| cfg!(unix) && !folder.as_os_str().is_empty()) {
+            Some(folder) => {
+                File::open(folder).and_then(|folder| folder.sync_all()).with_context(|| folder.display().to_string())
+            }
+            None => Ok(()),
         }
     })();
     let _ = fs::remove_file(&making);

@@ -28,6 +28,7 @@ mod docx;
 pub mod explain;
 mod export;
 mod folder;
+pub mod fleet;
 mod forecast;
 pub mod guard;
 pub mod lint;
@@ -45,6 +46,7 @@ mod quality;
 pub mod report;
 pub mod rerun;
 pub mod run;
+pub mod shard;
 mod signal;
 mod sought;
 pub mod submission;
@@ -84,6 +86,10 @@ enum Verb {
     New(new::NewArgs),
     /// Execute a study: its runs become a folder under results/
     Run(run::RunArgs),
+    /// One whole execution of a study on this machine, for an engine that schedules: the same again goes on
+    Shard(shard::ShardArgs),
+    /// One study on several machines, in several sessions
+    Fleet(fleet::FleetArgs),
     /// Write the paper from the records of a run
     Report(report::ReportArgs),
     /// Execute a study where its results are missing, then write the paper
@@ -123,6 +129,8 @@ impl Cli {
             Verb::New(args) => new::run(args),
             Verb::Docs(args) => docs::run(args),
             Verb::Run(args) => run::run(args),
+            Verb::Shard(args) => shard::run(args),
+            Verb::Fleet(args) => fleet::run(args),
             Verb::Report(args) if args.watch => watch::run(&args),
             Verb::Report(args) => report::run(args),
             Verb::Paper(args) => paper::run(args),
