@@ -13,7 +13,7 @@ use crate::{
     cli::{
         AGAIN,
         compare::{Opened, open, write, write_figure},
-        run::{Origin, before, execute_with, unfinished},
+        run::{AGAIN_BY_HAND, Origin, before, execute_with, unfinished},
         text::Text,
     },
     compare::{self, Finding, Review},
@@ -64,6 +64,7 @@ pub fn run(args: RerunArgs) -> Result<ExitCode> {
     let origin = Origin {
         text: text.transpose()?,
         session: None,
+        again: AGAIN_BY_HAND,
         sources: then.iter().map(|facts| (facts.model.clone(), source(facts))).collect(),
         accept: &|now| same_models(&original, now),
     };

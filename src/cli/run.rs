@@ -119,9 +119,12 @@ pub fn execute(
     stock_kernels: bool,
     begun: &mut dyn FnMut(&Path) -> Result<()>,
 ) -> Result<Execution> {
-    let of_study = Origin { sources: BTreeMap::new(), text: None, session: None, accept: &|_| Ok(()) };
+    let of_study =
+        Origin { sources: BTreeMap::new(), text: None, session: None, again: AGAIN_BY_HAND, accept: &|_| Ok(()) };
     execute_with(study_file, results, unfinished, stock_kernels, &of_study, begun)
 }
+
+pub(super) const AGAIN_BY_HAND: &str = "run again with --resume to go on";
 
 /// Where models and the text come from, and whether the models are the right ones.
 pub(super) struct Origin<'a> {
@@ -131,6 +134,8 @@ pub(super) struct Origin<'a> {
     pub(super) text: Option<Text>,
     /// What its fleet calls it.
     pub(super) session: Option<Session>,
+    /// What a person is told who has stopped it.
+    pub(super) again: &'a str,
     pub(super) accept: &'a dyn Fn(&[CheckpointFacts]) -> Result<()>,
 }
 
@@ -206,7 +211,7 @@ pub(super) fn execute_with(
     let records = Run::open(&folder)?.records;
     let failed = failed(&records);
     if ended == Ended::Stopped {
-        tell!("stopped; all finished runs are in {}\nhint: run again with --resume to go on", folder.display());
+        tell!("stopped; all finished runs are in {}\nhint: {}", folder.display(), origin.again);
     }
     tell_failed(failed, plan.runs.len(), &folder);
     Ok(Execution { folder, failed, ended })

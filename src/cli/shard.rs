@@ -85,6 +85,10 @@ pub fn run(args: ShardArgs) -> Result<ExitCode> {
     signal::outlive_the_line()?;
     let stop = signal::stop()?;
     let shard = Shard::of(args)?;
+    if shard.is_made()? {
+        say!("{}", shard.args.bundle.display());
+        return Ok(ExitCode::SUCCESS);
+    }
     // Fails now rather than after hours.
     for folder in [shard.args.home.as_path(), parent(&shard.args.bundle)] {
         writable(folder)?;
@@ -200,6 +204,7 @@ impl Shard {
             sources: Default::default(),
             text: None,
             session: self.session(),
+            again: "the same command again goes on",
             accept: &|checkpoints| self.accept(checkpoints),
         };
         let execution =

@@ -28,6 +28,11 @@ pub fn reached(machine: &Machine, code: Option<i32>, said: &str) -> Said {
             let hint = "is it switched on, awake and in this network? on a Mac: System Settings, Sharing, Remote Login";
             Said::fails("reach", format!("{host} does not answer: {line}"), hint)
         }
+        Via::Slurm(_) if has(&["nodes are busy", "Immediate execution impossible"]) => Said::note(
+            "reach",
+            format!("SLURM has no free node now: {line}"),
+            "its shards will wait for one; ask again later",
+        ),
         Via::Slurm(_) if said.contains("srun:") => {
             let hint = "sinfo -o '%P %D %T %f %G' lists partitions, nodes, their features and what they have";
             Said::fails("reach", format!("SLURM gives no node: {line}"), hint)
@@ -115,6 +120,7 @@ mod tests {
             ("mac-m1", 1, "mkdir: .offprint: No space left on device\n"),
             ("mac-m1", 1, "mkdir: .offprint: Permission denied\n"),
             ("h100", 1, "srun: error: Unable to allocate resources: Requested node configuration is not available\n"),
+            ("h100", 1, "srun: error: Unable to allocate resources: Requested nodes are busy\n"),
             ("here", 1, ""),
         ];
         let said: Vec<Said> =

@@ -55,6 +55,9 @@ pub struct FleetRunArgs {
     /// Where the plan of a file goes, as with `plan`
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// With a file: as with `plan`
+    #[arg(long)]
+    without_weights: bool,
     /// The program, where it is not in the PATH
     #[arg(long, value_name = "PROGRAM", default_value = "snakemake")]
     snakemake: PathBuf,

@@ -96,8 +96,13 @@ fn still_fits(out: &Path, lock: &Lock) -> Result<()> {
     for (name, before) in &earlier.studies {
         let has_bundles = out.join("bundles").join(name).is_dir();
         let now = lock.studies.get(name);
+        // Weights that one of the two plans has left out are no others.
+        let same = |now: &LockedStudy| {
+            let known = before.weights.iter().filter_map(|(model, digest)| Some((digest, now.weights.get(model)?)));
+            before.differs(now).is_none() && known.into_iter().all(|(then, now)| then == now)
+        };
         ensure!(
-            !has_bundles || now == Some(before),
+            !has_bundles || now.is_some_and(same),
             "{}: it has bundles of `{name}`, and that study is {} by now\nhint: plan into another --out; what was measured stays where it is",
             out.display(),
             if now.is_some() { "another" } else { "in the fleet no more" }

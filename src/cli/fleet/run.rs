@@ -39,7 +39,7 @@ fn planned(args: &FleetRunArgs) -> Result<PathBuf> {
         );
         return Ok(args.fleet.clone());
     }
-    plan::plan(&PlanArgs { fleet: args.fleet.clone(), out: args.out.clone(), without_weights: false })
+    plan::plan(&PlanArgs { fleet: args.fleet.clone(), out: args.out.clone(), without_weights: args.without_weights })
 }
 
 /// A path with folders in it is meant from here, and the command is started elsewhere.
