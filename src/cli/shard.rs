@@ -245,11 +245,29 @@ impl Shard {
 
     /// A member's paper is in its bundle, without a PDF, which is made of all members together.
     fn bundle(&self, folder: &Path) -> Result<()> {
+        self.sweep()?;
         let templates = Templates::built_in();
         let paper = self.args.home.join("no-paper");
         let order =
             Order { run: folder, templates: &templates, version: VERSION, licence: LICENCE, paper: &paper, key: None };
         bundles::write(&self.args.bundle, &bundle::make(&order)?)
+    }
+}
+
+impl Shard {
+    /// One that was killed while it bundled has left half an archive, under a name of its own. The lock is ours, so nobody is at it.
+    fn sweep(&self) -> Result<()> {
+        let folder = parent(&self.args.bundle);
+        let begins = format!("{}.", self.args.bundle.file_name().unwrap_or_default().to_string_lossy());
+        for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+            let path = entry.with_context(|| folder.display().to_string())?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let number = name.strip_prefix(&begins).and_then(|rest| rest.strip_suffix(".tmp"));
+            if number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit())) {
+                fs::remove_file(&path).with_context(|| path.display().to_string())?;
+            }
+        }
+        Ok(())
     }
 }
 

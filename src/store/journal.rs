@@ -26,6 +26,13 @@ pub struct Journal {
     dropped: Dropped,
 }
 
+impl Drop for Journal {
+    /// Closing is not enough: a process that another thread is starting at this moment has the file open, too, until it is another program.
+    fn drop(&mut self) {
+        let _ = self.runs.unlock();
+    }
+}
+
 /// Files that a study names, of which a run folder has copies.
 #[derive(Debug, Clone, Default)]
 pub struct Beside {

@@ -4,6 +4,8 @@ use std::{
     fs,
     path::PathBuf,
     process::{Command, Stdio},
+    thread,
+    time::Duration,
 };
 
 use offprint::{
@@ -51,6 +53,8 @@ fn the_same_again_finds_the_bundle_or_makes_it_of_the_runs_that_are_there() {
         (Some(0), "out/s.zip\n", "out/s.zip: there already\n")
     );
     fs::remove_file(here.path("out/s.zip")).unwrap();
+    // Of one that was killed while it bundled.
+    fs::write(here.path("out/s.zip.12345.tmp"), "half").unwrap();
     let bundled = shard(&here);
     assert_eq!((bundled.code, bundled.err.contains("runs to do")), (Some(0), false), "{}", bundled.err);
     assert_eq!(fs::read(here.path("out/s.zip")).unwrap(), made);
@@ -80,6 +84,38 @@ fn one_that_was_killed_goes_on_and_says_which_session_it_is() {
     let other = here.call(&[&SHARD[..], &["--machine", "mac-m1", "--session", "1"]].concat());
     assert_eq!(other.code, Some(2));
     assert!(other.err.contains("a bundle of another session than session 1 of test"), "{}", other.err);
+}
+
+/// While it starts, while a run is in flight, and above all while the bundle is made.
+#[test]
+fn a_kill_at_any_moment_costs_at_most_the_run_in_flight() {
+    let here = Here::with("fake:pace=1", "");
+    let mut moments = 2026_u64;
+    let mut below = |ms: u64| {
+        moments = moments.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        Duration::from_micros((moments >> 33) % (ms * 1000))
+    };
+    for kill in 0..24 {
+        let mut running = here.start(&SHARD);
+        match kill % 4 {
+            0 => thread::sleep(below(100)),
+            _ if here.path("home/results/test").exists() && kill > 12 => thread::sleep(below(1500)),
+            _ => {
+                running.until(" tokens in ");
+                thread::sleep(below(200));
+            }
+        }
+        // One that was done before the kill came ends the trial, and one that was not leaves no bundle.
+        running.kill();
+        here.nobody_is_left();
+        if here.path("out/s.zip").exists() {
+            assert_eq!(here.call(&["verify", "out/s.zip"]).code, Some(0), "after kill {kill}");
+            fs::remove_file(here.path("out/s.zip")).unwrap();
+        }
+    }
+    let end = shard(&here);
+    assert_eq!(end.code, Some(0), "{}", end.err);
+    is_whole(&here, "results");
 }
 
 /// A second attempt waits for the first, tells that it does, and takes its bundle; where the first is killed, it goes on itself.
