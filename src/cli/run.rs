@@ -275,7 +275,8 @@ fn each_loads(
 ) -> Result<Vec<RunRecord>> {
     let (mut refused, mut probes) = (Vec::new(), Vec::new());
     for (index, model) in study.models.iter().enumerate() {
-        match trial::of(study, plan, index, &places[index], programs, stop) {
+        let tried = trial::of(study, plan, index, &places[index], programs, stop);
+        match tried.map_err(|lost| lost.or_stopped(stop)) {
             Ok(tried) => {
                 let known = |facts: &EngineFacts| environment.engines.iter().any(|other| other.name == facts.name);
                 let facts = tried.facts.filter(|facts| !known(facts));
@@ -321,7 +322,8 @@ fn measure_quality(
             timeout,
         };
         tell!("{}: {} windows of {}", model.weights(), quality.windows, quality.text);
-        let mut rows = match bench::quality::measure(programs, &reading, stop) {
+        let measured = bench::quality::measure(programs, &reading, stop);
+        let mut rows = match measured.map_err(|lost| lost.or_stopped(stop)) {
             Ok(rows) => rows,
             Err(Lost::Stopped) => return Ok(Ended::Stopped),
             Err(Lost::Failed(why)) => bail!(

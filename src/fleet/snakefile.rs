@@ -166,7 +166,7 @@ fn asked(slurm: &Slurm) -> String {
         number("cpus_per_task", slurm.cpus),
         // Nothing said: all that the node has.
         number("mem_mb", Some(slurm.memory_mb.unwrap_or(0))),
-        // Before its time is over a shard is told to stop, which it does between two runs.
+        // Before its time is over a shard is told to stop.
         Some("slurm_extra=\"'--exclusive' '--signal=TERM@60'\"".to_owned()),
     ];
     given.into_iter().flatten().collect::<Vec<_>>().join(", ")

@@ -28,12 +28,18 @@ const MACHINES: [&str; 3] = ["mac-a", "mac-b", "node"];
 const OFTEN: [&str; 4] = ["--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2"];
 
 /// The daemons, in a folder; all ends with it, whatever became of the test.
-struct Daemons(TempDir);
+struct Daemons {
+    folder: TempDir,
+    /// Of two checkouts that are tested at once one waits: there is one `/etc/slurm`.
+    _alone: File,
+}
 
 impl Daemons {
     fn start() -> Self {
+        let alone = File::create("/tmp/offprint-test-fleet.lock").unwrap();
+        alone.lock().unwrap();
         let folder = tempfile::Builder::new().prefix("fleet-").tempdir_in("/tmp").unwrap();
-        let daemons = Daemons(folder);
+        let daemons = Daemons { folder, _alone: alone };
         let free: Vec<TcpListener> = (0..6).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let ports: Vec<String> = free.iter().map(|port| port.local_addr().unwrap().port().to_string()).collect();
         drop(free);
@@ -51,20 +57,20 @@ impl Daemons {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.folder.path().join(name)
     }
 
     fn offprint(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_offprint"));
         let home = self.path("home");
         fs::create_dir_all(&home).unwrap();
-        command.args(arguments).current_dir(self.0.path()).env("HOME", home);
+        command.args(arguments).current_dir(self.folder.path()).env("HOME", home);
         command
     }
 
     /// Processes with these among their words, none of them of another test.
     fn processes(&self, program: &str, words: &[&str]) -> Vec<String> {
-        let own = self.0.path().to_str().unwrap().to_owned();
+        let own = self.folder.path().to_str().unwrap().to_owned();
         let entries = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         let numbers = entries.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
         numbers

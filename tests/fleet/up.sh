@@ -5,6 +5,10 @@ set -euo pipefail
 S=$1; shift
 PORTS=("$@")
 # Snakemake's job steps drop SLURM_CONF, so SLURM's files must be where they are looked for; somebody's own are left alone.
+case "$(readlink /etc/slurm/slurm.conf)" in
+  /tmp/fleet-*/daemons/slurm.conf) # of a test that was killed
+    "$(dirname "$0")/down.sh" "$(dirname "$(readlink /etc/slurm/slurm.conf)")" ;;
+esac
 if [ -e /etc/slurm/slurm.conf ] || [ -L /etc/slurm/slurm.conf ]; then echo "there is a /etc/slurm/slurm.conf already" >&2; exit 3; fi
 mkdir -p "$S"/{state,log,spool,run} /etc/slurm /run/sshd
 install -d -m 0700 "$S/munge" "$S/ssh"
