@@ -1,6 +1,6 @@
 //! A fleet of three machines in two sessions on the engine that people have: Snakemake over two sshd and a SLURM, all on this machine.
-//! One shard is killed, one connection is cut, and Snakemake itself is killed and started again: no run is made twice, and none is
-//! lacking. `OFFPRINT_TEST_FLEET` names the folder of the program `snakemake`; the daemons are Debian's, and root starts them.
+//! One shard is killed, one connection is cut, one job is told to stop, as at the end of its time, and Snakemake itself is killed and
+//! started again: no run is made twice, none is lacking, and none is a failure that was ours. `OFFPRINT_TEST_FLEET` names the folder of the program `snakemake`; the daemons are Debian's, and root starts them.
 
 use std::{
     collections::BTreeSet,
@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use offprint::store::Run;
+use offprint::{record::Outcome, store::Run};
 use tempfile::TempDir;
 
 /// How far the fleet is taken: every shard, verified. `all` puts them together, too, once `offprint merge` is there.
@@ -195,6 +195,8 @@ fn a_fleet_comes_home_whatever_befalls_it() {
     daemons.kill("offprint", &[" shard ", "--machine mac-a"]);
     until("mac-b has no rows", || daemons.rows("mac-b", 1) >= 4);
     daemons.kill("ssh", &[" shard ", "--machine mac-b"]);
+    until("the node has no rows", || daemons.rows("node", 1) >= 3);
+    assert!(Command::new("scancel").args(["--signal=TERM", "--user=root"]).status().unwrap().success());
     until("nobody waits for the shard whose connection was cut", || engine.said().contains("waiting for it"));
     assert!(daemons.rows("mac-b", 1) < RUNS, "it was at work meanwhile");
     let bundles = daemons.path("plan/bundles/fleet-trial");
@@ -228,6 +230,8 @@ fn nothing_was_run_twice(daemons: &Daemons) {
             assert_eq!(folders.len(), 1, "{machine}, session {session}: {folders:?}");
             let run = Run::open(&folders[0]).unwrap();
             assert!(run.is_complete() && run.records.len() == RUNS, "{machine}, session {session}");
+            let ok = run.records.iter().all(|record| record.outcome == Outcome::Ok);
+            assert!(ok, "{machine}, session {session}: what was done to a shard is no failed run");
             let known = run.environment.session.unwrap();
             assert_eq!((known.machine.as_deref(), known.number), (Some(machine), Some(session)));
             executions.insert(run.runs_sha256);
