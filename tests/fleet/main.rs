@@ -10,3 +10,4 @@ mod engine;
 mod here;
 mod plan;
 mod shard;
+mod weights;

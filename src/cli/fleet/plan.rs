@@ -1,7 +1,7 @@
 //! `offprint fleet plan FLEET.yaml`: the folder that Snakemake is started in.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     cli::models,
-    fleet::{Fleet, Lock, LockedStudy, profile, snakefile},
+    fleet::{Fleet, Lock, LockedStudy, Via, profile, snakefile},
     machine,
     preflight::Finding,
     study::StudyError,
@@ -55,6 +55,7 @@ pub(super) fn plan(args: &PlanArgs) -> Result<PathBuf> {
     write_new(&out, "profile/config.yaml", profile(&fleet).as_bytes())?;
     write_new(&out, SNAKEFILE, snakefile(&fleet, &names, &offprint).as_bytes())?;
     told(&fleet, studies.len());
+    elsewhere(&fleet, &studies);
     Ok(out)
 }
 
@@ -114,6 +115,20 @@ fn still_fits(out: &Path, lock: &Lock) -> Result<()> {
         tell!("{}: removed; the study is in the fleet no more", copy.display());
     }
     Ok(())
+}
+
+/// What lies beside the plan on this machine alone.
+fn elsewhere(fleet: &Fleet, studies: &[Listed]) {
+    if fleet.machines.iter().all(|machine| machine.via == Via::Local) {
+        return;
+    }
+    for Listed { file, study, .. } in studies {
+        let local = study.models.iter().map(|model| &model.source).filter(|source| source.starts_with("path:"));
+        let programs = study.models.iter().filter_map(|model| model.engine.argv().first());
+        for needed in local.chain(programs).collect::<BTreeSet<_>>() {
+            tell!("warning: {}: {needed} must be at that very place on each machine", file.display());
+        }
+    }
 }
 
 fn told(fleet: &Fleet, studies: usize) {
