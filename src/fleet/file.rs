@@ -330,6 +330,25 @@ studies: [config/a.yaml, config/b.yaml]
         assert!(matches!(&fleet.machines[1].via, Via::Slurm(slurm) if slurm.minutes == Some(240)));
     }
 
+    /// The keys that serde would have taken, as it lists them.
+    fn keys<T: serde::de::DeserializeOwned + std::fmt::Debug>() -> Vec<String> {
+        let error = serde_yaml::from_str::<T>("{no such key: 1}").unwrap_err().to_string();
+        let (_, known) = error.split_once(", expected ").unwrap();
+        known.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_document_has_every_key_and_its_example_is_a_fleet() {
+        let document = include_str!("../../docs/FLEETS.md");
+        let all = [keys::<File>(), keys::<Entry>(), keys::<Expected>()].concat();
+        assert!(all.len() == 23 && all.contains(&"memory_mb".to_owned()), "{all:?}");
+        for key in all {
+            assert!(document.contains(&format!("`{key}`")), "docs/FLEETS.md lacks {key}");
+        }
+        let example = document.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        assert_eq!(read(example).unwrap().machines.len(), 4);
+    }
+
     #[test]
     fn every_error_says_where_what_and_the_way_out() {
         let here = "machines: {here: {via: local}}\nstudies: [a.yaml]\n";

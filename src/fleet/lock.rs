@@ -237,6 +237,20 @@ mod tests {
     }
 
     #[test]
+    fn every_field_is_in_the_format_document() {
+        let document = include_str!("../../docs/FORMAT.md").split("## `fleet.lock.yaml`").nth(1).unwrap();
+        let fleet = tests::read(tests::TEXT).unwrap();
+        let mut lock = Lock::of(&fleet, [("a".to_owned(), study(STUDY))].into(), &machine::capture(Vec::new()));
+        (lock.build.commit, lock.machines.get_mut("mac-m1").unwrap().gpu) =
+            (Some("c".to_owned()), Some("g".to_owned()));
+        let lock = serde_json::to_value(&lock).unwrap();
+        let objects = [&lock, &lock["build"], &lock["machines"]["mac-m1"], &lock["studies"]["a"]];
+        for key in objects.iter().flat_map(|object| object.as_object().unwrap().keys()) {
+            assert!(document.contains(&format!("`{key}`")), "docs/FORMAT.md lacks {key}");
+        }
+    }
+
+    #[test]
     fn another_plan_study_or_weight_is_told() {
         let locked = study(STUDY);
         assert_eq!(locked.differs(&study(STUDY)), None);
