@@ -26,6 +26,18 @@ impl From<&anyhow::Error> for Complaint {
     }
 }
 
+/// Nothing is wrong but the moment: the same again may do. It carries its own hint line, as every error does.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct TryAgain(pub String);
+
+impl TryAgain {
+    /// Does this error, whatever was said around it, come of one?
+    pub fn is_why(error: &anyhow::Error) -> bool {
+        error.chain().any(|cause| cause.is::<TryAgain>())
+    }
+}
+
 /// The causes on one line, and the hint on the next.
 impl fmt::Display for Complaint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,5 +65,13 @@ mod tests {
         let error = Err::<(), _>(anyhow!("syntax error")).context("the template fails\nhint: do without").unwrap_err();
         assert_eq!(Complaint::from(&error).to_string(), "the template fails: syntax error\nhint: do without");
         assert_eq!(Complaint::from(&anyhow!("alone")).to_string(), "alone");
+    }
+
+    #[test]
+    fn a_moment_is_known_through_all_that_is_said_around_it() {
+        let moment = || anyhow::Error::new(TryAgain("too busy\nhint: wait".to_owned()));
+        assert!(TryAgain::is_why(&moment()) && TryAgain::is_why(&moment().context("a shard").context("a fleet")));
+        assert!(!TryAgain::is_why(&anyhow!("too busy")));
+        assert_eq!(Complaint::from(&moment().context("a shard")).to_string(), "a shard: too busy\nhint: wait");
     }
 }

@@ -29,6 +29,7 @@ pub mod model; // a source -> a verified checkpoint; a decoder from a descriptio
 #[allow(clippy::disallowed_methods)] // ... and how a token is drawn
 pub mod engine; // a request -> token ids and step times
 pub mod preflight; // study and models -> what can be known before the first run
+pub mod fleet; // several machines and sessions: fleet.yaml -> a lock and what an engine schedules; knows no run
 pub mod store; // results/<study>/<run-id>/
 pub mod bench; // Plan x Engine -> records
 

@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use offprint::cli::{Cli, complain};
+use offprint::cli::{Cli, complain, exit_code};
 
 fn main() -> ExitCode {
     Cli::parse().run().unwrap_or_else(|error| {
         complain(&error);
-        ExitCode::from(2)
+        exit_code(&error)
     })
 }

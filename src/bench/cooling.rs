@@ -24,21 +24,21 @@ impl World<'_> {
         if execution.cooldown_s > 0.0 {
             let pause = Duration::from_secs_f64(execution.cooldown_s);
             waits(pause);
-            self.wait(pause, &|| false);
+            self.wait(pause, &mut || false);
         }
         // A machine that shows no temperature cannot be waited for; its rows say `thermal: null`.
         if let (Some(limit), Some(start)) = (execution.thermal_gate_s, start) {
             let limit = Duration::from_secs_f64(limit);
-            let cool = || (self.thermal)().is_none_or(|reading| reading.is_back_at(start));
+            let mut cool = || (self.thermal)().is_none_or(|reading| reading.is_back_at(start));
             if !cool() {
                 waits(limit);
-                self.wait(limit, &cool);
+                self.wait(limit, &mut cool);
             }
         }
     }
 
     /// Until `done`, a stop from outside, or the limit.
-    fn wait(&self, limit: Duration, done: &dyn Fn() -> bool) {
+    pub(super) fn wait(&self, limit: Duration, done: &mut dyn FnMut() -> bool) {
         let begin = (self.now)();
         loop {
             let left = limit.saturating_sub((self.now)().saturating_sub(begin));

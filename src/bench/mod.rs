@@ -6,6 +6,7 @@ pub mod guard;
 pub mod process;
 mod programs;
 pub mod quality;
+pub mod quiet;
 #[cfg(feature = "http")]
 mod server;
 mod several;
@@ -125,7 +126,8 @@ impl Bench<'_> {
         let mut rows = Vec::new();
         let mut measured = self.row(run, Phase::Measured);
         let deadline = Instant::now() + Duration::from_secs_f64(self.study.execution.timeout_s);
-        match self.attempt(run, &mut system, deadline, &mut rows, &mut measured) {
+        let ended = self.attempt(run, &mut system, deadline, &mut rows, &mut measured);
+        match ended.map_err(|lost| lost.or_stopped(self.stop)) {
             Ok(()) => {}
             Err(Lost::Stopped) => return None,
             // Warm-up rows of a failed run stay: they happened.

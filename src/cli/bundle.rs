@@ -14,7 +14,7 @@ use super::{
     report, set as cli_set,
 };
 use crate::{
-    bundle::{self, Bundle, Order, Problem, archive, index, set, signature},
+    bundle::{self, Bundle, Made, Order, Problem, archive, index, set, signature},
     project,
 };
 
@@ -78,7 +78,7 @@ pub fn run(args: BundleArgs) -> Result<ExitCode> {
     tell_of(&chosen);
     let out =
         args.out.unwrap_or_else(|| or_of_project(None, "results/bundles").join(format!("{}.zip", made.label.name())));
-    put(&out, &|file| made.write(file), &|written| made.faults(written))?;
+    write(&out, &made)?;
     if let Some(text) = &made.text
         && let Some(licence) = &text.licence
     {
@@ -128,7 +128,12 @@ fn refuse(out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whole, verified and under its name, or not at all.
+/// A bundle of a run, as [`put`] writes it.
+pub(super) fn write(out: &Path, made: &Made) -> Result<()> {
+    put(out, &|file| made.write(file), &|written| made.faults(written))
+}
+
+/// Whole, verified, under its name and on the disk, or not at all.
 fn put(
     out: &Path,
     write: &dyn Fn(&mut BufWriter<File>) -> Result<()>,
@@ -160,6 +165,13 @@ fn put(
                 fs::rename(&making, out).with_context(|| out.display().to_string())
             }
             Ok(()) => Ok(()),
+        }?;
+        // A name is on the disk when its folder is.
+        match out.parent().filter(|folder| cfg!(unix) && !folder.as_os_str().is_empty()) {
+            Some(folder) => {
+                File::open(folder).and_then(|folder| folder.sync_all()).with_context(|| folder.display().to_string())
+            }
+            None => Ok(()),
         }
     })();
     let _ = fs::remove_file(&making);

@@ -8,6 +8,7 @@ use std::{collections::BTreeSet, fmt, path::PathBuf, process::ExitCode};
 use anyhow::Result;
 
 use crate::{
+    fleet::{ANSWER_SCHEMA, Answer, Build, Said, Verdict},
     machine::Fact,
     preflight::{Finding, Weight},
     study::{EngineKind, Plan, Study, StudyError},
@@ -19,17 +20,38 @@ use findings::{Findings, Place};
 pub struct DoctorArgs {
     /// The study to be run; without one, only the machine is checked
     study: Option<PathBuf>,
+    /// Print JSON, for a fleet
+    #[arg(long)]
+    json: bool,
 }
 
 /// Prints one line a check; exit code 1 when one fails.
 pub fn run(args: DoctorArgs) -> Result<ExitCode> {
     let findings = Findings::gather(args.study.as_deref());
     let checks = findings.checks();
-    for check in &checks {
-        say!("{check}");
+    if args.json {
+        say!("{}", serde_json::to_string_pretty(&answer(&findings, &checks))?);
+    } else {
+        checks.iter().for_each(|check| say!("{check}"));
     }
     let failed = checks.iter().any(|check| check.verdict == Verdict::Fails);
     Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+fn answer(findings: &Findings, checks: &[Check]) -> Answer {
+    let said = |check: &Check| Said {
+        name: check.name.to_owned(),
+        verdict: check.verdict,
+        found: check.found.clone(),
+        hint: check.hint.clone(),
+    };
+    Answer {
+        schema: ANSWER_SCHEMA.to_owned(),
+        build: Build::of(&findings.environment),
+        chip: findings.environment.chip.clone(),
+        gpu: findings.environment.gpu.clone(),
+        checks: checks.iter().map(said).collect(),
+    }
 }
 
 /// A run of 54 writes a few megabytes; a checkpoint of one billion parameters takes a gigabyte, and two while it is
@@ -39,14 +61,6 @@ const DISK_GOOD: u64 = 4 << 30;
 /// Beside the weights: activations, the key-value cache, the program itself.
 const MEMORY_LEAST: u64 = 512 << 20;
 const MEMORY_GOOD: u64 = 2 << 30;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Good,
-    /// It will run, but know this.
-    Note,
-    Fails,
-}
 
 #[derive(Debug)]
 struct Check {
@@ -72,12 +86,7 @@ impl Check {
 
 impl fmt::Display for Check {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let verdict = match self.verdict {
-            Verdict::Good => "ok",
-            Verdict::Note => "note",
-            Verdict::Fails => "FAIL",
-        };
-        write!(f, "{verdict:<5} {:<8} {}", self.name, self.found)?;
+        write!(f, "{:<5} {:<8} {}", self.verdict.word(), self.name, self.found)?;
         match &self.hint {
             Some(hint) => write!(f, "\n{:15}hint: {hint}", ""),
             None => Ok(()),

@@ -4,7 +4,10 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Result, ensure};
 
-use crate::bundle::set::{self, Named};
+use crate::{
+    bundle::set::{self, Named},
+    fleet::Lock,
+};
 
 #[derive(Debug, clap::Args)]
 pub struct MergeArgs {
@@ -17,6 +20,9 @@ pub struct MergeArgs {
     /// The machine that the others are set against; that of the first bundle unless given
     #[arg(long, value_name = "LABEL")]
     reference: Option<String>,
+    /// What `fleet plan` has written: every bundle is held to it, and the reference is its
+    #[arg(long, value_name = "FILE")]
+    lock: Option<PathBuf>,
 }
 
 fn named(text: &str) -> Result<Named, String> {
@@ -32,7 +38,8 @@ pub fn run(args: MergeArgs) -> Result<ExitCode> {
         "{}: exists, and a set is never overwritten\nhint: give another --out, or remove it",
         args.out.display()
     );
-    let opened = set::merge(&args.members, args.reference.as_deref())?;
+    let lock = args.lock.as_deref().map(Lock::read).transpose()?;
+    let opened = set::merge(&args.members, args.reference.as_deref(), lock.as_ref())?;
     let made = set::bundled(&opened, None, None)?;
     set::write_folder(&made.files, &args.out)?;
     for note in &opened.notes {

@@ -1,7 +1,8 @@
 //! The command line: one file per verb; the only place that prints. stdout is data, stderr is talk.
 //!
-//! A verb returns its exit code: 0 fine, 1 the check said no. An `Err` is exit code 2: it could not run. A message names
-//! file and key, says what was expected and found, and ends with the way out on a line that begins with `hint:`.
+//! A verb returns its exit code: 0 fine, 1 the check said no, [`AGAIN`] where nothing is wrong but the moment. An `Err` is exit code 2:
+//! it could not run, and will not the next time. A message names file and key, says what was expected and found, and ends with the way out
+//! on a line that begins with `hint:`.
 
 /// A line of data on stdout. A reader that has gone away (`| head`) ends nothing: a measurement may be under way.
 macro_rules! say {
@@ -28,6 +29,7 @@ pub mod explain;
 mod explain_set;
 mod export;
 mod folder;
+pub mod fleet;
 mod forecast;
 pub mod guard;
 pub mod lint;
@@ -47,6 +49,7 @@ mod quality;
 pub mod report;
 pub mod rerun;
 pub mod run;
+pub mod shard;
 mod signal;
 mod sought;
 pub mod submission;
@@ -61,11 +64,20 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::complaint::Complaint;
+use crate::complaint::{Complaint, TryAgain};
+
+/// EX_TEMPFAIL of sysexits.h: interrupted, or the machine is too busy or too hot. The same command again goes on.
+pub const AGAIN: u8 = 75;
+
+pub(crate) const EXIT_CODES: &str = "Exit codes:
+  0   fine
+  1   the check said no, or a run failed
+  2   it could not run; the same again would fail again
+  75  try again: it was interrupted, or the machine is too busy or too hot";
 
 /// Runs an LLM benchmark through MLX and typesets the paper about it.
 #[derive(Debug, Parser)]
-#[command(name = "offprint", version, max_term_width = 100)]
+#[command(name = "offprint", version, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -77,6 +89,10 @@ enum Verb {
     New(new::NewArgs),
     /// Execute a study: its runs become a folder under results/
     Run(run::RunArgs),
+    /// One whole execution of a study on this machine, for an engine that schedules: the same again goes on
+    Shard(shard::ShardArgs),
+    /// One study on several machines, in several sessions
+    Fleet(fleet::FleetArgs),
     /// Write the paper from the records of a run
     Report(report::ReportArgs),
     /// Execute a study where its results are missing, then write the paper
@@ -118,6 +134,8 @@ impl Cli {
             Verb::New(args) => new::run(args),
             Verb::Docs(args) => docs::run(args),
             Verb::Run(args) => run::run(args),
+            Verb::Shard(args) => shard::run(args),
+            Verb::Fleet(args) => fleet::run(args),
             Verb::Report(args) if args.watch => watch::run(&args),
             Verb::Report(args) => report::run(args),
             Verb::Paper(args) => paper::run(args),
@@ -139,6 +157,11 @@ impl Cli {
             Verb::Guard => guard::run(),
         }
     }
+}
+
+/// Of a verb that could not run.
+pub fn exit_code(error: &anyhow::Error) -> ExitCode {
+    ExitCode::from(if TryAgain::is_why(error) { AGAIN } else { 2 })
 }
 
 /// Says why a verb could not run: the causes from the outside in, hints last.

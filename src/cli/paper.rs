@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     bench::Ended,
     cli::{
+        AGAIN,
         conditions::{self, Conditions},
         prose::or_of_project,
         report, run,
@@ -59,7 +60,7 @@ pub struct PaperArgs {
     templates: Option<PathBuf>,
 }
 
-/// Exit code 1 when a run failed (the paper is written and says so) or the execution was stopped (it is not).
+/// Exit code 1 when a run failed (the paper is written and says so), 75 when the execution was stopped (it is not).
 pub fn run(args: PaperArgs) -> Result<ExitCode> {
     let file = args.study.map_or_else(project::study, Ok)?;
     let [results, out] =
@@ -96,7 +97,7 @@ pub fn run(args: PaperArgs) -> Result<ExitCode> {
                     .with_context(|| format!("{}", marker.display()))
             })?;
             if execution.ended == Ended::Stopped {
-                return Ok(ExitCode::from(1));
+                return Ok(ExitCode::from(AGAIN));
             }
             (execution.folder, execution.failed)
         }

@@ -11,8 +11,9 @@ use anyhow::{Result, ensure};
 use crate::{
     bench::Ended,
     cli::{
+        AGAIN,
         compare::{Opened, open, write, write_figure},
-        run::{Origin, execute_with, unfinished},
+        run::{AGAIN_BY_HAND, Origin, before, execute_with, unfinished},
         text::Text,
     },
     compare::{self, Finding, Review},
@@ -40,7 +41,7 @@ pub struct RerunArgs {
     allow_commands: bool,
 }
 
-/// Writes the report; exit code 1 unless every comparable claim is reproduced.
+/// Writes the report; exit code 1 unless every comparable claim is reproduced, 75 when it was stopped.
 pub fn run(args: RerunArgs) -> Result<ExitCode> {
     let Opened { run: original, study_yaml, published_yaml, quality_txt } = open(&args.bundle)?;
     allowed(&original, args.allow_commands)?;
@@ -56,11 +57,14 @@ pub fn run(args: RerunArgs) -> Result<ExitCode> {
         Text::kept(quality, original.environment.text.as_ref(), bytes)
     });
     let (study_file, results) = (args.out.join("study.yaml"), args.out.join("results"));
-    let unfinished = if args.resume { Some(unfinished(&study_file, &results)?) } else { None };
+    let unfinished =
+        if args.resume { Some(unfinished(before(&study_file, &results)?, &study_file, &results)?) } else { None };
     let then = &original.environment.checkpoints;
     let source = |facts: &CheckpointFacts| args.model.clone().unwrap_or_else(|| facts.unpacked().to_owned());
     let origin = Origin {
         text: text.transpose()?,
+        session: None,
+        again: AGAIN_BY_HAND,
         sources: then.iter().map(|facts| (facts.model.clone(), source(facts))).collect(),
         accept: &|now| same_models(&original, now),
     };
@@ -70,7 +74,7 @@ pub fn run(args: RerunArgs) -> Result<ExitCode> {
     let execution =
         execute_with(&study_file, &results, unfinished.as_deref(), stock_kernels, &origin, &mut |_| Ok(()))?;
     if execution.ended == Ended::Stopped {
-        return Ok(ExitCode::from(1));
+        return Ok(ExitCode::from(AGAIN));
     }
     let rerun = Run::open(&execution.folder)?;
     let review = compare::review(compare::compare(&original, &rerun)?);

@@ -14,15 +14,16 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use crate::{
     bench::{self, Bench, Ended, Place, Programs, guard::Guard, trial, worker::Lost},
     cli::{
-        conditions, forecast,
+        AGAIN, EXIT_CODES, conditions, forecast,
         models::{self, Located},
         progress::{RunProgress, cell},
         prose::or_of_project,
         publish, signal,
         text::{self, Text},
     },
+    complaint::TryAgain,
     engine, installed,
-    machine::{self, CheckpointFacts, EngineFacts, Environment},
+    machine::{self, CheckpointFacts, EngineFacts, Environment, Session},
     preflight::{self, Finding, Weight},
     record::{Outcome, Phase, RunRecord},
     store::{self, Beside, Dropped, Journal, Run, Torn},
@@ -30,13 +31,14 @@ use crate::{
 };
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_CODES)]
 pub struct RunArgs {
     /// The study, a YAML file
     study: PathBuf,
     /// Where run folders go; the project's results/ unless given
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
-    /// Go on with the newest unfinished run of this study
+    /// Go on with the newest unfinished run of this study; where all is done, say so
     #[arg(long, conflicts_with = "dry_run")]
     resume: bool,
     /// On a CPU, compute with MLX's own kernels instead of ours
@@ -55,7 +57,7 @@ pub struct Execution {
     pub ended: Ended,
 }
 
-/// Prints the run folder; exit code 1 when a run failed or the execution was stopped.
+/// Prints the run folder; exit code 1 when a run failed, 75 when the execution was stopped.
 pub fn run(args: RunArgs) -> Result<ExitCode> {
     let results = or_of_project(args.results, "results");
     if args.dry_run {
@@ -64,10 +66,44 @@ pub fn run(args: RunArgs) -> Result<ExitCode> {
         tell!("{}", forecast::sentence(&args.study, &study, &results)?);
         return Ok(ExitCode::SUCCESS);
     }
-    let unfinished = if args.resume { Some(unfinished(&args.study, &results)?) } else { None };
+    let unfinished = if args.resume {
+        match before(&args.study, &results)? {
+            Some(Before::Complete(folder)) => return nothing_to_do(&folder),
+            found => Some(unfinished(found, &args.study, &results)?),
+        }
+    } else {
+        None
+    };
     let execution = execute(&args.study, &results, unfinished.as_deref(), args.stock_kernels, &mut |_| Ok(()))?;
     say!("{}", execution.folder.display());
-    Ok(if execution.failed == 0 && execution.ended == Ended::Complete { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(match execution.ended {
+        Ended::Stopped => ExitCode::from(AGAIN),
+        Ended::Complete => of_failed(execution.failed),
+    })
+}
+
+fn of_failed(failed: usize) -> ExitCode {
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) }
+}
+
+/// What was found is what a run would have left: so is the exit code.
+fn nothing_to_do(folder: &Path) -> Result<ExitCode> {
+    let records = Run::open(folder)?.records;
+    tell!("{}: nothing to do: every run of the study has its row", folder.display());
+    let failed = failed(&records);
+    tell_failed(failed, records.iter().filter(|record| record.phase == Phase::Measured).count(), folder);
+    say!("{}", folder.display());
+    Ok(of_failed(failed))
+}
+
+fn failed(records: &[RunRecord]) -> usize {
+    records.iter().filter(|record| record.outcome == Outcome::Failed).count()
+}
+
+fn tell_failed(failed: usize, of: usize, folder: &Path) {
+    if failed > 0 {
+        tell!("{failed} of {of} runs failed; their rows in {} say why", folder.display());
+    }
 }
 
 /// Executes a study into a new folder under `results`, or goes on in `unfinished`. `begun` is told the folder before the
@@ -83,9 +119,12 @@ pub fn execute(
     stock_kernels: bool,
     begun: &mut dyn FnMut(&Path) -> Result<()>,
 ) -> Result<Execution> {
-    let of_study = Origin { sources: BTreeMap::new(), text: None, accept: &|_| Ok(()) };
+    let of_study =
+        Origin { sources: BTreeMap::new(), text: None, session: None, again: AGAIN_BY_HAND, accept: &|_| Ok(()) };
     execute_with(study_file, results, unfinished, stock_kernels, &of_study, begun)
 }
+
+pub(super) const AGAIN_BY_HAND: &str = "run again with --resume to go on";
 
 /// Where models and the text come from, and whether the models are the right ones.
 pub(super) struct Origin<'a> {
@@ -93,6 +132,10 @@ pub(super) struct Origin<'a> {
     pub(super) sources: BTreeMap<String, String>,
     /// Instead of the study's.
     pub(super) text: Option<Text>,
+    /// What its fleet calls it.
+    pub(super) session: Option<Session>,
+    /// What a person is told who has stopped it.
+    pub(super) again: &'a str,
     pub(super) accept: &'a dyn Fn(&[CheckpointFacts]) -> Result<()>,
 }
 
@@ -118,6 +161,7 @@ pub(super) fn execute_with(
     let checkpoints = models::facts(&study, &located)?;
     (origin.accept)(&checkpoints)?;
     let mut environment = machine::capture(checkpoints);
+    environment.session = origin.session.clone().or(environment.session);
     let (words, kernels) = conditions::engines(&study, stock_kernels)?;
     environment.libraries.extend(words);
     environment.text = predicted.as_ref().map(|text| text.facts.clone());
@@ -165,13 +209,11 @@ pub(super) fn execute_with(
     };
     drop(journal);
     let records = Run::open(&folder)?.records;
-    let failed = records.iter().filter(|record| record.outcome == Outcome::Failed).count();
+    let failed = failed(&records);
     if ended == Ended::Stopped {
-        tell!("stopped; all finished runs are in {}\nhint: run again with --resume to go on", folder.display());
+        tell!("stopped; all finished runs are in {}\nhint: {}", folder.display(), origin.again);
     }
-    if failed > 0 {
-        tell!("{failed} of {} runs failed; their rows in {} say why", plan.runs.len(), folder.display());
-    }
+    tell_failed(failed, plan.runs.len(), &folder);
     Ok(Execution { folder, failed, ended })
 }
 
@@ -233,14 +275,17 @@ fn each_loads(
 ) -> Result<Vec<RunRecord>> {
     let (mut refused, mut probes) = (Vec::new(), Vec::new());
     for (index, model) in study.models.iter().enumerate() {
-        match trial::of(study, plan, index, &places[index], programs, stop) {
+        let tried = trial::of(study, plan, index, &places[index], programs, stop);
+        match tried.map_err(|lost| lost.or_stopped(stop)) {
             Ok(tried) => {
                 let known = |facts: &EngineFacts| environment.engines.iter().any(|other| other.name == facts.name);
                 let facts = tried.facts.filter(|facts| !known(facts));
                 environment.engines.extend(facts);
                 probes.extend(tried.probes);
             }
-            Err(Lost::Stopped) => bail!("stopped before the first run\nhint: nothing was made; run again"),
+            Err(Lost::Stopped) => {
+                bail!(TryAgain("stopped before the first run\nhint: nothing was made; run again".to_owned()))
+            }
             Err(Lost::Failed(reason)) => {
                 let place = study.system(model);
                 refused.push(Finding::refuse("model", &place, &anyhow!("it does not load: {reason}")));
@@ -277,7 +322,8 @@ fn measure_quality(
             timeout,
         };
         tell!("{}: {} windows of {}", model.weights(), quality.windows, quality.text);
-        let mut rows = match bench::quality::measure(programs, &reading, stop) {
+        let measured = bench::quality::measure(programs, &reading, stop);
+        let mut rows = match measured.map_err(|lost| lost.or_stopped(stop)) {
             Ok(rows) => rows,
             Err(Lost::Stopped) => return Ok(Ended::Stopped),
             Err(Lost::Failed(why)) => bail!(
@@ -332,26 +378,52 @@ fn published(study_file: &Path, study: &Study) -> Result<Option<Vec<u8>>> {
     Ok(Some(text.into_bytes()))
 }
 
-/// The newest run folder of this very study that lacks rows.
-pub(super) fn unfinished(study_file: &Path, results: &Path) -> Result<PathBuf> {
+/// What earlier executions of a study have left.
+pub(super) enum Before {
+    /// The newest that lacks rows.
+    Unfinished(PathBuf),
+    /// The newest that lacks rows is of another version of the study.
+    OfAnother(PathBuf),
+    /// None lacks rows; this is the newest of this very study.
+    Complete(PathBuf),
+}
+
+/// Looks through the run folders of a study.
+pub(super) fn before(study_file: &Path, results: &Path) -> Result<Option<Before>> {
     let study = Study::from_file(study_file)?;
     let text = fs::read(study_file).with_context(|| format!("{}", study_file.display()))?;
+    // A folder that has no copy is refused by its own name when it is opened.
+    let is_its = |folder: &Path| {
+        let copy = fs::read(folder.join("study.yaml"));
+        copy.map_or(true, |copy| publish::is_copy(&copy, study_file, &study, &text))
+    };
+    let mut complete = None;
     for folder in store::folders(results, &study.name)?.into_iter().rev() {
         // Opened through the journal's own rules, a row in flight may be torn.
         if Run::open(&folder).is_ok_and(|run| run.is_complete()) {
+            complete = complete.or_else(|| is_its(&folder).then_some(folder));
             continue;
         }
-        ensure!(
-            // A folder that has none is refused by its own name when it is opened.
-            fs::read(folder.join("study.yaml"))
-                .map_or(true, |of_run| publish::is_copy(&of_run, study_file, &study, &text)),
+        return Ok(Some(if is_its(&folder) { Before::Unfinished(folder) } else { Before::OfAnother(folder) }));
+    }
+    Ok(complete.map(Before::Complete))
+}
+
+/// The one to go on with.
+pub(super) fn unfinished(found: Option<Before>, study_file: &Path, results: &Path) -> Result<PathBuf> {
+    match found {
+        Some(Before::Unfinished(folder)) => Ok(folder),
+        Some(Before::OfAnother(folder)) => bail!(
             "{}: it was begun with another version of {}\nhint: restore that version (study.yaml there is a copy), or run without --resume",
             folder.display(),
             study_file.display()
-        );
-        return Ok(folder);
+        ),
+        Some(Before::Complete(_)) | None => bail!(
+            "{}: no unfinished run of `{}`\nhint: run without --resume to begin one",
+            results.display(),
+            Study::from_file(study_file)?.name
+        ),
     }
-    bail!("{}: no unfinished run of `{}`\nhint: run without --resume to begin one", results.display(), study.name)
 }
 
 /// Rows of two machines or builds must not be mixed in one run.
@@ -359,7 +431,7 @@ fn same_conditions(run: &Run, now: &Environment) -> Result<()> {
     let changed = conditions::differences(&conditions::of(&run.environment), &conditions::of(now));
     ensure!(
         changed.is_empty(),
-        "{}: it was begun under other conditions: {}\nhint: go on where it was begun; to begin anew, run without --resume",
+        "{}: it was begun under other conditions: {}\nhint: go on with what it was begun with; to begin anew, leave out --resume, or move that folder away",
         run.folder.display(),
         changed.join(", ")
     );

@@ -1,18 +1,23 @@
-//! Ctrl-C and SIGTERM.
+//! Ctrl-C, SIGTERM, and a line that is hung up.
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicBool, Ordering},
 };
 
 use anyhow::{Context, Result};
 
-/// The first sets what is returned, so that a verb ends in order; the second aborts.
+static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+/// The first sets what is returned, so that a verb ends in order; the second aborts. Asked for twice, it is the same.
 ///
 /// # Errors
 /// The system takes no handler.
 pub(super) fn stop() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
+    if let Some(stop) = STOP.get() {
+        return Ok(Arc::clone(stop));
+    }
+    let stop = Arc::clone(STOP.get_or_init(Arc::default));
     let seen = Arc::clone(&stop);
     ctrlc::set_handler(move || {
         if seen.swap(true, Ordering::SeqCst) {
@@ -21,4 +26,21 @@ pub(super) fn stop() -> Result<Arc<AtomicBool>> {
     })
     .context("signals cannot be handled")?;
     Ok(stop)
+}
+
+/// A line that is hung up no longer ends this program. To be called while it has one thread: others are as the one that made them.
+///
+/// # Errors
+/// The system refuses.
+#[cfg(unix)]
+pub(super) fn outlive_the_line() -> Result<()> {
+    use nix::sys::signal::{SigSet, Signal};
+    let mut hang_up = SigSet::empty();
+    hang_up.add(Signal::SIGHUP);
+    hang_up.thread_block().context("SIGHUP cannot be held off")
+}
+
+#[cfg(not(unix))]
+pub(super) fn outlive_the_line() -> Result<()> {
+    Ok(())
 }

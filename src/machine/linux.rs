@@ -55,9 +55,13 @@ pub(super) fn read(root: &Path) -> Hardware {
             Some(profile) => Fact::known(profile.trim() == "low-power"),
             None => Fact::unknown("the firmware offers no platform profile"),
         },
-        load_average: load_average(&text(root, "proc/loadavg").unwrap_or_default()),
+        load_average: load(root),
         virtualized,
     }
+}
+
+pub(super) fn load(root: &Path) -> Fact<f64> {
+    load_average(&text(root, "proc/loadavg").unwrap_or_default())
 }
 
 fn text(root: &Path, path: &str) -> Option<String> {

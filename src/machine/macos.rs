@@ -55,6 +55,10 @@ pub(super) fn read(ask: Ask) -> Hardware {
     }
 }
 
+pub(super) fn load(ask: Ask) -> Fact<f64> {
+    load_average(Sysctl(ask("sysctl", &["vm.loadavg"])).text("vm.loadavg"))
+}
+
 /// `name: value` lines.
 struct Sysctl(Result<String, String>);
 

@@ -8,6 +8,7 @@ mod linux;
 mod macos;
 mod processor;
 mod resources;
+mod session;
 mod software;
 mod thermal;
 
@@ -18,10 +19,11 @@ pub use command::ask;
 pub use engines::{EngineFacts, EngineSort, ProgramFacts, identify, program, published_argv};
 pub use library::LoadedLibrary;
 pub use processor::Processor;
-pub use resources::{free_disk, free_memory};
+pub use resources::{free_disk, free_memory, load_average};
 use serde::{Deserialize, Serialize};
 
 use crate::{quality::TextFacts, study::ModelSpec};
+pub use session::Session;
 pub use software::CARGO_LOCK;
 pub use thermal::{Thermal, thermal, thermal_reading};
 
@@ -103,6 +105,9 @@ pub struct Environment {
     /// The text that models were to predict; of a study with `quality`, since version 0.7.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<TextFacts>,
+    /// Which session of which machine it was; absent before version 0.8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Session>,
     /// What was known before the first run to be odd, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -212,6 +217,7 @@ pub fn capture(checkpoints: Vec<CheckpointFacts>) -> Environment {
         checkpoints,
         engines: Vec::new(),
         text: None,
+        session: Some(Session::here()),
         notes: Vec::new(),
     }
 }
@@ -311,13 +317,19 @@ mod tests {
         let captured = Environment {
             processor: Fact::known(processor),
             notes: vec!["odd".to_owned()],
+            session: Some(Session::of_fleet("mac-m1", 2)),
             text: Some(TextFacts { source: "x".to_owned(), sha256: "x".to_owned(), licence: every() }),
             ..capture(vec![CheckpointFacts::tiny()])
         };
         let environment = serde_json::to_value(captured).unwrap();
-        let fields =
-            [&environment, &environment["checkpoints"][0], &environment["processor"]["value"], &environment["text"]]
-                .map(|object| object.as_object().unwrap().clone());
+        let objects = [
+            &environment,
+            &environment["checkpoints"][0],
+            &environment["processor"]["value"],
+            &environment["text"],
+            &environment["session"],
+        ];
+        let fields = objects.map(|object| object.as_object().unwrap().clone());
         for field in fields.iter().flat_map(|object| object.keys()) {
             assert!(document.contains(&format!("`{field}`")), "docs/FORMAT.md lacks {field}");
         }

@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 use super::{
     Fact,
     command::{self, Ask},
+    linux, macos,
 };
 
 /// Memory that a program may still take, in bytes.
@@ -18,6 +19,11 @@ pub fn free_disk(folder: &Path) -> Fact<u64> {
         Ok(table) => blocks(&table),
         Err(reason) => Fact::unknown(reason),
     }
+}
+
+/// Over the last minute.
+pub fn load_average() -> Fact<f64> {
+    if cfg!(target_os = "macos") { macos::load(&command::ask) } else { linux::load(Path::new("/")) }
 }
 
 /// `MemAvailable`, or what the control group leaves, whichever is less.

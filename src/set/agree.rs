@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::Member;
 use crate::{
+    claims::list,
     compare,
     machine::{CheckpointFacts, Fact},
     store::not_a_measurement,
@@ -194,6 +195,14 @@ pub fn told(members: &[Member]) -> Vec<String> {
             lines.push(format!("{what} differ: {}", each.collect::<Vec<_>>().join("; ")));
         }
     }
+    let boots = members.iter().filter(|member| boot(member).is_some());
+    for (_, names) in by_value(boots, |member| boot(member).unwrap_or_default().to_owned()) {
+        let mut machines: Vec<&str> = names.iter().filter_map(|name| name.split('/').next()).collect();
+        machines.dedup();
+        if machines.len() > 1 {
+            lines.push(format!("{} were executed in one boot: one machine under several labels", list(&names)));
+        }
+    }
     let labels = by_value(members, |member| known(&member.run.environment.chip));
     for (chip, names) in labels {
         let mut machines: Vec<&str> = names.iter().filter_map(|name| name.split('/').next()).collect();
@@ -203,6 +212,11 @@ pub fn told(members: &[Member]) -> Vec<String> {
         }
     }
     lines
+}
+
+/// The digest of the boot that the execution was begun in, where it is known.
+pub(super) fn boot(member: &Member) -> Option<&str> {
+    member.run.environment.session.as_ref()?.boot_sha256.value.as_deref()
 }
 
 fn known(fact: &Fact<String>) -> String {

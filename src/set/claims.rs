@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::{
     Member, Set,
-    agree::{build as build_of, by_value, kernels, os},
+    agree::{boot, build as build_of, by_value, kernels, os},
     quantities::{self, Quantity},
 };
 use crate::{
@@ -295,6 +295,7 @@ impl<'a> Put<'a> {
         };
         let found = [("builds.same", same("build of offprint", build_of)), ("kernels.same", same("kernels", kernels))];
         self.predicates.extend(found.map(|(id, predicate)| (id.into(), predicate)));
+        self.predicates.insert("boots.apart".into(), self.boots());
         let [first, others @ ..] = members else { return };
         let shared: Vec<(&u32, &String)> = first
             .outputs
@@ -310,6 +311,38 @@ impl<'a> Put<'a> {
         let predicate =
             Predicate::said(Some(equal == shared), "output_sha256 of runs with one number and one seed", text);
         self.predicates.insert("outputs.same".into(), predicate);
+    }
+
+    /// Were the sessions of each machine executed in boots of their own?
+    fn boots(&self) -> Predicate {
+        let mut shared = Vec::new();
+        let mut known = true;
+        for (label, members) in self.set.machines() {
+            let boots: Vec<&str> = members.iter().filter_map(|member| boot(member)).collect();
+            known &= boots.len() == members.len();
+            let mut apart = boots.clone();
+            apart.sort_unstable();
+            apart.dedup();
+            if apart.len() < boots.len() {
+                shared.push(format!(
+                    "{label}: {} in {}",
+                    counted(boots.len(), "session", "sessions"),
+                    counted(apart.len(), "boot", "boots")
+                ));
+            }
+        }
+        let test = "boot_sha256 in environment.json";
+        match (shared.is_empty(), known) {
+            (false, _) => Predicate::said(
+                Some(false),
+                test,
+                format!("Sessions share a boot of their machine ({}).", shared.join("; ")),
+            ),
+            (true, true) => Predicate::said(Some(true), test, "Each session was begun in a boot of its own."),
+            (true, false) => {
+                Predicate::said(None, test, "Whether sessions share a boot of their machine is not known of all.")
+            }
+        }
     }
 
     /// Each machine's own level, and each session's.

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use super::{ENVIRONMENT, PUBLISHED, RUNS, Records, Run, STUDY, TEXT, Torn};
 use crate::{
+    complaint::TryAgain,
     machine::Environment,
     record::{Phase, RunRecord},
 };
@@ -23,6 +24,13 @@ pub struct Journal {
     /// Bytes that are on the disk and whole.
     length: u64,
     dropped: Dropped,
+}
+
+impl Drop for Journal {
+    /// Closing is not enough: a process that another thread is starting at this moment has the file open, too, until it is another program.
+    fn drop(&mut self) {
+        let _ = self.runs.unlock();
+    }
 }
 
 /// Files that a study names, of which a run folder has copies.
@@ -139,7 +147,9 @@ impl Journal {
         match runs.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                bail!("{}: another offprint is writing to it\nhint: wait for it, or stop it", path.display())
+                let what =
+                    format!("{}: another offprint is writing to it\nhint: wait for it, or stop it", path.display());
+                bail!(TryAgain(what))
             }
             Err(TryLockError::Error(error)) => return Err(error).with_context(|| format!("{}", path.display())),
         }

@@ -21,7 +21,7 @@ mod plan;
 mod preset;
 mod published;
 mod quantization;
-mod read;
+pub(crate) mod read;
 #[cfg(test)]
 mod tests;
 mod told;

@@ -1,7 +1,7 @@
-//! YAML text -> `file::File`, or the place and a sentence for what stops it. serde's messages are put into the
-//! words of a study file here; one that is not recognised is passed on as it is.
+//! YAML text -> `file::File`, or another document of ours, or the place and a sentence for what stops it. serde's messages are put into
+//! the words of such a file here; one that is not recognised is passed on as it is.
 
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::{
     error::{Place, Problem},
@@ -16,7 +16,7 @@ const MAX_BYTES: usize = 128 * 1024;
 ///
 /// # Errors
 /// What was found instead of UTF-8.
-pub(super) fn text(bytes: Vec<u8>) -> Result<String, String> {
+pub(crate) fn text(bytes: Vec<u8>) -> Result<String, String> {
     let expected = |found: &str| format!("expected UTF-8, found {found}");
     // ASCII in UTF-16 is every other byte zero, with a mark or without.
     match bytes.as_slice() {
@@ -30,23 +30,41 @@ pub(super) fn text(bytes: Vec<u8>) -> Result<String, String> {
 }
 
 pub(super) fn read(text: &str) -> Result<File, (Option<Place>, Problem)> {
+    document(&STUDY, text)
+}
+
+/// What a document of ours is called, and what it lists.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    pub(crate) lists: &'static str,
+    /// The document about it.
+    pub(crate) guide: &'static str,
+}
+
+const STUDY: Kind = Kind { name: "study", lists: "models, prompts and benchmark_settings", guide: "docs/FORMAT.md" };
+
+/// # Errors
+/// What is wrong, in the words of the document.
+pub(crate) fn document<T: DeserializeOwned>(kind: &Kind, text: &str) -> Result<T, (Option<Place>, Problem)> {
+    let Kind { name, lists, .. } = kind;
     if text.len() > MAX_BYTES {
         return Err((
             None,
             Problem::new(
                 "",
-                format!("expected a study of at most {MAX_BYTES} bytes, found {} bytes", text.len()),
-                "is this a study file? one lists models, prompts and benchmark_settings in YAML",
+                format!("expected a {name} of at most {MAX_BYTES} bytes, found {} bytes", text.len()),
+                format!("is this a {name} file? one lists {lists} in YAML"),
             ),
         ));
     }
     // Syntax first: otherwise half a file is judged, and a lost bracket reads like a wrong type.
     serde_yaml::from_str::<IgnoredAny>(text)
         .and_then(|_| serde_yaml::from_str(text))
-        .map_err(|error| reword(text, &error))
+        .map_err(|error| reword(kind, text, &error))
 }
 
-fn reword(text: &str, error: &serde_yaml::Error) -> (Option<Place>, Problem) {
+fn reword(Kind { name, guide, .. }: &Kind, text: &str, error: &serde_yaml::Error) -> (Option<Place>, Problem) {
     let place = locate::of_error(error);
     let message = error.to_string();
     let message = place
@@ -73,7 +91,7 @@ fn reword(text: &str, error: &serde_yaml::Error) -> (Option<Place>, Problem) {
     }
     if let Some(rest) = message.strip_prefix("missing field ") {
         let missing = quoted(rest).next().unwrap_or_default();
-        let inside = if key.is_empty() { "the study".to_owned() } else { format!("`{key}`") };
+        let inside = if key.is_empty() { format!("the {name}") } else { format!("`{key}`") };
         let what = format!("expected the key `{missing}`, found none");
         return (place, Problem::new(join(key, missing), what, format!("add `{missing}:` to {inside}")));
     }
@@ -85,19 +103,22 @@ fn reword(text: &str, error: &serde_yaml::Error) -> (Option<Place>, Problem) {
     }
     if let Some((found, expected)) = mismatch(message) {
         let what = format!("expected {}, found {found}", plain_type(expected));
-        return (place, Problem::new(key, what, type_hint(expected)));
+        return (place, Problem::new(key, what, type_hint(expected, guide)));
     }
     if message.contains("more than one document") {
-        let problem =
-            Problem::new(key, "expected one document, found two", "keep one study a file; remove the `---` line");
+        let problem = Problem::new(
+            key,
+            "expected one document, found two",
+            format!("keep one {name} a file; remove the `---` line"),
+        );
         return (locate::second_document(text), problem);
     }
     let hint = match message {
-        "unknown anchor" => "a text that begins with `*` needs quotes",
+        "unknown anchor" => "a text that begins with `*` needs quotes".to_owned(),
         _ if message.starts_with("recursion limit") || message.starts_with("repetition limit") => {
-            "a study is three levels deep and needs no anchors; write the values out"
+            format!("a {name} is three levels deep and needs no anchors; write the values out")
         }
-        _ => "check indentation, quotes and brackets near this place; a text with `: ` or `#` needs quotes",
+        _ => "check indentation, quotes and brackets near this place; a text with `: ` or `#` needs quotes".to_owned(),
     };
     (place, Problem::new(key, message, hint))
 }
@@ -141,17 +162,18 @@ fn plain_type(expected: &str) -> &str {
     }
 }
 
-fn type_hint(expected: &str) -> &'static str {
-    match expected {
+fn type_hint(expected: &str, guide: &str) -> String {
+    let hint = match expected {
         "u32" | "u64" => "write digits only, with no quotes and no decimal point",
         "f64" => "write a number such as 0.7, with no quotes",
         "a string" => "set it in double quotes",
         "a sequence" => "write it as [a, b], or one `- item` a line",
-        _ => "docs/FORMAT.md lists every key with its type",
-    }
+        _ => return format!("{guide} lists every key with its type"),
+    };
+    hint.to_owned()
 }
 
-fn did_you_mean(found: &str, known: &[&str]) -> String {
+pub(crate) fn did_you_mean(found: &str, known: &[&str]) -> String {
     let distance = |name: &&&str| strsim::damerau_levenshtein(found, name);
     match known.iter().min_by_key(distance).filter(|name| distance(name) <= name.len() / 3 + 1) {
         Some(name) => format!("did you mean `{name}`?"),

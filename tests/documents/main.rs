@@ -49,6 +49,7 @@ fn of_measurements() -> Vec<PathBuf> {
     let references = [
         "CLAIMS",
         "FIGURES",
+        "FLEETS",
         "FORMAT",
         "LINT",
         "LIVING",

@@ -109,7 +109,9 @@ fn no_document_names_a_path_of_a_machine() {
     let mut found = Vec::new();
     for document in documents() {
         for (index, line) in read(&document).lines().enumerate() {
-            found.extend(path.captures(line).map(|one| format!("{}:{}: {}", document.display(), index + 1, &one[1])));
+            // Homebrew's is the same on every Mac.
+            let named = path.captures_iter(line).filter(|one| !one[1].starts_with("/opt/homebrew/"));
+            found.extend(named.map(|one| format!("{}:{}: {}", document.display(), index + 1, &one[1])));
         }
     }
     none(found);

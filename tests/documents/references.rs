@@ -131,7 +131,9 @@ fn wrong(code: &str) -> Option<String> {
     if verb == ["model"] && cfg!(not(feature = "mlx")) {
         return None; // a build without MLX has no such verb
     }
-    let is_sub = |word: &&str| verb == ["model"] || verb == ["docs"] || (verb == ["worker"] && *word == "check");
+    let is_sub = |word: &&str| {
+        verb == ["model"] || verb == ["docs"] || verb == ["fleet"] || (verb == ["worker"] && *word == "check")
+    };
     let sub = rest.split_whitespace().next().filter(is_sub);
     verb.extend(sub);
     let Some(said) = help(&verb) else { return Some(format!("there is no `offprint {}`", verb.join(" "))) };

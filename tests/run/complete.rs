@@ -152,9 +152,14 @@ fn there_must_be_something_to_resume() {
     assert_eq!(here.run().code, Some(0));
     let before = fs::read(here.only().join("runs.jsonl")).unwrap();
     let all_done = here.resume();
-    assert_eq!((never_run.code, all_done.code), (Some(2), Some(2)));
-    assert_eq!(never_run.err, all_done.err);
-    insta::assert_snapshot!(here.plain(&all_done.err));
+    assert_eq!((never_run.code, all_done.code), (Some(2), Some(0)));
+    insta::assert_snapshot!(here.plain(&never_run.err));
+    assert_eq!(here.plain(&all_done.err), "results/test/RUN: nothing to do: every run of the study has its row\n");
+    assert_eq!(here.plain(&all_done.out), "results/test/RUN\n");
+    // A complete run of another version is no run of this one.
+    let other = fs::read_to_string(here.path("study.yaml")).unwrap().replace("num_runs: 3", "num_runs: 2");
+    fs::write(here.path("study.yaml"), other).unwrap();
+    assert_eq!(here.resume().code, Some(2));
     assert_eq!(fs::read(here.only().join("runs.jsonl")).unwrap(), before);
 }
 

@@ -22,8 +22,10 @@ fn failures(source: &str, extra: &str) -> Vec<RunRecord> {
         let fails = row.phase == Phase::Measured && row.max_tokens == 16;
         assert_eq!((row.outcome == Outcome::Failed, row.error.is_some()), (fails, fails), "{row:?}");
     }
-    // Nothing is left to do: a failed run was executed.
-    assert_eq!(here.resume().code, Some(2));
+    // Nothing is left to do: a failed run was executed, and its row says the same as before.
+    let again = here.resume();
+    assert_eq!(again.code, Some(1), "{}", again.err);
+    assert!(again.err.contains("nothing to do") && again.err.contains("12 of 24 runs failed"), "{}", again.err);
     here.nobody_is_left();
     let failed: Vec<RunRecord> = all.into_iter().filter(|row| row.outcome == Outcome::Failed).collect();
     for row in &failed {
@@ -73,7 +75,7 @@ fn a_worker_that_hangs_costs_its_run() {
     assert_eq!((answered.outcome, hung.outcome), (Outcome::Ok, Outcome::Failed));
     assert_eq!(hung.error.as_deref(), Some("the run took longer than execution.timeout_s allows"));
     assert_eq!((hung.n_gen, hung.e2e_ns, hung.backend.as_str()), (None, None, "none"));
-    assert_eq!(here.resume().code, Some(2), "a failed run was executed");
+    assert_eq!(here.resume().code, Some(1), "a failed run was executed");
     here.nobody_is_left();
 }
 

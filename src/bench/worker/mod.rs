@@ -42,6 +42,31 @@ pub enum Lost {
     Failed(String),
 }
 
+/// Between a signal to a process and the same one to us, where somebody sends it to both.
+const ECHO: Duration = Duration::from_millis(300);
+
+impl Lost {
+    /// Who ends all that belongs together (SLURM, when its time is over) ends a process of ours, too, and that may be the quicker one: what
+    /// was lost so is no failure of the engine if we are told to stop as well.
+    pub fn or_stopped(self, stop: &AtomicBool) -> Lost {
+        let Lost::Failed(why) = &self else { return self };
+        let begin = Instant::now();
+        while may_be_told(why) && !stop.load(Ordering::SeqCst) && begin.elapsed() < ECHO {
+            thread::sleep(Duration::from_millis(5));
+        }
+        if stop.load(Ordering::SeqCst) { Lost::Stopped } else { self }
+    }
+}
+
+/// Did a process end in a way that a signal from outside brings about? A crash's signals are its own.
+fn may_be_told(why: &str) -> bool {
+    let number = |rest: &str| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u8>().ok();
+    match why.split_once("ended by signal ") {
+        Some((_, rest)) => number(rest).is_some_and(|signal| [1, 2, 15].contains(&signal)),
+        None => why.contains(" ended"),
+    }
+}
+
 /// The runner's end. Dropped, it kills the process.
 #[derive(Debug)]
 pub struct Worker {
@@ -314,5 +339,39 @@ fn read_lines(stdout: impl Read, lines: &SyncSender<Line>) {
         if lines.send(Line { text, received, at }).is_err() || too_long {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_is_ended_when_we_are_is_a_stop_and_no_failure() {
+        let after = |why: &str, stop: bool| {
+            let lost = Lost::Failed(why.to_owned()).or_stopped(&AtomicBool::new(stop));
+            matches!(lost, Lost::Stopped)
+        };
+        let told = [
+            "the worker was ended by signal 15",
+            "x; server: it was ended by signal 2: bye",
+            "it ended with exit code 143",
+        ];
+        for why in told {
+            assert!(may_be_told(why) && after(why, true) && !after(why, false), "{why}");
+        }
+        for why in ["the worker was ended by signal 6", "the worker was ended by signal 11", "no room"] {
+            assert!(!may_be_told(why) && !after(why, false), "{why}");
+        }
+        // Told a little later.
+        let stop = AtomicBool::new(false);
+        let lost = thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(Duration::from_millis(20));
+                stop.store(true, Ordering::SeqCst);
+            });
+            Lost::Failed(told[0].to_owned()).or_stopped(&stop)
+        });
+        assert!(matches!(lost, Lost::Stopped));
     }
 }

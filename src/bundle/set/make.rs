@@ -27,10 +27,13 @@ use crate::{
         verify::verify,
     },
     claims::Claims,
-    digest::sha256_file,
+    digest::{sha256_file, sha256_hex},
+    fleet::{Build, Lock, LockedStudy},
     machine,
     paper::Templates,
     set::{self, Member, Set},
+    store::Run,
+    study::Plan,
 };
 
 /// Files by path under the set's folder.
@@ -53,11 +56,11 @@ pub struct Opened {
     files: BTreeMap<String, PathBuf>,
 }
 
-/// Verifies every bundle, and puts them together.
+/// Verifies every bundle, and puts them together; with `lock`, each is held to the fleet.
 ///
 /// # Errors
-/// A bundle with a problem, one that does not fit the others.
-pub fn merge(named: &[Named], reference: Option<&str>) -> Result<Opened> {
+/// A bundle with a problem, one that does not fit the others, or not the fleet.
+pub fn merge(named: &[Named], reference: Option<&str>, lock: Option<&Lock>) -> Result<Opened> {
     let mut read = Vec::new();
     let mut notes = Vec::new();
     for Named { machine, bundle: path } in named {
@@ -83,6 +86,16 @@ pub fn merge(named: &[Named], reference: Option<&str>) -> Result<Opened> {
             ));
         }
         let (label, run) = (bundle.label()?, bundle.run()?);
+        if let Some(own) = run.environment.session.as_ref().and_then(|session| session.machine.as_ref()) {
+            ensure!(
+                own == machine,
+                "{shown}: its records say that it is of `{own}`, and it was named as `{machine}`\nhint: give it the label that its fleet gave it"
+            );
+        }
+        if let Some(lock) = lock {
+            let study = bundle.read(&label.run_file("study.yaml"))?;
+            notes.extend(held(lock, machine, &run, &sha256_hex(&study)).with_context(|| shown.to_string())?);
+        }
         let sha256 = sha256_file(path).with_context(|| shown.to_string())?;
         let begin = dates::instant(&run.environment.captured_at).with_context(|| shown.to_string())?;
         read.push((begin, Member::of(machine.clone(), 0, sha256, label.version, run)?, path.clone()));
@@ -106,11 +119,44 @@ pub fn merge(named: &[Named], reference: Option<&str>) -> Result<Opened> {
         version: "0.0.0".to_owned(),
         licence: "MIT OR Apache-2.0".to_owned(),
         offprint_version: env!("CARGO_PKG_VERSION").to_owned(),
-        reference: reference.map_or_else(|| first.machine.clone(), str::to_owned),
+        reference: reference.or(lock.map(|lock| lock.reference.as_str())).unwrap_or(&first.machine).to_owned(),
         members: entries,
     };
     notes.extend(set::told(&members));
+    for (machine, locked) in lock.iter().flat_map(|lock| &lock.machines) {
+        let found = label.members.iter().filter(|entry| entry.machine == *machine).count();
+        if found != locked.sessions as usize {
+            notes.push(format!("{machine}: {found} of the {} sessions that the fleet plans", locked.sessions));
+        }
+    }
     opened(label, members, notes, files)
+}
+
+/// Is it an execution of the fleet? What differs and may differ, in words.
+fn held(lock: &Lock, machine: &str, run: &Run, study_sha256: &str) -> Result<Option<String>> {
+    let known = lock.machines.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let expected = lock
+        .machines
+        .get(machine)
+        .with_context(|| format!("no machine of the fleet is called `{machine}`\nhint: its machines are {known}"))?;
+    let name = &run.study.name;
+    let locked = lock.studies.get(name).with_context(|| {
+        let known = lock.studies.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        format!("the fleet has no study `{name}`\nhint: its studies are {known}")
+    })?;
+    let plan = serde_json::to_vec(&Plan::of(&run.study))?;
+    let own =
+        LockedStudy { study_sha256: study_sha256.to_owned(), plan_sha256: sha256_hex(&plan), weights: BTreeMap::new() };
+    let mut misfits: Vec<String> = locked.differs(&own).into_iter().collect();
+    misfits.extend(locked.other_weights(&run.environment.checkpoints));
+    misfits.extend(expected.misfits(&run.environment.chip, &run.environment.gpu));
+    if let Some(misfit) = misfits.first() {
+        bail!(
+            "{misfit}\nhint: it is of another fleet, or of one that was planned anew: what stands in a set is what its lock says"
+        );
+    }
+    let build = lock.build.differs(&Build::of(&run.environment));
+    Ok(build.map(|other| format!("{machine}: another build of offprint than the fleet was planned with: {other}")))
 }
 
 /// A set's folder, to be bundled.
