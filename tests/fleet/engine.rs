@@ -17,9 +17,6 @@ use std::{
 use offprint::{record::Outcome, store::Run};
 use tempfile::TempDir;
 
-/// How far the fleet is taken: every shard, verified. `all` puts them together, too, once `offprint merge` is there.
-const UNTIL: &str = "verified";
-
 /// Bounds a hang, not a speed.
 const PATIENCE: Duration = Duration::from_secs(150);
 const RUNS: usize = 16;
@@ -189,7 +186,7 @@ fn a_fleet_comes_home_whatever_befalls_it() {
     let planned = daemons.offprint(&["fleet", "plan", "fleet.yaml", "--out", "plan"]).output().unwrap();
     assert!(planned.status.success(), "{planned:?}");
 
-    let words = [&OFTEN[..], &[UNTIL]].concat();
+    let words = OFTEN;
     let engine = Engine::start(&daemons, &tools, "first.log", &words);
     until("mac-a has no rows", || daemons.rows("mac-a", 1) >= 4);
     daemons.kill("offprint", &[" shard ", "--machine mac-a"]);
@@ -217,6 +214,7 @@ fn a_fleet_comes_home_whatever_befalls_it() {
     assert_eq!(code, Some(0), "{first}\n---\n{said}");
 
     nothing_was_run_twice(&daemons);
+    one_paper(&daemons);
     let (code, said) = Engine::start(&daemons, &tools, "third.log", &words).end();
     assert!(code == Some(0) && said.contains("Nothing to be done"), "{said}");
 }
@@ -245,6 +243,14 @@ fn nothing_was_run_twice(daemons: &Daemons) {
     assert_eq!(executions.len(), 6, "no two sessions are one");
     let count = fs::read_dir(daemons.path("plan/bundles/fleet-trial")).unwrap().count();
     assert_eq!(count, 6, "nothing half copied is left");
+}
+
+/// One paper of all sessions, whose set holds.
+fn one_paper(daemons: &Daemons) {
+    let paper = fs::read_to_string(daemons.path("plan/paper-fleet-trial/paper.md")).unwrap();
+    assert!(paper.contains("was executed 6 times on 3 machines: 96 runs in all"), "{paper}");
+    let verified = daemons.offprint(&["verify", "plan/sets/fleet-trial"]).output().unwrap();
+    assert!(verified.status.success(), "{verified:?}");
 }
 
 /// Each way not to be reached, as the real programs say it.

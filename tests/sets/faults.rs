@@ -180,3 +180,37 @@ fn a_set_is_signed_as_a_bundle_is() {
     let unsigned = fleet.offprint(&["verify", "set", "--allowed-signers", "allowed"]);
     assert_eq!(unsigned.status.code(), Some(1), "{}", said(&unsigned));
 }
+
+/// What a fleet's lock says of study, weights and machines is held to; what it only wishes is said.
+#[test]
+fn members_of_a_fleet_are_held_to_its_lock() {
+    let fleet = Fleet::new("");
+    fleet.session(&Session::of("m4", 1, 1.0));
+    let plan = |machine: &str, out: &str| {
+        let text = format!(
+            "machines:\n  m4: {{via: local{machine}}}\n  m1: {{via: local}}\nstudies: [study.yaml]\nsessions: 2\nreference: m4\n"
+        );
+        fs::write(fleet.path().join("fleet.yaml"), text).unwrap();
+        let planned = fleet.offprint(&["fleet", "plan", "fleet.yaml", "--out", out]);
+        assert!(planned.status.success(), "{}", said(&planned));
+    };
+    plan("", "lab");
+    let one = "m4=m4-1.zip";
+    let merged = offprint(fleet.path(), &["merge", one, "--lock", "lab/fleet.lock.yaml", "--out", "fits"]);
+    assert!(merged.status.success(), "{}", said(&merged));
+    assert!(said(&merged).contains("m4: 1 of the 2 sessions that the fleet plans"), "{}", said(&merged));
+    assert!(said(&merged).contains("m1: 0 of the 2 sessions"), "{}", said(&merged));
+    let label = refused(&fleet, &["m9=m4-1.zip", "--lock", "lab/fleet.lock.yaml"]);
+    assert!(
+        label.contains("no machine of the fleet is called `m9`") && label.contains("its machines are m1, m4"),
+        "{label}"
+    );
+    plan(", expect: {chip: Apple M4}", "others");
+    let chip = refused(&fleet, &[one, "--lock", "others/fleet.lock.yaml"]);
+    assert!(chip.contains("m4-1.zip") && chip.contains("chip: expected Apple M4, found Test Processor"), "{chip}");
+    let study = fleet.read("study.yaml");
+    fs::write(fleet.path().join("study.yaml"), study.replace("seed: 7", "seed: 8")).unwrap();
+    plan("", "anew");
+    let anew = refused(&fleet, &[one, "--lock", "anew/fleet.lock.yaml"]);
+    assert!(anew.contains("plan_sha256: expected ") && anew.contains("planned anew"), "{anew}");
+}

@@ -312,7 +312,7 @@ inline __attribute__((always_inline)) void rows(const Packed<C, S>& m, const flo
 
 // Rows `from..to`, `R` at a time, then one: `some(row, y)` of `y[vector][row]`, then `put(vector, row, product)` for each.
 template <int V, int R, typename F1, typename T>
-inline void some_rows(int from, int to, const F1& some, const T& put) {
+inline __attribute__((always_inline)) void some_rows(int from, int to, const F1& some, const T& put) {
   float several[V][R], one[V][1];
   int row = from;
   for (; row + R <= to; row += R) {
@@ -339,7 +339,7 @@ void words(const Matrix& m, const Vector* const (&vectors)[V], int from, int to,
   const auto *w = (const Unit<C>*)m.weight, *last = w + size_t(m.rows) * stride;
   // In whole numbers two rows with four vectors fill the registers.
   constexpr int together = kFixed && bits_of(C) == 4 && V == 4 ? 2 : 4;
-  some_rows<V, together>(from, to, [&]<int R>(int row, float (&y)[V][R]) {
+  some_rows<V, together>(from, to, [&]<int R>(int row, float (&y)[V][R]) __attribute__((always_inline)) {
     const size_t place = size_t(row) * groups;
     rows<R, V, C, G>(Packed<C, S>{w + size_t(row) * stride, last, scales + place, biases + place, end, stride, groups}, x, sums, y);
   }, put);
