@@ -8,6 +8,7 @@ use std::{collections::BTreeSet, fmt, path::PathBuf, process::ExitCode};
 use anyhow::Result;
 
 use crate::{
+    cli::energy::Said,
     machine::Fact,
     preflight::{Finding, Weight},
     study::{EngineKind, Plan, Study, StudyError},
@@ -119,6 +120,11 @@ impl Findings {
             self.power(),
             self.load(),
         ]);
+        checks.extend(self.energy.iter().map(|said| match said {
+            Said::Reads(what) => Check::good("energy", what.clone()),
+            Said::Odd(what, hint) => Check::note("energy", what, hint),
+            Said::Not(what, hint) => Check::fails("energy", what, hint),
+        }));
         checks
     }
 
@@ -322,6 +328,7 @@ mod tests {
             paper: Some(Ok(())),
             mlx: Some(Ok("GPU".to_owned())),
             llama_cpp: Ok(None),
+            energy: vec![Said::Reads("package (rapl package-0): fresh every 0.0011 s, 12.3 W now".to_owned())],
             environment,
             installed: Installed::Checkout("checkout".into()),
             free_memory: Fact::known(12 << 30),
@@ -351,6 +358,8 @@ mod tests {
         ill.environment.load_average = Fact::known(7.5);
         ill.free_memory = Fact::known(300 << 20);
         ill.free_disk = Fact::known(2 << 30);
+        let forbidden = "rapl: /sys/class/powercap/intel-rapl:0/energy_uj may be read by root alone";
+        ill.energy = vec![Said::Not(forbidden.to_owned(), "let the group read it".to_owned())];
         ill.pip = Err("python3 cannot be run: No such file or directory".to_owned());
         let fault = "templates/sections/03-results.md:2:6: there is no claim `latency.meen`";
         ill.paper = Some(Err((fault.to_owned(), "the most similar is `latency.mean`".to_owned())));

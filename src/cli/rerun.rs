@@ -12,7 +12,7 @@ use crate::{
     bench::Ended,
     cli::{
         compare::{Opened, open, write, write_figure},
-        run::{Origin, execute_with, unfinished},
+        run::{Origin, Own, execute_with, unfinished},
         text::Text,
     },
     compare::{self, Finding, Review},
@@ -67,8 +67,8 @@ pub fn run(args: RerunArgs) -> Result<ExitCode> {
     // Like is held against like: what MLX's own kernels made is made by them again.
     let stock_kernels =
         by_stock_kernels(original.records.iter().filter(|row| row.engine == "mlx").map(|row| row.backend.as_str()));
-    let execution =
-        execute_with(&study_file, &results, unfinished.as_deref(), stock_kernels, &origin, &mut |_| Ok(()))?;
+    let own = Own { stock_kernels, meter: None };
+    let execution = execute_with(&study_file, &results, unfinished.as_deref(), &own, &origin, &mut |_| Ok(()))?;
     if execution.ended == Ended::Stopped {
         return Ok(ExitCode::from(1));
     }
