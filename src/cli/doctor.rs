@@ -219,6 +219,9 @@ impl Findings {
         let low = self.environment.low_power_mode.value == Some(true);
         match (source.value.as_deref(), low) {
             (_, true) => Check::note("power", "low power mode is on: the machine runs slower", "switch it off"),
+            (Some("battery"), _) if self.readable().is_some_and(|study| study.energy.is_some()) => {
+                Check::fails("power", "on battery, and the study asks for energy", "plug it in")
+            }
             (Some("battery"), _) => Check::note("power", "on battery: the machine may run slower", "plug it in"),
             (Some(source), _) => Check::good("power", source),
             (None, _) => Check::good("power", format!("unknown: {}", reason(source))),
@@ -384,6 +387,16 @@ mod tests {
         large.places.push(("large".to_owned(), Place::Here("large".into(), 40 << 30)));
         let memory = large.checks().into_iter().find(|check| check.name == "memory").unwrap();
         assert_eq!((memory.verdict, memory.found.as_str()), (Verdict::Fails, "12.0 GiB free, 40.5 GiB needed"));
+    }
+
+    #[test]
+    fn a_study_of_energy_is_none_on_battery() {
+        let mut findings = healthy();
+        findings.environment.power_source = Fact::known("battery".to_owned());
+        let power = |findings: &Findings| findings.checks().into_iter().find(|check| check.name == "power").unwrap();
+        assert_eq!(power(&findings).verdict, Verdict::Note);
+        findings.study = Some(Study::from_file(Path::new("config/energy.yaml")));
+        assert_eq!(power(&findings).verdict, Verdict::Fails);
     }
 
     #[test]
