@@ -15,6 +15,7 @@ pub mod load; // several requests in one run: when each is due, which count
 pub mod packing; // how MLX packs weights, and how they are to be packed anew
 pub mod draft; // tokens that are proposed and checked: how they are asked for
 pub mod factor; // what varies in a design, as data
+pub mod energy; // what a window took of energy: rows of energy.jsonl
 pub mod record; // one row of runs.jsonl, and its schema versions
 pub mod served; // a run of several requests -> its average request, its rates
 pub mod metric; // one table of metrics: name, unit, formula, how it comes from a row

@@ -4,6 +4,7 @@
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
+    energy::Use,
     record::{Clock, RunRecord},
     served::{Mean, Served, percentile},
     units::{Bytes, Seconds},
@@ -33,6 +34,10 @@ pub enum Metric {
     Goodput,
     /// Of several requests.
     InFlight,
+    /// Of studies that measure energy, as are those below that begin so, and [`Metric::Watts`].
+    Joules,
+    JoulesAToken,
+    JoulesNetAToken,
     Latency,
     Load,
     /// Of several requests.
@@ -58,6 +63,8 @@ pub enum Metric {
     TtftP95,
     TtftP99,
     WarmLatency,
+    /// Of studies that measure energy.
+    Watts,
 }
 
 /// All about a metric.
@@ -99,6 +106,9 @@ static TABLE: [About; Metric::ALL.len()] = {
     }
     const fn share(name: &'static str, label: &'static str, formula: &'static str, jq: &'static str) -> About {
         About { unit: "1", told: "1", tested: false, ..time(name, label, formula, jq) }
+    }
+    const fn joules(name: &'static str, label: &'static str, formula: &'static str, jq: &'static str) -> About {
+        About { unit: "J", told: "J", tested: false, ..time(name, label, formula, jq) }
     }
     const fn times(name: &'static str, label: &'static str, formula: &'static str, jq: &'static str) -> About {
         About { tested: false, ..time(name, label, formula, jq) }
@@ -231,6 +241,31 @@ static TABLE: [About; Metric::ALL.len()] = {
             )
         },
         About {
+            tested: true,
+            fitted: true,
+            of: |raw| raw.energy.map(|used| used.joules / used.requests),
+            ..joules("joules", "energy", "gross joules / requests of the window", "(own.joules / .requests)")
+        },
+        About {
+            tested: true,
+            of: |raw| raw.energy.map(|used| used.joules / used.tokens),
+            ..joules(
+                "joules_a_token",
+                "energy a token",
+                "gross joules / tokens generated in the window",
+                "(own.joules / .n_gen)",
+            )
+        },
+        About {
+            of: |raw| raw.energy.and_then(|used| Some(used.net? / used.tokens)),
+            ..joules(
+                "joules_net_a_token",
+                "energy a token without idle power",
+                "(gross joules - idle watts * seconds) / tokens generated in the window",
+                "((own.joules - own.idle_w * own.seconds) / .n_gen)",
+            )
+        },
+        About {
             fitted: true,
             of: |raw| Some(raw.latency().0),
             ..time("latency", "latency", "(load + e2e)", "((.load_ns + .e2e_ns) / 1e9)")
@@ -342,11 +377,17 @@ static TABLE: [About; Metric::ALL.len()] = {
             of: |raw| Some(raw.warm_latency.0),
             ..time("warm_latency", "warm latency", "e2e", "(.e2e_ns / 1e9)")
         },
+        About {
+            unit: "W",
+            told: "W",
+            of: |raw| raw.energy.map(|used| used.joules / used.seconds),
+            ..joules("watts", "mean power", "gross joules / seconds of the window", "(own.joules / own.seconds)")
+        },
     ]
 };
 
 impl Metric {
-    pub const ALL: [Metric; 33] = [
+    pub const ALL: [Metric; 37] = [
         Metric::Acceptance,
         Metric::Backlog,
         Metric::Decode,
@@ -362,6 +403,9 @@ impl Metric {
         Metric::GapP99,
         Metric::Goodput,
         Metric::InFlight,
+        Metric::Joules,
+        Metric::JoulesAToken,
+        Metric::JoulesNetAToken,
         Metric::Latency,
         Metric::Load,
         Metric::OutputRate,
@@ -380,6 +424,7 @@ impl Metric {
         Metric::TtftP95,
         Metric::TtftP99,
         Metric::WarmLatency,
+        Metric::Watts,
     ];
 
     pub fn about(self) -> &'static About {
@@ -399,6 +444,12 @@ impl Metric {
     pub fn is_of_all(self) -> bool {
         !matches!(self, Metric::PeakRss | Metric::TtftFromText | Metric::Acceptance | Metric::TokensARound)
             && !self.is_of_several()
+            && !self.is_of_energy()
+    }
+
+    /// One that a line of `energy.jsonl` gives.
+    pub fn is_of_energy(self) -> bool {
+        matches!(self, Metric::Joules | Metric::JoulesAToken | Metric::JoulesNetAToken | Metric::Watts)
     }
 
     /// One of runs of several requests.
@@ -446,6 +497,8 @@ pub struct Raw {
     pub peak_rss: Option<Bytes>,
     /// With drafts.
     pub drafts: Option<Drafts>,
+    /// Where the study measures it, and it is a value.
+    pub energy: Option<Use>,
     /// Of several requests.
     pub served: Option<Box<Served>>,
 }
@@ -513,6 +566,7 @@ impl Raw {
             peak_memory: record.peak_memory_bytes.map(Bytes),
             peak_rss: record.peak_rss_bytes.map(Bytes),
             drafts: Drafts::of(record),
+            energy: used(record),
             served: None,
         };
         ensure!(raw.latency().0 > 0.0, missing("e2e_ns"));
@@ -539,6 +593,7 @@ impl Raw {
             peak_memory: record.peak_memory_bytes.map(Bytes),
             peak_rss: record.peak_rss_bytes.map(Bytes),
             drafts: None,
+            energy: used(record),
             served: Some(Box::new(served)),
         }
     }
@@ -547,6 +602,13 @@ impl Raw {
         (self.last - self.first) / 1e9
     }
 }
+
+fn used(record: &RunRecord) -> Option<Use> {
+    record.energy.as_ref()?.used()
+}
+
+/// For jq, before a formula of a line of `energy.jsonl`: what the line says of the study's own domain.
+pub const JQ_ENERGY: &str = "def own: .domains[.domain]; ";
 
 /// `None` where the time is zero, since a rate over no time is no rate.
 fn per(tokens: f64, time: f64) -> Option<f64> {
@@ -559,7 +621,7 @@ pub const JQ_REQUESTS: &str = r#"def m(f): map(f) | add / length; def q8(q): sor
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::record::Rounds;
+    use crate::{energy::EnergyRow, record::Rounds};
 
     /// A run of 4 tokens: load 1 s, tokenising 1 ms, first token at 0.5 s, then one every 0.1 s, 0.81 s end to end.
     pub(crate) fn record() -> RunRecord {
@@ -606,6 +668,17 @@ pub(crate) mod tests {
         assert_eq!(Metric::Acceptance.of(&none(vec![0, 0]).unwrap()), None);
         assert_eq!(Metric::TokensARound.of(&none(vec![]).unwrap()), None);
         assert_eq!(Metric::TokensARound.of(&Raw::of(&record()).unwrap()), None);
+    }
+
+    #[test]
+    fn joules_by_hand() {
+        let row = RunRecord { energy: Some(Box::new(EnergyRow::example())), ..record() };
+        let raw = Raw::of(&row).unwrap();
+        let of = |metric: Metric| metric.of(&raw);
+        assert_eq!((of(Metric::Joules), of(Metric::Watts)), (Some(62.5), Some(50.0)));
+        assert_eq!((of(Metric::JoulesAToken), of(Metric::JoulesNetAToken)), (Some(3.90625), Some(2.34375)));
+        let none = Raw::of(&record()).unwrap();
+        assert!(Metric::ALL.iter().filter(|metric| metric.is_of_energy()).all(|metric| metric.of(&none).is_none()));
     }
 
     #[test]

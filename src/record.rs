@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    energy::EnergyRow,
     factor::{self, Level, Value},
     load::Load,
 };
@@ -23,6 +24,8 @@ pub enum Phase {
     Measured,
     /// What a server can do was found out, before the first run.
     Probe,
+    /// Requests of a run again and again, for their energy: outside every statistic of times.
+    Energy,
 }
 
 /// A failed run keeps its row.
@@ -227,7 +230,11 @@ pub struct RunRecord {
     pub output_text: Option<String>,
     /// What the machine said of its thermal state; `null` where it cannot be read.
     pub thermal: Option<String>,
+    /// Gross joules of the study's own domain: its line of `energy.jsonl` has the rest.
     pub energy_j: Option<f64>,
+    /// That line, of a measured run or of its window: it stands in its own file.
+    #[serde(skip)]
+    pub energy: Option<Box<EnergyRow>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<Clock>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -317,6 +324,7 @@ impl RunRecord {
             output_text: None,
             thermal: None,
             energy_j: None,
+            energy: None,
             clock: None,
             counted_by: None,
             startup_ns: None,

@@ -60,7 +60,7 @@ pub fn infer(study: &Study, summary: &Summary) -> Result<Inference> {
             inference.tests.insert(metric, test(study, summary, metric, &observations, &cells)?);
         }
         for factor in summary.varying() {
-            let (margin, confidence) = (statistics.equivalence_margin, statistics.confidence);
+            let (margin, confidence) = (statistics.margin(metric), statistics.confidence);
             let ratios = reference::ratios(&summary.grid, &cells, factor, margin, confidence)?;
             inference.ratios.insert((factor, metric), ratios);
         }
@@ -90,7 +90,7 @@ fn test(
     cells: &Cells,
 ) -> Result<Tests> {
     let confidence = study.statistics.confidence;
-    let margin = study.statistics.equivalence_margin * observation::mean(observations, observation::value).abs();
+    let margin = study.statistics.margin(metric) * observation::mean(observations, observation::value).abs();
     let grid = &summary.grid;
     let (mut rises, mut equivalences, mut trends) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for place in summary.varying() {

@@ -3,6 +3,7 @@
 pub mod contrast;
 pub mod drift;
 pub mod dual;
+pub mod energy;
 mod frame;
 pub mod gaps;
 mod inference;

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Group, RunMetrics, Summary, Times, frame, gaps::Distribution, observation::Grid, parts::Parts};
+use super::{
+    Group, RunMetrics, Summary, Times, energy::Joules, frame, gaps::Distribution, observation::Grid, parts::Parts,
+};
 use crate::{
     factor::{CONTEXT, DRAFT, Factor},
     load::Part,
@@ -52,6 +54,8 @@ pub struct Seen {
     pub outputs: BTreeMap<String, (u32, Option<String>)>,
     /// Of designs with drafts: digests of the ids of runs that ended well, by run.
     pub texts: BTreeMap<u32, String>,
+    /// Of studies that measure energy.
+    pub energy: Joules,
 }
 
 /// What became of the requests of runs that ended well.
@@ -155,6 +159,7 @@ impl Tally {
             self.seen.texts.extend(record.output_sha256.clone().map(|digest| (record.run, digest)));
         }
         self.seen.requests.add(record);
+        self.seen.energy.add(record);
         self.runs.push(RunMetrics {
             run: record.run,
             order: record.order,
@@ -192,7 +197,7 @@ impl Tally {
     /// # Errors
     /// None of them did.
     pub fn finish(self) -> Result<Summary> {
-        let Tally { study, factors, mut runs, failed, seen, places, cells } = self;
+        let Tally { study, factors, mut runs, failed, mut seen, places, cells } = self;
         ensure!(!runs.is_empty(), "no run of the study ended well\nhint: the `error` of each row says why");
         // Cells ascend in their levels, whatever the order in which rows came.
         let sorted: Vec<usize> = places.values().copied().collect();
@@ -202,6 +207,7 @@ impl Tally {
         let names = factors.iter().map(|factor| factor.name.clone()).collect();
         let grid = Grid { factors: names, cells: places.into_keys().collect() };
         runs.sort_by_key(|run| run.run);
+        seen.energy.refuse(&mut runs);
 
         let grouped = frame::Grouped::of(&factors, &grid, &runs, study.statistics.confidence)?;
         let sums: Vec<&Sums> = sorted.iter().map(|old| &cells[*old]).collect();
@@ -209,6 +215,8 @@ impl Tally {
             let there = grid.cells.iter().zip(&sums).filter(|(place, _)| belongs(place)).map(|(_, sums)| *sums);
             Group { times: Some(times(there)), ..group }
         };
+        let joules = &seen.energy;
+        let timed = |group: Group, belongs: &dyn Fn(&[usize]) -> bool| joules.without_refused(timed(group, belongs));
         let overall = timed(grouped.overall()?, &|_| true);
         let mut by = Vec::new();
         for factor in 0..factors.len() {

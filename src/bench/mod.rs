@@ -2,6 +2,7 @@
 //! Knows nothing of statistics, of the disk and of the screen: rows go to a sink, news to an observer.
 
 mod cooling;
+pub mod energy;
 pub mod guard;
 pub mod process;
 mod programs;
@@ -33,6 +34,7 @@ use crate::{
     study::{Isolation, Plan, PlannedRun, Study},
 };
 use cooling::World;
+use energy::Gauge;
 pub use programs::{Place, Programs, Started};
 use several::Several;
 use system::System;
@@ -51,6 +53,8 @@ pub struct Bench<'a> {
     /// Where each model is, in the study's order.
     pub places: Vec<Place>,
     pub programs: &'a Programs,
+    /// Where the study measures energy.
+    pub gauge: Option<&'a Gauge>,
     /// Set from outside to stop: the run in flight is given up, its rows are not written.
     pub stop: &'a AtomicBool,
 }
@@ -145,20 +149,20 @@ impl Bench<'_> {
     fn attempt(
         &self,
         run: &PlannedRun,
-        system: &mut Option<System>,
+        kept: &mut Option<System>,
         deadline: Instant,
         rows: &mut Vec<RunRecord>,
         measured: &mut RunRecord,
     ) -> Result<(), Lost> {
         let session = self.study.execution.isolation != Isolation::Process;
         let model = &self.study.models[run.model];
-        let (system, started) = match system {
+        let (system, started) = match kept {
             Some(system) => (system, None),
             None => {
                 let place = &self.places[run.model];
                 let (begun, started) =
                     System::start(model, place, threads_of(self.study, run), self.programs, deadline, self.stop)?;
-                (system.insert(begun), Some(started))
+                (kept.insert(begun), Some(started))
             }
         };
         system.backend().clone_into(&mut measured.backend);
@@ -186,12 +190,51 @@ impl Bench<'_> {
             }
             rows.push(row);
         }
-        measured.started_at = now();
-        measured.thermal = machine::thermal().value;
+        let rests = Instant::now();
+        if let Some(gauge) = self.gauge {
+            gauge.rest(run.block, self.stop)?;
+        }
+        // The machine's rest is no part of the run.
+        let deadline = deadline + rests.elapsed();
         measured.startup_ns = startup_ns;
+        let since = began(measured);
+        let mut ask = |row: &mut RunRecord, deadline: Instant| self.ask(run, system, deadline, row);
+        let batch = of_one_request(self.study, run);
+        match self.gauge {
+            None => ask(measured, deadline)?,
+            Some(gauge) => match gauge.window() {
+                None => gauge.around(measured, batch, since, |row| ask(row, deadline))?,
+                Some(window) => {
+                    ask(measured, deadline)?;
+                    let mut row = self.row(run, Phase::Energy);
+                    row.backend = measured.backend.clone();
+                    let since = began(&mut row);
+                    let deadline = Instant::now() + window + Duration::from_secs_f64(self.study.execution.timeout_s);
+                    match gauge.again(&mut row, batch, since, |row| ask(row, deadline)) {
+                        Err(Lost::Stopped) => return Err(Lost::Stopped),
+                        // The run itself has ended well.
+                        Err(Lost::Failed(reason)) => {
+                            (row.outcome, row.error) = (Outcome::Failed, Some(reason));
+                            if !system.outlives_failure() {
+                                *kept = None;
+                            }
+                        }
+                        Ok(()) => {}
+                    }
+                    rows.push(row);
+                }
+            },
+        }
+        measured.load_ns = load_ns;
+        Ok(())
+    }
+
+    /// Asks for what a run asks for.
+    fn ask(&self, run: &PlannedRun, system: &mut System, deadline: Instant, row: &mut RunRecord) -> Result<(), Lost> {
+        let engine = &self.study.models[run.model].engine;
         let one = request_of(self.study, run, run.max_tokens);
         match run.load(self.study) {
-            None => system.measure(&model.engine, &one, deadline, self.stop, measured)?,
+            None => system.measure(engine, &one, deadline, self.stop, row),
             Some(load) => {
                 let loads = self.study.load.as_ref();
                 let request = |number: u32| {
@@ -206,11 +249,9 @@ impl Bench<'_> {
                 };
                 let several =
                     Several { load, failed_share: loads.map_or(0.0, |loads| loads.failed_share), request: &request };
-                system.measure_several(&model.engine, &several, deadline, self.stop, measured)?;
+                system.measure_several(engine, &several, deadline, self.stop, row)
             }
         }
-        measured.load_ns = load_ns;
-        Ok(())
     }
 
     /// A row with everything that the plan knows.
@@ -229,6 +270,19 @@ impl Bench<'_> {
         };
         world.cool_down(&self.study.execution, start, &mut |for_at_most| watch(News::Waits { for_at_most }));
     }
+}
+
+/// The row begins now, and says how hot the machine is.
+fn began(row: &mut RunRecord) -> Instant {
+    row.thermal = machine::thermal().value;
+    row.started_at = now();
+    Instant::now()
+}
+
+/// Texts that an engine generates where it is given a batch as one request.
+fn of_one_request(study: &Study, run: &PlannedRun) -> u64 {
+    let batch = run.number(study, BATCH).filter(|_| run.load(study).is_none());
+    batch.map_or(1, |batch| batch as u64)
 }
 
 /// Where the factor `threads` acts: a worker is told how many it has.

@@ -19,8 +19,8 @@ use crate::{
 };
 
 /// What a run folder's records are, those of a baseline in it included; those from the fourth on are not in every run.
-pub const RECORDS: [&str; 6] =
-    ["study.yaml", "environment.json", "runs.jsonl", "published.yaml", "quality.jsonl", "quality.txt"];
+pub const RECORDS: [&str; 7] =
+    ["study.yaml", "environment.json", "runs.jsonl", "published.yaml", "quality.jsonl", "quality.txt", "energy.jsonl"];
 
 /// Is the file one of the run's, or of its baseline's?
 pub fn is_record(label: &Label, path: &str) -> bool {

@@ -8,6 +8,7 @@ pub mod archive;
 mod bag;
 mod content;
 mod dates;
+mod energy;
 mod derived;
 pub mod difference;
 mod digests;

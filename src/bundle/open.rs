@@ -365,6 +365,16 @@ impl Bundle {
         }
     }
 
+    /// What runs took of energy, where the study asks for it.
+    ///
+    /// # Errors
+    /// Rows that do not fit their schema or the study.
+    pub fn energy(&self, label: &Label, study: &Study) -> Result<store::energy::Beside> {
+        let file = label.run_file("energy.jsonl");
+        let text = self.bytes(&file).map(|_| self.text(&file)).transpose()?;
+        store::energy::of(&file, text.as_deref(), study)
+    }
+
     /// The run that the bundle holds, read as strictly as from its own folder. Digests are not looked at: `verify` does.
     ///
     /// # Errors
@@ -396,6 +406,7 @@ impl Bundle {
         let quality = self.quality(label, &study, &environment)?;
         let published = self.published(label, &study)?;
         let runs = label.run_file("runs.jsonl");
+        let energy = self.energy(label, &study)?;
         let mut records = Vec::new();
         let mut columns = Columns::of(self.bytes(&runs).unwrap_or(0), &study);
         let most = most_rows(&study);
@@ -403,7 +414,7 @@ impl Bundle {
         let mut check = store::Check::new(&study, &plan);
         for record in Records::new(PathBuf::from(&runs), self.reader(&runs)?) {
             ensure!(records.len() < most, "{runs}: more than {most} rows, which the plan cannot give");
-            let record = record?;
+            let record = energy.beside(record?);
             if let Some(problem) = check.row(&record).first() {
                 bail!("{runs}: {problem}\nhint: offprint verify says what is wrong with a bundle");
             }
@@ -481,5 +492,6 @@ impl Place {
 pub(super) fn most_rows(study: &Study) -> usize {
     // A server is probed before its first run, and again where an execution was gone on with.
     let servers = study.models.iter().filter(|model| model.engine.http().is_some()).count();
-    Plan::of(study).runs.len() * (2 + study.settings.warmup_runs as usize + 5 * servers.min(1))
+    let windows = usize::from(study.energy.as_ref().is_some_and(|energy| energy.window_s.is_some()));
+    Plan::of(study).runs.len() * (2 + windows + study.settings.warmup_runs as usize + 5 * servers.min(1))
 }

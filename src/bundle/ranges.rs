@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 pub use super::several::Misfit;
-use super::{dates::instant, rounds, several};
+use super::{dates::instant, energy::Windows, rounds, several};
 use crate::{
     draft,
     factor::DRAFT,
@@ -21,16 +21,22 @@ pub struct Ranges {
     environment: Environment,
     /// Prompt tokens by model, engine and prompt.
     prompts: BTreeMap<[String; 3], u32>,
+    windows: Windows,
 }
 
 impl Ranges {
     pub fn new(study: &Study, environment: &Environment) -> Self {
-        Ranges { study: study.clone(), environment: environment.clone(), prompts: BTreeMap::new() }
+        Ranges {
+            study: study.clone(),
+            environment: environment.clone(),
+            prompts: BTreeMap::new(),
+            windows: Windows::default(),
+        }
     }
 
     /// What is impossible in `row`.
     pub fn misfits(&mut self, row: &RunRecord) -> Vec<Misfit> {
-        let mut found = Vec::new();
+        let mut found = self.windows.misfits(row, &self.study);
         let mut expect = |holds: bool, expected: &str, value: String| {
             if !holds {
                 found.push((expected.to_owned(), value));
@@ -56,6 +62,7 @@ impl Ranges {
                     expect(n > 0 && n == first, &format!("{first} tokens in every run of this prompt"), n.to_string());
                 }
                 match &row.load {
+                    _ if row.phase == Phase::Energy => return found,
                     Some(load) => found.extend(several::misfits(row, load, &self.study)),
                     None => {
                         found.extend(if row.clock == Some(Clock::Client) { client_times(row) } else { times(row) });

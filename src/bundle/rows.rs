@@ -12,9 +12,10 @@ use super::{
 };
 use crate::{
     analysis::Tally,
+    energy::ENERGY_SCHEMA,
     machine::Environment,
     record::{Phase, RunRecord},
-    store::{self, Columns, PageRows, Records},
+    store::{self, Columns, PageRows, Records, energy::Beside},
     study::{Plan, Study},
 };
 
@@ -56,6 +57,15 @@ pub fn check(bundle: &Bundle, label: &Label, study: &Study, environment: &Enviro
             return Rows { problems: vec![problem], usable: false, ..rows };
         }
     };
+    let energy = match bundle.energy(label, study) {
+        Ok(energy) => energy,
+        Err(error) => {
+            let file = label.run_file("energy.jsonl");
+            rows.problems.push(Problem::fault(Check::Schema, &file, ENERGY_SCHEMA, &error));
+            rows.usable = false;
+            Beside::default()
+        }
+    };
     let most = most_rows(study);
     let mut ranges = Ranges::new(study, environment);
     let plan = Plan::of(study);
@@ -67,6 +77,7 @@ pub fn check(bundle: &Bundle, label: &Label, study: &Study, environment: &Enviro
         let place = format!("{file}:{}", reading.line());
         match row {
             Ok(row) => {
+                let row = energy.beside(row);
                 let misfits = ranges.misfits(&row);
                 let named = misfits.iter().map(|(expected, found)| {
                     Problem::new(Check::Range, &place, format!("run {}: {expected}", row.run), found)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use super::{
-    CLAIMS_SCHEMA, Claims, Id, Runs, Source, consistency, drafts, engines, judgements, load,
+    CLAIMS_SCHEMA, Claims, Id, Runs, Source, consistency, drafts, energy, engines, judgements, load,
     registry::{Levels, Registry},
     setting,
 };
@@ -37,12 +37,15 @@ pub fn build(run: &Run, summary: &Summary) -> Result<Claims> {
     registry.models(run, summary);
     registry.engines(run, summary);
     registry.load(&run.study, summary);
+    registry.energy(&run.study, summary);
     registry.paper_title(&run.study, summary);
     let mut predicates = setting::of(run, summary);
     predicates.extend(engines::predicates(run));
     predicates.extend(load::design(&run.study, summary));
     predicates.extend(load::stationary(&run.study, summary));
     predicates.extend(drafts::same_text(summary));
+    predicates.extend(energy::predicates(&run.study, summary));
+    predicates.extend(energy::marginal(&inference));
     if let Some(published) = &run.published {
         let backend = summary.seen.backends(None);
         let judged = consistency::of(published, &run.study, &run.environment, &backend);

@@ -111,7 +111,8 @@ impl Registry {
         let end = self.levels.end();
         let of = format!("of the least-squares line of {what} on n_gen{at}");
         // Seconds a token are milliseconds a token to a reader.
-        let coefficients = [("intercept", line.intercept, 1.0, unit), ("slope", line.slope, 1e3, "ms/tok")];
+        let (each, per_token) = if unit == "s" { (1e3, "ms/tok") } else { (1.0, "J/tok") };
+        let coefficients = [("intercept", line.intercept, 1.0, unit), ("slope", line.slope, each, per_token)];
         for (name, Coefficient { estimate, se, interval }, scale, unit) in coefficients {
             let decimals = Decimals::of_mean(estimate * scale, Some(se * scale));
             let id = fit.word(name);
@@ -182,7 +183,8 @@ impl Registry {
     fn equivalence(&mut self, factor: &Factor, metric: Metric, found: &Equivalence, mean: f64) {
         let id = Id::new(format!("equivalence.{}", factor.name)).metric(metric);
         let Some(worst) = decisive(found) else { return };
-        let margin = format!("{} % of the mean of {} over all runs", self.levels.margin, metric.about().formula);
+        let margin =
+            format!("{} % of the mean of {} over all runs", self.levels.margin(metric), metric.about().formula);
         self.two(id.word("margin"), found.margin, metric.about().unit, margin);
         self.pair(&id, metric, worst, factor, mean);
         for pair in &found.pairs {
@@ -214,7 +216,7 @@ impl Registry {
             self.number(id.word("ci.high"), at(high), end("upper"));
         }
         if let Some(p) = pair.p {
-            let margin = format!("a margin of {} % of the mean over all runs", self.levels.margin);
+            let margin = format!("a margin of {} % of the mean over all runs", self.levels.margin(metric));
             self.p(id.word("p"), p, format!("larger p of two one-sided t tests against {margin}: {of}"));
         }
     }

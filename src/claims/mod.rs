@@ -5,6 +5,7 @@ mod adopt;
 pub mod agree;
 mod build;
 mod consistency;
+mod energy;
 mod excerpts;
 mod engines;
 mod facts;

@@ -115,7 +115,7 @@ fn decimals(ratio: &Ratio) -> Decimals {
 fn differs(study: &Study, factor: &Factor, metric: Metric, found: &Ratio) -> Predicate {
     let test = "two one-sided t tests on logarithms of paired ratios against the margin; that it is exceeded by Holm over the levels";
     let statistics = &study.statistics;
-    let margin = percentage(statistics.equivalence_margin);
+    let margin = percentage(statistics.margin(metric));
     let decimals = decimals(found);
     let [level, reference] = [found.level, found.reference].map(|level| factor.say(&factor.levels[level]));
     let interval = found.interval.map_or(String::new(), |(low, high)| {
@@ -136,7 +136,7 @@ fn differs(study: &Study, factor: &Factor, metric: Metric, found: &Ratio) -> Pre
     Predicate {
         statistic: Some(found.ratio),
         p: if found.differs == Some(false) { found.p } else { found.p_beyond },
-        margin: Some(statistics.equivalence_margin),
+        margin: Some(statistics.margin(metric)),
         ..Predicate::said(found.differs, test, text)
     }
 }

@@ -7,7 +7,7 @@ use super::{
     rounding::{percent, significant},
     words::percentage,
 };
-use crate::{machine::Fact, study::Statistics};
+use crate::{machine::Fact, metric::Metric, study::Statistics};
 
 pub(super) const TWO: &str = "two significant digits";
 pub(super) const THREE: &str = "three significant digits";
@@ -30,6 +30,7 @@ pub(super) struct Levels {
     pub(super) wide: String,
     pub(super) narrow: String,
     pub(super) margin: String,
+    of_energy: String,
 }
 
 impl Levels {
@@ -38,7 +39,12 @@ impl Levels {
             wide: percentage(statistics.confidence),
             narrow: percentage(2.0 * statistics.confidence - 1.0),
             margin: percentage(statistics.equivalence_margin),
+            of_energy: percentage(statistics.margin(Metric::Joules)),
         }
+    }
+
+    pub(super) fn margin(&self, metric: Metric) -> &str {
+        if metric.is_of_energy() { &self.of_energy } else { &self.margin }
     }
 
     /// `end of the 95 % t interval`

@@ -8,6 +8,7 @@ use std::{collections::BTreeSet, fmt, path::PathBuf, process::ExitCode};
 use anyhow::Result;
 
 use crate::{
+    cli::energy::Looked,
     fleet::{ANSWER_SCHEMA, Answer, Build, Said, Verdict},
     machine::Fact,
     preflight::{Finding, Weight},
@@ -128,6 +129,11 @@ impl Findings {
             self.power(),
             self.load(),
         ]);
+        checks.extend(self.energy.iter().map(|said| match said {
+            Looked::Reads(what) => Check::good("energy", what.clone()),
+            Looked::Odd(what, hint) => Check::note("energy", what, hint),
+            Looked::Not(what, hint) => Check::fails("energy", what, hint),
+        }));
         checks
     }
 
@@ -222,6 +228,9 @@ impl Findings {
         let low = self.environment.low_power_mode.value == Some(true);
         match (source.value.as_deref(), low) {
             (_, true) => Check::note("power", "low power mode is on: the machine runs slower", "switch it off"),
+            (Some("battery"), _) if self.readable().is_some_and(|study| study.energy.is_some()) => {
+                Check::fails("power", "on battery, and the study asks for energy", "plug it in")
+            }
             (Some("battery"), _) => Check::note("power", "on battery: the machine may run slower", "plug it in"),
             (Some(source), _) => Check::good("power", source),
             (None, _) => Check::good("power", format!("unknown: {}", reason(source))),
@@ -331,6 +340,7 @@ mod tests {
             paper: Some(Ok(())),
             mlx: Some(Ok("GPU".to_owned())),
             llama_cpp: Ok(None),
+            energy: vec![Looked::Reads("package (rapl package-0): fresh every 0.0011 s, 12.3 W now".to_owned())],
             environment,
             installed: Installed::Checkout("checkout".into()),
             free_memory: Fact::known(12 << 30),
@@ -360,6 +370,8 @@ mod tests {
         ill.environment.load_average = Fact::known(7.5);
         ill.free_memory = Fact::known(300 << 20);
         ill.free_disk = Fact::known(2 << 30);
+        let forbidden = "rapl: /sys/class/powercap/intel-rapl:0/energy_uj may be read by root alone";
+        ill.energy = vec![Looked::Not(forbidden.to_owned(), "let the group read it".to_owned())];
         ill.pip = Err("python3 cannot be run: No such file or directory".to_owned());
         let fault = "templates/sections/03-results.md:2:6: there is no claim `latency.meen`";
         ill.paper = Some(Err((fault.to_owned(), "the most similar is `latency.mean`".to_owned())));
@@ -384,6 +396,16 @@ mod tests {
         large.places.push(("large".to_owned(), Place::Here("large".into(), 40 << 30)));
         let memory = large.checks().into_iter().find(|check| check.name == "memory").unwrap();
         assert_eq!((memory.verdict, memory.found.as_str()), (Verdict::Fails, "12.0 GiB free, 40.5 GiB needed"));
+    }
+
+    #[test]
+    fn a_study_of_energy_is_none_on_battery() {
+        let mut findings = healthy();
+        findings.environment.power_source = Fact::known("battery".to_owned());
+        let power = |findings: &Findings| findings.checks().into_iter().find(|check| check.name == "power").unwrap();
+        assert_eq!(power(&findings).verdict, Verdict::Note);
+        findings.study = Some(Study::from_file(Path::new("config/energy.yaml")));
+        assert_eq!(power(&findings).verdict, Verdict::Fails);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::{
         sought::{near, sought},
     },
     evidence::Evidence,
-    metric::JQ_REQUESTS,
+    metric::{JQ_ENERGY, JQ_REQUESTS},
     paper::{self, Place},
     project,
     record::{Phase, RunRecord},
@@ -239,8 +239,14 @@ fn recompute(id: &Id, claim: &Claim, several: bool, file: &str) -> Option<String
         "cv" => format!("(add / length) as $mean | ({variance} | sqrt) / $mean"),
         _ => return None,
     };
-    let (defined, row) = if several { (JQ_REQUESTS, "several | ") } else { ("", "") };
     let runs: Vec<String> = claim.runs.iter().map(|run| run.to_string()).collect();
+    if metric.is_of_energy() {
+        // Beside the rows: one line a run.
+        let beside = file.replace("runs.jsonl", "energy.jsonl");
+        let those = format!("(.run | IN({})) and own.joules != null", runs.join(","));
+        return Some(format!("jq -s '{JQ_ENERGY}map(select({those}) | {value}) | {reduce}' {beside}"));
+    }
+    let (defined, row) = if several { (JQ_REQUESTS, "several | ") } else { ("", "") };
     Some(format!(
         "jq -s '{defined}map(select(.phase == \"measured\" and .outcome == \"ok\" and (.run | IN({}))) | {row}{value}) | {reduce}' {file}",
         runs.join(",")

@@ -25,6 +25,7 @@ mod conditions;
 pub mod docs;
 pub mod doctor;
 mod docx;
+pub mod energy;
 pub mod explain;
 mod explain_set;
 mod export;

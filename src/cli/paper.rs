@@ -49,6 +49,9 @@ pub struct PaperArgs {
     /// On a CPU, compute with MLX's own kernels instead of ours
     #[arg(long)]
     stock_kernels: bool,
+    /// What a meter at the wall says, a CSV file with the columns time and watts that its program writes meanwhile
+    #[arg(long, value_name = "FILE")]
+    meter: Option<PathBuf>,
     /// Where run folders go; the project's results/ unless given
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
@@ -69,6 +72,7 @@ pub fn run(args: PaperArgs) -> Result<ExitCode> {
         .with_context(|| format!("{}\nhint: is the path right? studies are in config/", file.display()))?;
     let here = project::here().join(HERE);
     let study = Study::from_file(&file)?;
+    let own = run::Own { stock_kernels: args.stock_kernels, meter: args.meter };
     let kernels = if args.stock_kernels { ".stock" } else { "" };
     let marker = here.join(digest::sha256_hex(&text) + kernels);
     let conditions = conditions::now(&study, args.stock_kernels)?;
@@ -89,7 +93,7 @@ pub fn run(args: PaperArgs) -> Result<ExitCode> {
                 let fault = Complaint::from(&error);
                 tell!("warning: the study is run, but its paper cannot be written as it is: {fault}");
             }
-            let execution = run::execute(&file, &results, unfinished.as_deref(), args.stock_kernels, &mut |folder| {
+            let execution = run::execute(&file, &results, unfinished.as_deref(), &own, &mut |folder| {
                 let begun = Begun { folder: from_root(folder), conditions: conditions.clone() };
                 let json = serde_json::to_string_pretty(&begun)? + "\n";
                 fs::create_dir_all(&here)

@@ -13,7 +13,7 @@ use crate::{
     cli::{
         AGAIN,
         compare::{Opened, open, write, write_figure},
-        run::{AGAIN_BY_HAND, Origin, before, execute_with, unfinished},
+        run::{AGAIN_BY_HAND, Origin, Own, before, execute_with, unfinished},
         text::Text,
     },
     compare::{self, Finding, Review},
@@ -71,8 +71,8 @@ pub fn run(args: RerunArgs) -> Result<ExitCode> {
     // Like is held against like: what MLX's own kernels made is made by them again.
     let stock_kernels =
         by_stock_kernels(original.records.iter().filter(|row| row.engine == "mlx").map(|row| row.backend.as_str()));
-    let execution =
-        execute_with(&study_file, &results, unfinished.as_deref(), stock_kernels, &origin, &mut |_| Ok(()))?;
+    let own = Own { stock_kernels, meter: None };
+    let execution = execute_with(&study_file, &results, unfinished.as_deref(), &own, &origin, &mut |_| Ok(()))?;
     if execution.ended == Ended::Stopped {
         return Ok(ExitCode::from(AGAIN));
     }

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use crate::{
     bench::{self, Bench, Ended, Place, Programs, guard::Guard, trial, worker::Lost},
     cli::{
-        AGAIN, EXIT_CODES, conditions, forecast,
+        AGAIN, EXIT_CODES, conditions, energy, forecast,
         models::{self, Located},
         progress::{RunProgress, cell},
         prose::or_of_project,
@@ -44,9 +44,20 @@ pub struct RunArgs {
     /// On a CPU, compute with MLX's own kernels instead of ours
     #[arg(long)]
     stock_kernels: bool,
+    /// What a meter at the wall says, a CSV file with the columns time and watts that its program writes meanwhile
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    meter: Option<PathBuf>,
     /// Print the plan, and how long it took here before, and do nothing
     #[arg(long)]
     dry_run: bool,
+}
+
+/// What is not the study's to say.
+#[derive(Debug, Clone, Default)]
+pub struct Own {
+    pub stock_kernels: bool,
+    /// What a meter at the wall writes.
+    pub meter: Option<PathBuf>,
 }
 
 /// How an execution went.
@@ -74,7 +85,8 @@ pub fn run(args: RunArgs) -> Result<ExitCode> {
     } else {
         None
     };
-    let execution = execute(&args.study, &results, unfinished.as_deref(), args.stock_kernels, &mut |_| Ok(()))?;
+    let own = Own { stock_kernels: args.stock_kernels, meter: args.meter };
+    let execution = execute(&args.study, &results, unfinished.as_deref(), &own, &mut |_| Ok(()))?;
     say!("{}", execution.folder.display());
     Ok(match execution.ended {
         Ended::Stopped => ExitCode::from(AGAIN),
@@ -116,12 +128,12 @@ pub fn execute(
     study_file: &Path,
     results: &Path,
     unfinished: Option<&Path>,
-    stock_kernels: bool,
+    own: &Own,
     begun: &mut dyn FnMut(&Path) -> Result<()>,
 ) -> Result<Execution> {
     let of_study =
         Origin { sources: BTreeMap::new(), text: None, session: None, again: AGAIN_BY_HAND, accept: &|_| Ok(()) };
-    execute_with(study_file, results, unfinished, stock_kernels, &of_study, begun)
+    execute_with(study_file, results, unfinished, own, &of_study, begun)
 }
 
 pub(super) const AGAIN_BY_HAND: &str = "run again with --resume to go on";
@@ -144,10 +156,11 @@ pub(super) fn execute_with(
     study_file: &Path,
     results: &Path,
     unfinished: Option<&Path>,
-    stock_kernels: bool,
+    own: &Own,
     origin: &Origin<'_>,
     begun: &mut dyn FnMut(&Path) -> Result<()>,
 ) -> Result<Execution> {
+    let stock_kernels = own.stock_kernels;
     let (study, yaml) = read(study_file)?;
     let yaml = publish::study_text(study_file, &study, &yaml)?;
     let plan = Plan::of(&study);
@@ -173,6 +186,7 @@ pub(super) fn execute_with(
     }
     // Before the first word: who reads it may answer with a signal.
     let stop = signal::stop()?;
+    let gauge = energy::gauge(study_file, &study, own.meter.as_deref(), &mut environment, &stop)?;
     let programs = programs(&study, stock_kernels, kernels)?;
     let places = located.places();
     let probes = each_loads(study_file, &study, &plan, &places, &programs, &stop, &mut environment)?;
@@ -199,7 +213,8 @@ pub(super) fn execute_with(
     let mut progress = RunProgress::new(&study, plan.runs.len(), &todo);
     let paths = publish::Paths::of(&study, &located.places);
     journal.append(&paths.rows(&probes))?;
-    let bench = Bench { study: &study, plan: &plan, done, places, programs: &programs, stop: &stop };
+    let bench =
+        Bench { study: &study, plan: &plan, done, places, programs: &programs, gauge: gauge.as_ref(), stop: &stop };
     let ended = bench.execute(&mut |rows| journal.append(&paths.rows(rows)), &mut |news| progress.show(news))?;
 
     let folder = journal.folder().to_owned();

@@ -21,7 +21,7 @@ use crate::{
     bundle::{self, Order},
     cli::{
         AGAIN, EXIT_CODES, bundle as bundles, compare, publish,
-        run::{Before, Origin, before, execute_with},
+        run::{Before, Origin, Own, before, execute_with},
         signal,
     },
     complaint::TryAgain,
@@ -63,6 +63,9 @@ pub struct ShardArgs {
     /// On a CPU, compute with MLX's own kernels instead of ours
     #[arg(long)]
     stock_kernels: bool,
+    /// What a meter at the wall says, as `run` has it
+    #[arg(long, value_name = "FILE")]
+    meter: Option<PathBuf>,
 }
 
 /// A member of a set is known by its label and number.
@@ -207,8 +210,8 @@ impl Shard {
             again: "the same command again goes on",
             accept: &|checkpoints| self.accept(checkpoints),
         };
-        let execution =
-            execute_with(&args.study, &results, unfinished.as_deref(), args.stock_kernels, &origin, &mut |_| Ok(()))?;
+        let own = Own { stock_kernels: args.stock_kernels, meter: args.meter.clone() };
+        let execution = execute_with(&args.study, &results, unfinished.as_deref(), &own, &origin, &mut |_| Ok(()))?;
         Ok((execution.ended == Ended::Complete).then_some(execution.folder))
     }
 

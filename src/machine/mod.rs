@@ -6,6 +6,8 @@ mod engines;
 mod library;
 mod linux;
 mod macos;
+pub mod meters;
+mod nvidia;
 mod processor;
 mod resources;
 mod session;
@@ -22,7 +24,7 @@ pub use processor::Processor;
 pub use resources::{free_disk, free_memory, load_average};
 use serde::{Deserialize, Serialize};
 
-use crate::{quality::TextFacts, study::ModelSpec};
+use crate::{energy::SourceFacts, quality::TextFacts, study::ModelSpec};
 pub use session::Session;
 pub use software::CARGO_LOCK;
 pub use thermal::{Thermal, thermal, thermal_reading};
@@ -87,6 +89,9 @@ pub struct Environment {
     pub load_average: Fact<f64>,
     /// Under a hypervisor?
     pub virtualized: Fact<bool>,
+    /// Where energy could be read, and where not; known where the study asks for it, since version 0.8.
+    #[serde(default = "Fact::not_recorded", skip_serializing_if = "Fact::is_not_recorded")]
+    pub energy_sources: Fact<Vec<SourceFacts>>,
     pub offprint_version: String,
     pub git_commit: Fact<String>,
     pub git_dirty: Fact<bool>,
@@ -204,6 +209,7 @@ pub fn capture(checkpoints: Vec<CheckpointFacts>) -> Environment {
         thermal_state: thermal(),
         load_average: hardware.load_average,
         virtualized: hardware.virtualized,
+        energy_sources: Fact::unknown("the study does not ask for energy"),
         offprint_version: env!("CARGO_PKG_VERSION").to_owned(),
         git_commit: software.git_commit,
         git_dirty: software.git_dirty,
@@ -303,7 +309,7 @@ mod tests {
         let captured = serde_json::to_value(capture(vec![])).unwrap();
         let facts: Vec<_> =
             captured.as_object().unwrap().values().filter(|field| field.get("value").is_some()).collect();
-        assert_eq!(facts.len(), 20);
+        assert_eq!(facts.len(), 21);
         assert!(facts.iter().all(|fact| fact["value"].is_null() == fact.get("reason").is_some()), "{facts:#?}");
     }
 
@@ -314,7 +320,9 @@ mod tests {
         let vendor = "x".to_owned();
         let processor =
             Processor { name: every(), vendor, family: every(), model: every(), stepping: every(), microcode: every() };
+        let source = SourceFacts { source: "x".to_owned(), domains: Vec::new(), detail: every(), reason: every() };
         let captured = Environment {
+            energy_sources: Fact::known(vec![source]),
             processor: Fact::known(processor),
             notes: vec!["odd".to_owned()],
             session: Some(Session::of_fleet("mac-m1", 2)),
@@ -322,12 +330,14 @@ mod tests {
             ..capture(vec![CheckpointFacts::tiny()])
         };
         let environment = serde_json::to_value(captured).unwrap();
+        let source = &environment["energy_sources"]["value"][0];
         let objects = [
             &environment,
             &environment["checkpoints"][0],
             &environment["processor"]["value"],
             &environment["text"],
             &environment["session"],
+            source,
         ];
         let fields = objects.map(|object| object.as_object().unwrap().clone());
         for field in fields.iter().flat_map(|object| object.keys()) {

@@ -62,7 +62,7 @@ impl fmt::Display for Processor {
     }
 }
 
-impl Fact<Processor> {
+impl<T: PartialEq> Fact<T> {
     /// What a record says that was made before the question was asked.
     pub(super) fn not_recorded() -> Self {
         Fact::unknown("not recorded: the records are older than the question")

@@ -30,6 +30,8 @@ pub struct Context {
     pub quality: Vec<QualityText>,
     /// Has a run several requests, of an open loop?
     pub load: bool,
+    /// Does the study measure energy?
+    pub energy: bool,
     pub open_loop: bool,
     /// Is there a figure of it?
     pub load_figure: bool,
@@ -206,6 +208,7 @@ pub fn levels(study: &Study, summary: &Summary, claims: &Claims, templates: &Tem
         quality: quality(study, summary),
         several_systems: !summary.compared().is_empty(),
         load: study.has_several(),
+        energy: study.energy.is_some(),
         open_loop: study.load.is_some() && summary.grid.factor(PER_SECOND).is_some(),
         load_figure: figures::has_load(summary) && draws("load"),
         percentiles: percentiles(claims),
@@ -301,12 +304,13 @@ fn factor(summary: &Summary, claims: &Claims, place: usize, first: &str) -> Fact
 }
 
 /// What is shown of a comparison, the most wanted first.
-const SHOWN: [Metric; 13] = [
+const SHOWN: [Metric; 14] = [
     Metric::FullRate,
     Metric::OutputRate,
     Metric::RequestRate,
     Metric::Goodput,
     Metric::Decode,
+    Metric::JoulesAToken,
     Metric::Ttft,
     Metric::TtftFromText,
     Metric::Prefill,

@@ -8,13 +8,15 @@ use anyhow::Result;
 use crate::{
     analysis::{self, Summary},
     claims::Claims,
+    energy::{Domain, ENERGY_SCHEMA, EnergyRow, Spent, State, window_error},
     evidence,
+    load::Load,
     machine::{self, CheckpointFacts, Environment},
     paper::{self, Templates},
     quality::{Against, QUALITY_SCHEMA, QualityRow, SCORED, TextFacts, UNKNOWN},
-    record::{Clock, CountedBy, FinishReason, Outcome, RunRecord},
+    record::{Clock, CountedBy, FinishReason, Outcome, RequestRecord, RunRecord},
     store::{PageRows, Run},
-    study::{ModelSpec, Plan, PlannedRun, Published, Quality, Settings, Study},
+    study::{Energy, ModelSpec, Plan, PlannedRun, Published, Quality, Settings, Study},
 };
 
 /// What an execution of a study would give, as far as that is known without one: ids, units and formulas are right, values are not.
@@ -136,7 +138,78 @@ fn row(study: &Study, run: &PlannedRun) -> RunRecord {
         output_text: Some("…".to_owned()),
         ..run.row(study)
     };
-    if study.models[run.model].engine.http().is_some() { served(row, scatter(1 << 28)) } else { row }
+    let row =
+        RunRecord { energy: study.energy.as_ref().map(|asked| Box::new(window(&row, asked, scatter(1 << 30)))), ..row };
+    let row = if study.models[run.model].engine.http().is_some() { served(row, scatter(1 << 28)) } else { row };
+    match run.load(study) {
+        Some(load) => several(row, load),
+        None => row,
+    }
+}
+
+/// The same of several requests: as many as there are at once begin together, or each when it is due.
+fn several(row: RunRecord, load: Load) -> RunRecord {
+    let due = load.due_ns(row.seed);
+    let lasts = row.e2e_ns.unwrap_or(0);
+    let steps: Vec<u64> =
+        row.token_times_ns.iter().flatten().scan(0, |last, at| Some(at - std::mem::replace(last, *at))).collect();
+    let request = |number: u32| {
+        let closed = u64::from((number - 1) / load.at_once.max(1)) * lasts + u64::from(number);
+        let due_ns = due.as_ref().map_or(closed, |due| due[number as usize - 1]);
+        RequestRecord {
+            seed: Load::seed(row.seed, number),
+            due_ns,
+            sent_ns: due_ns + 1_000,
+            n_prompt: row.n_prompt,
+            n_gen: row.n_gen,
+            finish_reason: row.finish_reason,
+            steps_ns: steps.clone(),
+            finish_ns: Some(lasts),
+            done_ns: Some(lasts),
+            ..RequestRecord::empty(number)
+        }
+    };
+    let requests = (1..=load.total()).map(request).collect();
+    RunRecord {
+        requests,
+        load: Some(load),
+        token_times_ns: None,
+        chunk_times_ns: None,
+        ttft_ns: None,
+        e2e_ns: None,
+        ..row
+    }
+}
+
+/// A joule a token and a little more a request, of the domain that the study names.
+fn window(row: &RunRecord, asked: &Energy, scatter: u64) -> EnergyRow {
+    let tokens = u64::from(row.n_gen.unwrap_or(1));
+    let seconds = asked.window_s.unwrap_or(1.0);
+    let joules = (tokens + 1) as f64 * scatter as f64 / f64::from(1 << 30);
+    let spent = Spent {
+        joules: Some(joules),
+        reason: None,
+        period_s: Some(1e-3),
+        error: Some(window_error(1e-3, seconds)),
+        samples: 2,
+        idle_w: Some(joules / seconds / 2.0),
+        ..Spent::not("a counter", "mJ", seconds, "")
+    };
+    let domain = asked.domain.unwrap_or(Domain::System);
+    EnergyRow {
+        schema: ENERGY_SCHEMA.to_owned(),
+        run: row.run,
+        order: row.order,
+        start_ns: 0,
+        end_ns: (seconds * 1e9) as u64,
+        requests: 1,
+        n_gen: tokens,
+        domain,
+        domains: [(domain, spent)].into(),
+        before: State::default(),
+        after: State::default(),
+        throttle: None,
+    }
 }
 
 /// The same of a server: what a client sees, and nothing of an engine's inside.
@@ -178,6 +251,29 @@ mod tests {
         assert_eq!(before.predicates.keys().collect::<Vec<_>>(), after.claims.predicates.keys().collect::<Vec<_>>());
         for templates in [Templates::built_in(), Templates::manuscript()] {
             proofread(&folder.join("study.yaml"), &study, &templates).unwrap();
+        }
+    }
+
+    /// Of several requests, closed, open and in a batch, and of energy: everything that the sections ask for is there.
+    #[test]
+    fn studies_of_loads_and_of_energy_are_proofread() {
+        for name in ["load", "arrivals", "batch", "energy"] {
+            let file = PathBuf::from(format!("config/{name}.yaml"));
+            let study = Study::from_file(&file).unwrap();
+            for templates in [Templates::built_in(), Templates::manuscript()] {
+                proofread(&file, &study, &templates).unwrap_or_else(|error| panic!("{name}: {error:#}"));
+            }
+        }
+        let (_, _, claims) =
+            rehearse(Path::new("e.yaml"), &Study::from_file(Path::new("config/energy.yaml")).unwrap(), None).unwrap();
+        for id in [
+            "joules_a_token.mean",
+            "joules_net_a_token.mean",
+            "watts.mean",
+            "tokens_a_joule.pooled",
+            "fit.joules.slope",
+        ] {
+            assert!(claims.claims.contains_key(id), "{id}");
         }
     }
 }

@@ -2,6 +2,7 @@
 //! begins. A failed append leaves the journal as it was.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File, OpenOptions, TryLockError},
     io::{Seek, SeekFrom, Write},
     path::{Path, PathBuf},
@@ -9,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::{ENVIRONMENT, PUBLISHED, RUNS, Records, Run, STUDY, TEXT, Torn};
+use super::{ENVIRONMENT, PUBLISHED, RUNS, Records, Run, STUDY, TEXT, Torn, energy};
 use crate::{
     complaint::TryAgain,
     machine::Environment,
@@ -124,15 +125,18 @@ impl Journal {
         // Read again under the lock: the runner that held it until now may have gone on writing meanwhile.
         let mut journal = Self::open(folder.to_owned(), 0)?;
         let mut records = Records::open(&folder.join(RUNS))?;
+        let mut measured = BTreeSet::new();
         while let Some(record) = records.next().transpose()? {
             journal.dropped.rows += 1;
             if record.phase == Phase::Measured {
+                measured.insert(record.run);
                 journal.length = records.whole_bytes();
                 journal.dropped.rows = 0;
             }
         }
         journal.dropped.torn = records.torn();
         journal.cut().with_context(|| format!("{}", folder.join(RUNS).display()))?;
+        energy::keep(folder, &measured)?;
         Ok((journal, Run::open(folder)?))
     }
 
@@ -178,6 +182,8 @@ impl Journal {
     /// # Errors
     /// A full disk or another failure; the journal is then cut back to what was whole.
     pub fn append(&mut self, rows: &[RunRecord]) -> Result<()> {
+        // First: a line of energy whose run has no row is dropped, a row without its line would be a lie.
+        energy::append(&self.folder, rows)?;
         let mut bytes = Vec::new();
         for row in rows {
             serde_json::to_writer(&mut bytes, row)?;

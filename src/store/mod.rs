@@ -3,6 +3,7 @@
 //! Knows nothing of statistics.
 
 mod baseline;
+pub mod energy;
 mod journal;
 mod kept;
 mod lines;
@@ -38,6 +39,7 @@ const ENVIRONMENT: &str = "environment.json";
 const RUNS: &str = "runs.jsonl";
 const PUBLISHED: &str = "published.yaml";
 const QUALITY: &str = "quality.jsonl";
+const ENERGY: &str = "energy.jsonl";
 /// A copy of the text that the study's models predict.
 const TEXT: &str = "quality.txt";
 
@@ -102,8 +104,9 @@ impl Run {
         let mut measured = 0;
         let bytes = fs::metadata(&runs).with_context(|| format!("{}", runs.display()))?.len();
         let mut columns = Columns::of(bytes, &study);
+        let energy = energy::read(folder, &study)?;
         for record in Records::open(&runs)? {
-            let record = record?;
+            let record = energy.beside(record?);
             columns.as_mut().map_or(Ok(()), |columns| columns.add(&record))?;
             if let Some(problem) = check.row(&record).first() {
                 bail!(
@@ -228,7 +231,7 @@ impl<'a> Check<'a> {
             ("factors", is_planned(record, planned, study)),
             ("repeat", record.repeat == planned.repeat),
             ("seed", record.seed == planned.seed),
-            ("load", record.phase == Phase::Warmup || has_planned_load(record, planned, study)),
+            ("load", matches!(record.phase, Phase::Warmup | Phase::Energy) || has_planned_load(record, planned, study)),
         ];
         let wrong = checks.iter().filter(|(_, equal)| !equal);
         let mut found: Vec<String> =

@@ -5,7 +5,7 @@ use super::{
     Author, Day, Engine, EngineKind, Execution, FILLER, Http, HubText, Isolation, ModelSpec, Problem, Prompt, Quality,
     Settings, Statistics, Study, Told,
     demand::{Checked, above_zero, distinct, distinct_by, ensure, in_range, not_empty, one_line},
-    drafts, engines, factors,
+    drafts, energy, engines, factors,
     file::{
         About, AuthorEntry, BenchmarkSettings, ExecutionEntry, File, Model, PromptEntry, QualityEntry, StatisticsEntry,
     },
@@ -38,6 +38,7 @@ pub(super) fn study(file: File) -> Checked<Study> {
     if let Some(path) = &published {
         beside(path)?;
     }
+    let energy = energy::check(file.energy, &models)?;
     let quality = file.quality.map(|entry| quality(entry, &models)).transpose()?;
     let listed = models.iter().map(|model| model.name.as_str()).collect::<Vec<_>>().join(", ");
     for (i, keyword) in keywords.iter().enumerate() {
@@ -59,6 +60,7 @@ pub(super) fn study(file: File) -> Checked<Study> {
         factors,
         load,
         quality,
+        energy,
         execution: execution(file.execution, isolation)?,
         statistics: statistics(file.statistics)?,
     })

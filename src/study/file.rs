@@ -12,6 +12,7 @@ use crate::{
     load::{Arrivals, Limits},
 };
 
+use super::energy::EnergyEntry;
 use super::{Api, Cache, Effort, Isolation, Length, Order, Prompts, Seed, Server, Signal, Tokens};
 
 #[derive(Debug, Deserialize)]
@@ -26,6 +27,7 @@ pub(super) struct File {
     pub(super) factors: Factors,
     pub(super) load: Option<LoadEntry>,
     pub(super) quality: Option<QualityEntry>,
+    pub(super) energy: Option<EnergyEntry>,
     #[serde(default)]
     pub(super) execution: ExecutionEntry,
     #[serde(default)]

@@ -5,6 +5,7 @@ mod check;
 mod demand;
 mod doi;
 mod drafts;
+mod energy;
 mod engine;
 mod engines;
 mod error;
@@ -30,6 +31,7 @@ mod written;
 
 use std::{collections::BTreeMap, path::Path};
 
+pub use energy::Energy;
 pub use engine::{Engine, EngineKind};
 pub use engines::looks_secret;
 pub use error::{Place, Problem, StudyError};
@@ -49,6 +51,7 @@ use crate::{
     digest::sha256_hex,
     draft::{self, Draft},
     factor::{DRAFT, ENGINE, Factor, Known, LENGTH, Level, MODEL, PROMPT, QUANTIZATION, TEMPERATURE, Value, ValueRef},
+    metric::Metric,
     packing::Recipe,
     record::RunRecord,
 };
@@ -79,6 +82,9 @@ pub struct Study {
     /// How well each model predicts a text, measured once a model after the runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quality: Option<Quality>,
+    /// Are joules measured, and how.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub energy: Option<Energy>,
     pub execution: Execution,
     pub statistics: Statistics,
 }
@@ -422,6 +428,16 @@ pub struct Statistics {
     /// Of a set with one session a machine: machines differ if they lie farther apart than this share; none: nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_margin: Option<f64>,
+}
+
+/// The margin of energy, unless the study's own is wider: a counter and what it counts repeat less well than a clock.
+const ENERGY_MARGIN: f64 = 0.05;
+
+impl Statistics {
+    /// What a difference of this metric is held against.
+    pub fn margin(&self, metric: Metric) -> f64 {
+        if metric.is_of_energy() { self.equivalence_margin.max(ENERGY_MARGIN) } else { self.equivalence_margin }
+    }
 }
 
 /// Every run of a study, in plan order, with its place in the execution.

@@ -47,6 +47,7 @@ fn rows(factors: &str, isolation: &str) -> Vec<RunRecord> {
         done: BTreeSet::new(),
         places: vec![Place { opens: "m".to_owned(), folder: None }],
         programs: &programs,
+        gauge: None,
         stop: &stop,
     };
     let mut rows = Vec::new();

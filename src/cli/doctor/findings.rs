@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::{
-    cli::text::{self, Text},
+    cli::{
+        energy::{self, Looked},
+        text::{self, Text},
+    },
     complaint::Complaint,
     engine,
     installed::{self, Installed},
@@ -43,6 +46,8 @@ pub(super) struct Findings {
     pub(super) mlx: Option<Result<String, String>>,
     /// What llama.cpp was compiled for; nothing in a program without it.
     pub(super) llama_cpp: Result<Option<String>, String>,
+    /// Where energy can be read, and where not.
+    pub(super) energy: Vec<Looked>,
     pub(super) environment: Environment,
     pub(super) installed: Installed,
     pub(super) free_memory: Fact<u64>,
@@ -72,6 +77,7 @@ impl Findings {
         };
         let known = read.map(|(_, study)| known_before(study, &places, text.as_ref())).unwrap_or_default();
         Findings {
+            energy: energy::looked(read.map(|(_, study)| study)),
             mlx: compute(),
             text: text_said,
             known: refused.into_iter().chain(known).collect(),
