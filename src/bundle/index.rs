@@ -4,10 +4,14 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use anyhow::{Context, Result};
 
-use super::open::Bundle;
+use super::{
+    open::Bundle,
+    set_label::{SET, SetLabel},
+};
 use crate::{
+    claims::words::counted,
     digest,
-    record::{Outcome, Phase},
+    record::{Outcome, Phase, RunRecord},
 };
 
 /// `README.md` of a folder of bundles, sorted by name; what cannot be read is listed as such.
@@ -43,6 +47,10 @@ pub fn page(folder: &Path) -> Result<String> {
 
 fn row(path: &Path) -> Result<Vec<String>> {
     let bundle = Bundle::open(path)?;
+    let signed = if bundle.bytes(super::statement::SIGNATURE).is_some() { "yes" } else { "no" }.to_owned();
+    if let Ok(text) = bundle.text(SET) {
+        return of_set(&bundle, &SetLabel::from_json(SET, &text)?, signed);
+    }
     let run = bundle.run()?;
     let measured = run.records.iter().filter(|row| row.phase == Phase::Measured);
     let well = measured.clone().filter(|row| row.outcome == Outcome::Ok).count();
@@ -57,6 +65,27 @@ fn row(path: &Path) -> Result<Vec<String>> {
         format!("{well} of {}", measured.count()),
         models.join(", "),
         format!("{machine} ({backend})"),
-        if bundle.bytes(super::statement::SIGNATURE).is_some() { "yes" } else { "no" }.to_owned(),
+        signed,
     ])
+}
+
+/// A set: the days, runs, models and machines of its members.
+fn of_set(bundle: &Bundle, label: &SetLabel, signed: String) -> Result<Vec<String>> {
+    let (mut days, mut models, mut machines) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+    let (mut well, mut measured) = (0, 0);
+    for entry in &label.members {
+        let run = bundle.inside(&entry.path())?.run()?;
+        days.insert(run.environment.captured_at.chars().take(10).collect::<String>());
+        models.extend(run.study.models.iter().map(|model| model.name.clone()));
+        if !machines.contains(&entry.machine) {
+            machines.push(entry.machine.clone());
+        }
+        measured += run.measured;
+        let ok = |row: &&RunRecord| row.phase == Phase::Measured && row.outcome == Outcome::Ok;
+        well += run.records.iter().filter(ok).count();
+    }
+    let list = |names: BTreeSet<String>| names.into_iter().collect::<Vec<_>>().join(", ");
+    let days = list(days);
+    let sessions = format!("{} ({})", machines.join(", "), counted(label.members.len(), "execution", "executions"));
+    Ok(vec![days, format!("{well} of {measured}"), list(models), sessions, signed])
 }

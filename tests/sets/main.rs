@@ -170,3 +170,28 @@ fn two_sets_are_compared_machine_by_machine() {
     let mixed = offprint(before.path(), &["compare", "set", "m4-1.zip"]);
     assert!(said(&mixed).contains("one of the two is a set"), "{}", said(&mixed));
 }
+
+/// Three executions of a real model, on one machine: the set that is committed, and the paper beside it.
+#[test]
+fn the_committed_set_holds_and_its_paper_is_what_it_gives() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let set = "results/sets/sessions-1.0.0.zip";
+    let verified = offprint(root, &["verify", set, "--json"]);
+    assert!(verified.status.success(), "{}", said(&verified));
+    let report: Value = serde_json::from_slice(&verified.stdout).unwrap();
+    assert_eq!(report["members"].as_array().map(Vec::len), Some(3));
+    let checked = offprint(root, &["report", "--set", set, "--out", "paper-sessions", "--check"]);
+    assert!(checked.status.success(), "{}", said(&checked));
+}
+
+/// A page that lists bundles knows a set.
+#[test]
+fn a_folder_of_bundles_lists_a_set() {
+    let fleet = Fleet::new("");
+    fleet.session(&Session::of("m4", 1, 1.0));
+    assert!(fleet.merge(&[], "set").status.success());
+    let bundled = fleet.offprint(&["bundle", "--set", "set", "--version", "1.0.0"]);
+    assert!(bundled.status.success(), "{}", said(&bundled));
+    let page = fleet.read("results/bundles/README.md");
+    assert!(page.contains("| 16 of 16 | Tiny | m4 (1 execution) | no |"), "{page}");
+}
