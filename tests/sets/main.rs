@@ -195,3 +195,21 @@ fn a_folder_of_bundles_lists_a_set() {
     let page = fleet.read("results/bundles/README.md");
     assert!(page.contains("| 16 of 16 | Tiny | m4 (1 execution) | no |"), "{page}");
 }
+
+/// bagit-python and roc-validator, where there are (tests/bundle/foreign.rs says how).
+#[test]
+fn others_accept_the_committed_set() {
+    let Some(tools) = std::env::var_os("OFFPRINT_TEST_TOOLS").map(std::path::PathBuf::from) else {
+        return eprintln!("NOT RUN: OFFPRINT_TEST_TOOLS is not set, see .ci/run");
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let run = |program: &str, arguments: &[&std::ffi::OsStr]| {
+        let output = std::process::Command::new(tools.join(program)).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{program}: {}", said(&output));
+    };
+    let top = folder.path().join("sessions-1.0.0");
+    let archive = "results/sets/sessions-1.0.0.zip";
+    run("python", &["-m".as_ref(), "zipfile".as_ref(), "-e".as_ref(), archive.as_ref(), folder.path().as_ref()]);
+    run("bagit.py", &["--validate".as_ref(), top.as_ref()]);
+    run("python", &["tests/oracles/roc_validate.py".as_ref(), top.join("data").as_ref()]);
+}
