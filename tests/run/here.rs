@@ -156,13 +156,18 @@ pub struct Running {
 impl Running {
     /// Waits for a line that contains `words`.
     pub fn until(&mut self, words: &str) {
+        assert!(self.says(words), "no {words:?} in {:#?}", self.seen);
+    }
+
+    /// Does such a line come before it ends?
+    pub fn says(&mut self, words: &str) -> bool {
         let begin = Instant::now();
         loop {
             let left = PATIENCE.saturating_sub(begin.elapsed());
-            let line = self.lines.recv_timeout(left).unwrap_or_else(|_| panic!("no {words:?} in {:#?}", self.seen));
+            let Ok(line) = self.lines.recv_timeout(left) else { return false };
             self.seen.push(line);
             if self.seen.last().unwrap().contains(words) {
-                return;
+                return true;
             }
         }
     }
