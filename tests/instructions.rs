@@ -31,7 +31,7 @@ fn a_token_costs_the_host_what_it_did() {
             let folder = tiny::folder();
             assert!(tiny::generate(&mut tiny::engine(folder.path()), tokens.parse().unwrap(), 0.7) > 0);
         }
-        Err(_) => held("a_token_costs_the_host_what_it_did", ["32", "160"], 128, 304_000),
+        Err(_) => held("a_token_costs_the_host_what_it_did", ["32", "160"], 128, 293_000),
     }
 }
 
@@ -43,7 +43,7 @@ fn a_row_costs_a_report_what_it_did() {
     }
     let parent = tempfile::tempdir().unwrap();
     let folders = [1_200, 3_600].map(|runs| scale::generate(parent.path(), runs));
-    held("a_row_costs_a_report_what_it_did", folders.each_ref().map(|folder| folder.to_str().unwrap()), 2_400, 149_000);
+    held("a_row_costs_a_report_what_it_did", folders.each_ref().map(|folder| folder.to_str().unwrap()), 2_400, 142_000);
 }
 
 /// Holds the instructions that `test` takes for the second work above the first, which is `amount` smaller, to a bound each.
