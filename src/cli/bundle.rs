@@ -41,9 +41,9 @@ pub struct BundleArgs {
     /// What the paper is made from; else as `report` chooses it
     #[arg(long, value_name = "DIR")]
     templates: Option<PathBuf>,
-    /// SPDX identifiers of the licence of what is in the bundle
-    #[arg(long, value_name = "SPDX", default_value = "MIT OR Apache-2.0")]
-    license: String,
+    /// SPDX identifiers of the licence of what is in the bundle; MIT OR Apache-2.0 unless given, of a set its members'
+    #[arg(long, value_name = "SPDX")]
+    license: Option<String>,
 }
 
 /// Makes a bundle and lists it.
@@ -51,7 +51,7 @@ pub fn run(args: BundleArgs) -> Result<ExitCode> {
     let key = args.sign.as_deref().map(signature::read_key).transpose()?;
     let paper = or_of_project(args.paper, "paper");
     if let Some(folder) = &args.set {
-        let opened = set::read(&Bundle::open(folder)?, &args.version, &args.license)?;
+        let opened = set::read(&Bundle::open(folder)?, &args.version, args.license.as_deref())?;
         let templates = cli_set::templates(args.templates.as_deref())?;
         let made = set::bundled(&opened, Some((&templates, &paper)), key.as_ref())?;
         let name = opened.label.as_label().name();
@@ -69,7 +69,7 @@ pub fn run(args: BundleArgs) -> Result<ExitCode> {
     };
     let chosen = project::templates(&run, args.templates.as_deref())?;
     let templates = &chosen.templates;
-    let (version, licence) = (&args.version, &args.license);
+    let (version, licence) = (&args.version, args.license.as_deref().unwrap_or("MIT OR Apache-2.0"));
     let order = Order { run: &run, templates, version, licence, paper: &paper, key: key.as_ref() };
     if let Some(out) = &args.out {
         refuse(out)?;

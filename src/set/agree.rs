@@ -10,6 +10,7 @@ use super::Member;
 use crate::{
     claims::list,
     compare,
+    energy::Domain,
     machine::{CheckpointFacts, Fact},
     store::not_a_measurement,
     study::{EngineKind, Plan, Study},
@@ -195,6 +196,10 @@ pub fn told(members: &[Member]) -> Vec<String> {
             lines.push(format!("{what} differ: {}", each.collect::<Vec<_>>().join("; ")));
         }
     }
+    let domains: Vec<&str> = domains(members).into_iter().map(Domain::name).collect();
+    if domains.len() > 1 {
+        lines.push(format!("joules are of several things ({}) and are not compared", domains.join(", ")));
+    }
     let boots = members.iter().filter(|member| boot(member).is_some());
     for (_, names) in by_value(boots, |member| boot(member).unwrap_or_default().to_owned()) {
         let mut machines: Vec<&str> = names.iter().filter_map(|name| name.split('/').next()).collect();
@@ -212,6 +217,17 @@ pub fn told(members: &[Member]) -> Vec<String> {
         }
     }
     lines
+}
+
+/// What the members' joules are of, each once.
+pub(super) fn domains(members: &[Member]) -> Vec<Domain> {
+    let mut found = Vec::new();
+    for (domain, _) in members.iter().filter_map(|member| member.summary.seen.energy.source.as_ref()) {
+        if !found.contains(domain) {
+            found.push(*domain);
+        }
+    }
+    found
 }
 
 /// The digest of the boot that the execution was begun in, where it is known.

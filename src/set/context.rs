@@ -21,6 +21,9 @@ pub struct Context {
     pub factors: Vec<FactorText>,
     /// Effects of these factors that are compared between machines.
     pub effects: Vec<EffectText>,
+    /// Does the study ask how well its models predict a text? Does it measure energy?
+    pub quality: bool,
+    pub energy: bool,
     /// Are there weights?
     pub weights: bool,
     pub several_machines: bool,
@@ -157,6 +160,8 @@ pub(super) fn of(set: &Set, claims: &Claims) -> Context {
         metrics: metrics.collect(),
         factors: factors.collect(),
         effects: effects(set, claims),
+        quality: set.first().run.study.quality.is_some(),
+        energy: set.first().run.study.energy.is_some(),
         weights: !set.first().run.environment.checkpoints.is_empty(),
         several_machines: labels.len() > 1,
         sessions: counts.iter().all(|count| *count > 1),

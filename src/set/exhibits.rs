@@ -105,7 +105,11 @@ pub(super) fn figures(set: &Set, claims: &Claims) -> Result<Vec<Figure>> {
     let first = &set.first().run;
     let notice = not_a_measurement(&first.study, &first.environment).map(str::to_owned);
     let statistics = &first.study.statistics;
-    let margin = format!("±{} % margin", percentage(statistics.equivalence_margin));
+    let margins = [Metric::Latency, Metric::JoulesAToken].map(|metric| percentage(statistics.margin(metric)));
+    let margin = match claims.claims.contains_key(&by(set.reference()).metric(Metric::JoulesAToken).word("mean")) {
+        true => format!("±{} % margin, of energy ±{} %", margins[0], margins[1]),
+        false => format!("±{} % margin", margins[0]),
+    };
     let mut drawn = Vec::new();
     let panels = machine_panels(set, claims);
     if !panels.is_empty() {
@@ -135,9 +139,9 @@ pub(super) fn figures(set: &Set, claims: &Claims) -> Result<Vec<Figure>> {
     Ok(drawn)
 }
 
-/// The ends of the margin in per cent: the same ratio up and down.
-fn margin(set: &Set) -> (f64, f64) {
-    let margin = set.first().run.study.statistics.equivalence_margin;
+/// The ends of a metric's margin in per cent: the same ratio up and down.
+fn margin(set: &Set, metric: Metric) -> (f64, f64) {
+    let margin = set.first().run.study.statistics.margin(metric);
     (-100.0 * margin / (1.0 + margin), 100.0 * margin)
 }
 
@@ -156,7 +160,7 @@ fn machine_panels(set: &Set, claims: &Claims) -> Vec<ForestPanel> {
     let panel = |metric: Metric| ForestPanel {
         heading: metric.about().label,
         label: format!("against {} (%)", set.reference()),
-        margin: margin(set),
+        margin: margin(set, metric),
         rows: set.labels().into_iter().skip(1).filter_map(|label| row(label, metric)).collect(),
     };
     TOLD.into_iter().map(panel).filter(|panel| !panel.rows.is_empty()).collect()
@@ -177,7 +181,7 @@ fn session_panels(set: &Set, claims: &Claims) -> Vec<ForestPanel> {
     let panel = |metric: Metric| ForestPanel {
         heading: metric.about().label,
         label: "against the machine's mean (%)".to_owned(),
-        margin: margin(set),
+        margin: margin(set, metric),
         rows: (0..set.members().len())
             .filter(|place| several(&set.members()[*place].machine))
             .filter_map(|place| row(place, metric))

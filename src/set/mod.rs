@@ -126,3 +126,51 @@ impl Set {
         &self.members[0]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{energy::Domain, metric::Metric};
+
+    /// An execution whose runs have so many joules a token, of this domain.
+    fn member(machine: &str, joules: f64, domain: Domain) -> Member {
+        let run = Run::open(Path::new("tests/data/fake_run")).unwrap();
+        let mut member = Member::of(machine.into(), 1, "0".repeat(64), "1.0.0".into(), run).unwrap();
+        member.run.runs_sha256 = machine.to_owned();
+        member.summary.seen.energy.source = Some((domain, "test".to_owned()));
+        for run in &mut member.summary.runs {
+            run.values[Metric::JoulesAToken as usize] = joules;
+        }
+        member
+    }
+
+    /// Joules of one thing are compared, at the margin of energy; those of two are not, and the paper says so.
+    #[test]
+    fn joules_of_two_domains_never_meet() {
+        let claims = |domain| {
+            let members = vec![member("a", 0.5, Domain::Package), member("b", 0.6, domain)];
+            build(&Set::of("0".repeat(64), "a", members).unwrap()).unwrap()
+        };
+        let ratio = "vs.machine.b.joules_a_token.ratio";
+        let (same, apart) = (claims(Domain::Package), claims(Domain::Board));
+        assert!(same.claims.contains_key(ratio) && same.predicates["energy.comparable"].holds == Some(true));
+        assert_eq!(same.predicates["vs.machine.b.joules_a_token"].margin, Some(0.05));
+        assert!(!apart.claims.keys().any(|id| id.contains("joules")));
+        let said = &apart.predicates["energy.comparable"];
+        assert!(said.holds == Some(false) && said.text.contains("do not compare"), "{}", said.text);
+    }
+
+    /// A cell that one member lacks is left out of all, and that is said.
+    #[test]
+    fn a_cell_that_one_member_lacks_is_said() {
+        let mut members = vec![member("a", 1.0, Domain::Package), member("b", 1.0, Domain::Package)];
+        let all = members[1].summary.grid.cells.len();
+        members[1].summary.grid.cells.pop();
+        members[1].summary.runs.retain(|run| run.cell < all - 1);
+        let claims = build(&Set::of("0".repeat(64), "a", members).unwrap()).unwrap();
+        let said = &claims.predicates["cells.shared"];
+        assert!(said.holds == Some(false) && said.text.starts_with(&format!("Of {all} cells 1 ")), "{}", said.text);
+    }
+}

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Set;
+use super::{Set, agree::domains};
 use crate::{
     analysis::{sessions, stats},
     metric::Metric,
@@ -42,6 +42,10 @@ pub(super) fn all(set: &Set) -> Vec<Quantity> {
 type Cells = BTreeMap<Vec<usize>, Vec<f64>>;
 
 fn of(set: &Set, metric: Metric) -> Option<Quantity> {
+    // Joules of a board and joules of a whole machine are of two things.
+    if metric.is_of_energy() && domains(set.members()).len() > 1 {
+        return None;
+    }
     let cells = |member: &super::Member| -> Option<Cells> {
         let summary = &member.summary;
         let mut cells = Cells::new();

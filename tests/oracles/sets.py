@@ -72,7 +72,7 @@ def holm(p):
 
 
 def judge(pairs):
-    """[(a, b)] -> [(ratio, low, high, verdict)]"""
+    """[(a, b)] -> [(ratio, low, high, verdict, p by Holm that it lies beyond the margin)]"""
     found = []
     for a, b in pairs:
         d, se, df = welch(a, b)
@@ -82,7 +82,7 @@ def judge(pairs):
     adjusted = holm([f[3] for f in found])
     verdict = lambda within, beyond: "equivalent" if within < ALPHA else "different" if beyond < ALPHA else "inconclusive"
     return [
-        (math.exp(d), math.exp(d - half), math.exp(d + half), verdict(within, beyond))
+        (math.exp(d), math.exp(d - half), math.exp(d + half), verdict(within, beyond), beyond)
         for (d, half, within, _), beyond in zip(found, adjusted)
     ]
 
@@ -90,7 +90,7 @@ def judge(pairs):
 label = json.loads((Path(sys.argv[1]) / "data/set.json").read_text())
 members = [(m["machine"], rows(Path(sys.argv[1]) / f"data/members/{m['machine']}-{m['session']}.zip")) for m in label["members"]]
 machines = list(dict.fromkeys([label["reference"]] + [m for m, _ in members]))
-numbers, texts = {}, {}
+numbers, texts, p = {}, {}, {}
 for metric, of in METRICS.items():
 
     def session(found, keep=lambda r: True):
@@ -111,13 +111,13 @@ for metric, of in METRICS.items():
             f"by_machine.{m}.{metric}.session_sd": 100 * sd,
         }
     reference, others = means[machines[0]], machines[1:]
-    for m, (ratio, low, high, verdict) in zip(others, judge([(reference, means[m]) for m in others])):
+    for m, (ratio, low, high, verdict, beyond) in zip(others, judge([(reference, means[m]) for m in others])):
         at = f"vs.machine.{m}.{metric}"
         numbers |= {f"{at}.ratio": ratio, f"{at}.ratio.low": low, f"{at}.ratio.high": high}
-        texts[f"{at}.verdict"] = verdict
+        texts[f"{at}.verdict"], p[at] = verdict, beyond
     pairs = list(itertools.combinations(range(len(machines)), 2))
     verdicts = judge([(means[machines[a]], means[machines[b]]) for a, b in pairs])
-    apart = {pair for pair, (*_, verdict) in zip(pairs, verdicts) if verdict == "different"}
+    apart = {pair for pair, (*_, verdict, _) in zip(pairs, verdicts) if verdict == "different"}
     free = lambda group: not any(pair in apart for pair in itertools.combinations(sorted(group), 2))
     groups = [set(g) for n in range(1, len(machines) + 1) for g in itertools.combinations(range(len(machines)), n) if free(g)]
     groups = [g for g in groups if not any(g < other for other in groups)]
@@ -135,8 +135,8 @@ for metric, of in METRICS.items():
 
         family = [(m, level) for m in others for level in rest]
         judged = judge([(effects(machines[0], level), effects(m, level)) for m, level in family])
-        for (m, level), (ratio, low, high, verdict) in zip(family, judged):
+        for (m, level), (ratio, low, high, verdict, beyond) in zip(family, judged):
             at = f"vs.machine.{m}.{factor}.{level}.{metric}"
             numbers |= {f"{at}.ratio": ratio, f"{at}.ratio.low": low, f"{at}.ratio.high": high}
-            texts[f"{at}.verdict"] = verdict
-print(json.dumps({"numbers": numbers, "texts": texts}))
+            texts[f"{at}.verdict"], p[at] = verdict, beyond
+print(json.dumps({"numbers": numbers, "texts": texts, "p": p}))

@@ -214,3 +214,26 @@ fn members_of_a_fleet_are_held_to_its_lock() {
     let anew = refused(&fleet, &[one, "--lock", "anew/fleet.lock.yaml"]);
     assert!(anew.contains("plan_sha256: expected ") && anew.contains("planned anew"), "{anew}");
 }
+
+/// What a set is under is what its members are under.
+#[test]
+fn a_set_has_the_licence_of_its_members() {
+    let fleet = Fleet::new("");
+    for session in 1..=2 {
+        fleet.session(&Session::of("m4", session, 1.0));
+        let run = format!("results/tiny/m4-{session}");
+        let out = format!("cc-{session}.zip");
+        let made =
+            fleet.offprint(&["bundle", "--run", &run, "--version", "1.0.1", "--license", "CC-BY-4.0", "--out", &out]);
+        assert!(made.status.success(), "{}", said(&made));
+    }
+    let mixed = refused(&fleet, &["m4=m4-1.zip", "m4=cc-2.zip"]);
+    assert!(mixed.contains("under several licences: MIT OR Apache-2.0; CC-BY-4.0"), "{mixed}");
+    let merged = offprint(fleet.path(), &["merge", "m4=cc-1.zip", "m4=cc-2.zip", "--out", "set"]);
+    assert!(merged.status.success(), "{}", said(&merged));
+    let bundled = fleet.offprint(&["bundle", "--set", "set", "--version", "1.0.0", "--out", "cc.zip"]);
+    assert!(bundled.status.success(), "{}", said(&bundled));
+    let verified = fleet.offprint(&["verify", "cc.zip"]);
+    assert!(verified.status.success(), "{}", said(&verified));
+    assert!(fleet.read("set/data/README.md").contains("| licence | CC-BY-4.0 |"));
+}

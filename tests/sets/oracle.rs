@@ -24,6 +24,10 @@ fn every_ratio_interval_and_verdict_comes_out_of_the_rows_again() {
         assert!((found - value).abs() <= 1e-8 * value.abs().max(1e-12), "{id}: {found} for {value}");
         numbers += 1;
     }
+    for (id, value) in expected["p"].as_object().unwrap() {
+        let (found, value) = (claims["predicates"][id]["p"].as_f64().unwrap(), value.as_f64().unwrap());
+        assert!((found - value).abs() <= 1e-8 * value.max(1e-300), "{id}: p {found} for {value}");
+    }
     for (id, value) in expected["texts"].as_object().unwrap() {
         assert_eq!(&claims["claims"][id]["value"], value, "{id}");
         words += 1;

@@ -62,6 +62,7 @@ pub struct Opened {
 /// A bundle with a problem, one that does not fit the others, or not the fleet.
 pub fn merge(named: &[Named], reference: Option<&str>, lock: Option<&Lock>) -> Result<Opened> {
     let mut read = Vec::new();
+    let mut licences: Vec<String> = Vec::new();
     let mut notes = Vec::new();
     for Named { machine, bundle: path } in named {
         check_machine(machine)?;
@@ -96,6 +97,9 @@ pub fn merge(named: &[Named], reference: Option<&str>, lock: Option<&Lock>) -> R
             let study = bundle.read(&label.run_file("study.yaml"))?;
             notes.extend(held(lock, machine, &run, &sha256_hex(&study)).with_context(|| shown.to_string())?);
         }
+        if !licences.contains(&label.licence) {
+            licences.push(label.licence.clone());
+        }
         let sha256 = sha256_file(path).with_context(|| shown.to_string())?;
         let begin = dates::instant(&run.environment.captured_at).with_context(|| shown.to_string())?;
         read.push((begin, Member::of(machine.clone(), 0, sha256, label.version, run)?, path.clone()));
@@ -113,11 +117,18 @@ pub fn merge(named: &[Named], reference: Option<&str>, lock: Option<&Lock>) -> R
         members.push(member);
     }
     let first = members.first().context("no bundle was named\nhint: name at least one, as LABEL=BUNDLE.zip")?;
+    let licence = match licences.as_slice() {
+        [only] => only.clone(),
+        several => bail!(
+            "the members are under several licences: {}\nhint: bundle them again with one --license",
+            several.join("; ")
+        ),
+    };
     let label = SetLabel {
         schema: SET_SCHEMA.to_owned(),
         study: first.run.study.name.clone(),
         version: "0.0.0".to_owned(),
-        licence: "MIT OR Apache-2.0".to_owned(),
+        licence,
         offprint_version: env!("CARGO_PKG_VERSION").to_owned(),
         reference: reference.or(lock.map(|lock| lock.reference.as_str())).unwrap_or(&first.machine).to_owned(),
         members: entries,
@@ -159,18 +170,18 @@ fn held(lock: &Lock, machine: &str, run: &Run, study_sha256: &str) -> Result<Opt
     Ok(build.map(|other| format!("{machine}: another build of offprint than the fleet was planned with: {other}")))
 }
 
-/// A set's folder, to be bundled.
+/// A set's folder, to be bundled; under its members' licence unless another is given.
 ///
 /// # Errors
 /// As [`open::open`]; an archive.
-pub fn read(bundle: &Bundle, version: &str, licence: &str) -> Result<Opened> {
+pub fn read(bundle: &Bundle, version: &str, licence: Option<&str>) -> Result<Opened> {
     ensure!(
         !bundle.is_archive(),
         "{}: expected the folder that offprint merge has made, found an archive\nhint: unzip it, or merge its members again",
         bundle.path().display()
     );
     check_version(version)?;
-    single::check_licence(licence)?;
+    licence.map_or(Ok(()), single::check_licence)?;
     let report = whole(bundle, None)?;
     if let Some(problem) = report.problems.first() {
         bail!(
@@ -181,7 +192,7 @@ pub fn read(bundle: &Bundle, version: &str, licence: &str) -> Result<Opened> {
     let (label, set) = open::open(bundle)?;
     let label = SetLabel {
         version: version.to_owned(),
-        licence: licence.to_owned(),
+        licence: licence.map_or_else(|| label.licence.clone(), str::to_owned),
         offprint_version: env!("CARGO_PKG_VERSION").to_owned(),
         ..label
     };

@@ -1,15 +1,8 @@
-//! A set -> every claim and predicate of its paper. What is about all members' common design is taken from the first one's claims.
-#![allow(clippy::disallowed_methods)] // claims, whose values are compared to a tolerance
-
-use std::collections::BTreeMap;
+//! The numbers of machines and sessions, and what the tests settle about them.
 
 use anyhow::Result;
 
-use super::{
-    Member, Set,
-    agree::{boot, build as build_of, by_value, kernels, os},
-    quantities::{self, Quantity},
-};
+use super::{OF_ERROR, OF_WIDTH, Put, TWO, by, effect, member, vs};
 use crate::{
     analysis::{
         contrast::Contrast,
@@ -18,87 +11,16 @@ use crate::{
         tails::above_f,
     },
     claims::{
-        self, CLAIMS_SCHEMA, Claim, Claims, Id, Predicate, Runs, Source, Value, list,
+        Id, Predicate,
         rounding::{Decimals, p_value, significant, text},
         words::{counted, percentage, sentence},
     },
-    factor::Factor,
     metric::Metric,
-    study::Statistics,
+    set::{
+        Member, Set,
+        quantities::{self, Quantity},
+    },
 };
-
-/// The metrics that the paper tells of, where the members have them; all others are in its tables.
-pub(super) const TOLD: [Metric; 7] = [
-    Metric::Latency,
-    Metric::Ttft,
-    Metric::TtftFromText,
-    Metric::Prefill,
-    Metric::Decode,
-    Metric::OutputRate,
-    Metric::PeakMemory,
-];
-/// Those of which a factor's effect is compared between machines.
-pub(super) const RELATIVE: [Metric; 4] = [Metric::Latency, Metric::Prefill, Metric::Decode, Metric::OutputRate];
-
-const OF_WIDTH: &str = "two digits of the interval's half width";
-const OF_ERROR: &str = "to two significant digits of the standard error";
-const TWO: &str = "two significant digits";
-
-/// Every claim of a set.
-///
-/// # Errors
-/// A value that is not finite.
-pub fn build(set: &Set) -> Result<Claims> {
-    let mut put = Put { set, claims: BTreeMap::new(), predicates: BTreeMap::new() };
-    put.of_the_design()?;
-    put.of_the_set();
-    put.of_the_machines();
-    put.of_the_members();
-    put.agreement();
-    for quantity in quantities::all(set) {
-        put.levels(&quantity)?;
-        put.scatter(&quantity)?;
-        put.against_reference(&quantity)?;
-        put.letters(&quantity)?;
-        if RELATIVE.contains(&quantity.metric) {
-            put.relative(&quantity)?;
-        }
-    }
-    let source = Source { run_id: set.first().run.study.name.clone(), sha256: set.sha256.clone() };
-    Ok(Claims { schema: CLAIMS_SCHEMA.to_owned(), source, claims: put.claims, predicates: put.predicates })
-}
-
-/// `by_machine.LABEL`
-pub(super) fn by(label: &str) -> Id {
-    Id::by("machine", label)
-}
-
-/// `vs.machine.LABEL`
-pub(super) fn vs(label: &str) -> Id {
-    Id::new("vs.machine").level(label)
-}
-
-/// `member.N`, from 1 in the set's order.
-pub(super) fn member(place: usize) -> Id {
-    Id::new("member").level(&(place + 1).to_string())
-}
-
-/// The mean of a session: of the member at this place, from 0.
-pub fn session_mean(place: usize, metric: Metric) -> Id {
-    member(place).metric(metric).word("mean")
-}
-
-/// `vs.machine.LABEL.FACTOR.LEVEL.METRIC`
-pub(super) fn effect(label: &str, factor: &Factor, level: usize, metric: Metric) -> Id {
-    vs(label).word(&factor.name).level(&factor.levels[level].key()).metric(metric)
-}
-
-/// Claims so far.
-struct Put<'a> {
-    set: &'a Set,
-    claims: BTreeMap<Id, Claim>,
-    predicates: BTreeMap<Id, Predicate>,
-}
 
 /// One machine's number against the reference's.
 struct Against {
@@ -114,239 +36,8 @@ struct Against {
 }
 
 impl<'a> Put<'a> {
-    fn statistics(&self) -> &'a Statistics {
-        &self.set.first().run.study.statistics
-    }
-
-    fn alpha(&self) -> f64 {
-        1.0 - self.statistics().confidence
-    }
-
-    /// The runs of these members that ended well.
-    fn runs(&self, members: &[&Member]) -> (u32, BTreeMap<String, Runs>) {
-        let of = |member: &&Member| {
-            let runs: Vec<u32> = member.summary.runs.iter().map(|run| run.run).collect();
-            (member.name(), Runs::from(runs.as_slice()))
-        };
-        let runs: BTreeMap<String, Runs> = members.iter().map(of).collect();
-        (runs.values().map(|runs| runs.len() as u32).sum(), runs)
-    }
-
-    fn claim(&mut self, id: impl Into<Id>, claim: Claim, members: &[&Member]) {
-        let (n, members) = self.runs(members);
-        self.claims.insert(id.into(), Claim { n, members, ..claim });
-    }
-
-    fn number(
-        &mut self,
-        id: Id,
-        value: f64,
-        unit: &str,
-        (text, rounding): (String, &str),
-        formula: String,
-        of: &[&Member],
-    ) {
-        let claim = Claim {
-            value: Value::Number(value),
-            unit: unit.to_owned(),
-            text,
-            rounding: rounding.to_owned(),
-            ..Claim::of(formula, &Runs::default())
-        };
-        self.claim(id, claim, of);
-    }
-
-    fn said(&mut self, id: impl Into<Id>, value: &str, formula: &str, of: &[&Member]) {
-        let claim = Claim {
-            value: Value::Text(value.to_owned()),
-            text: value.to_owned(),
-            ..Claim::of(formula, &Runs::default())
-        };
-        self.claim(id, claim, of);
-    }
-
-    fn count(&mut self, id: impl Into<Id>, n: usize, formula: &str, of: &[&Member]) {
-        let claim =
-            Claim { value: Value::Integer(n as i64), text: n.to_string(), ..Claim::of(formula, &Runs::default()) };
-        self.claim(id, claim, of);
-    }
-
-    /// The study's own claims, which are the same in all members.
-    fn of_the_design(&mut self) -> Result<()> {
-        let first = self.set.first();
-        let own = claims::build(&first.run, &first.summary)?;
-        let common = |id: &Id| {
-            ["study.", "model.", "paper."].iter().any(|family| id.starts_with(family))
-                && !id.starts_with("study.runs.")
-                && **id != *"study.date"
-        };
-        for (id, claim) in own.claims.into_iter().filter(|(id, _)| common(id)) {
-            let members = match claim.runs.is_empty() {
-                true => BTreeMap::new(),
-                false => BTreeMap::from([(first.name(), claim.runs.clone())]),
-            };
-            self.claims.insert(id, Claim { runs: Runs::default(), members, ..claim });
-        }
-        let common = |id: &Id| id.starts_with("design.") || **id == *"measurement.real";
-        self.predicates.extend(own.predicates.into_iter().filter(|(id, _)| common(id)));
-        Ok(())
-    }
-
-    fn of_the_set(&mut self) {
-        let set = self.set;
-        let all: Vec<&Member> = set.members().iter().collect();
-        let per_machine: Vec<usize> = set.machines().map(|(_, members)| members.len()).collect();
-        let (least, most) =
-            (per_machine.iter().min().copied().unwrap_or(0), per_machine.iter().max().copied().unwrap_or(0));
-        self.count("set.machines", per_machine.len(), "labels of the set", &[]);
-        self.count("set.members", all.len(), "executions in the set", &[]);
-        self.count("set.sessions.least", least, "fewest sessions of a machine", &[]);
-        self.count("set.sessions.most", most, "most sessions of a machine", &[]);
-        self.said("set.reference", set.reference(), "reference of the set", &[]);
-        let well: usize = all.iter().map(|member| member.summary.runs.len()).sum();
-        let planned: usize = all.iter().map(|member| member.summary.planned as usize).sum();
-        self.count("set.runs", planned, "runs planned, over all members", &[]);
-        self.count("set.runs.ok", well, "runs that ended well, over all members", &all);
-        let dates = |end: fn(&Member) -> &str| all.iter().map(|member| end(member)).collect::<Vec<_>>();
-        let (from, to) = (dates(|m| &m.summary.seen.from), dates(|m| &m.summary.seen.to));
-        let (from, to) = (from.iter().min().copied().unwrap_or(""), to.iter().max().copied().unwrap_or(""));
-        let date = if from == to { from.to_owned() } else { format!("{from} to {to}") };
-        self.said("study.date", &date, "first and last date of all rows", &all);
-        let narrow = percentage(2.0 * self.statistics().confidence - 1.0);
-        self.said("study.narrow", &narrow, "1 - 2 alpha, in per cent", &[]);
-        let text = if well == planned {
-            "Every planned run of every member ended well.".to_owned()
-        } else {
-            format!("Of {planned} planned runs {well} ended well; the others are left out of every statistic.")
-        };
-        let complete =
-            Predicate::said(Some(well == planned), "every planned run of every member has a row that says ok", text);
-        self.predicates.insert("complete".into(), complete);
-    }
-
-    fn of_the_machines(&mut self) {
-        let set = self.set;
-        let known = |value: Option<String>| value.unwrap_or_else(|| "not known".to_owned());
-        for (label, members) in set.machines() {
-            let id = by(label);
-            let environment = &members[0].run.environment;
-            let each = |of: fn(&Member) -> String| {
-                let found = by_value(members.iter().copied(), of);
-                found.into_iter().map(|(value, _)| value).collect::<Vec<_>>().join("; ")
-            };
-            let gib = |bytes: u64| format!("{} GiB", significant(bytes as f64 / 1_073_741_824.0, 3));
-            let facts = [
-                ("chip", known(environment.chip.value.clone()), "what the machine says of its processor"),
-                ("model", known(environment.machine_model.value.clone()), "what the machine says it is"),
-                ("gpu", known(environment.gpu.value.clone()), "what the machine says of its GPU"),
-                ("memory", known(environment.memory_bytes.value.map(gib)), "what the machine says of its memory"),
-                ("os", each(os), "operating systems of its sessions"),
-                ("build", each(build_of), "offprint_version and git_commit of its sessions"),
-                ("kernels", each(kernels), "backends and kernels of its sessions"),
-            ];
-            for (word, value, formula) in facts {
-                self.said(id.word(word), &value, formula, &members);
-            }
-            self.count(id.word("sessions"), members.len(), "sessions of the machine", &members);
-            let well = members.iter().map(|member| member.summary.runs.len()).sum();
-            self.count(id.word("runs"), well, "runs of the machine that ended well", &members);
-        }
-    }
-
-    fn of_the_members(&mut self) {
-        for (place, one) in self.set.members().iter().enumerate() {
-            let (id, of) = (member(place), [one]);
-            let date = one.run.environment.captured_at.clone();
-            let load = one
-                .run
-                .environment
-                .load_average
-                .value
-                .map_or_else(|| "not known".to_owned(), |load| significant(load, 2));
-            let facts = [
-                ("name", one.name(), "label and session of the member"),
-                ("machine", one.machine.clone(), "label of the member"),
-                ("run", one.run.run_id.clone(), "run_id of the member"),
-                ("date", date, "captured_at of the member"),
-                ("load_average", load, "load average before the first run"),
-                ("sha256", one.sha256.clone(), "SHA-256 of the member's bundle"),
-                ("sha256.short", one.sha256.chars().take(12).collect(), "the first twelve digits of that"),
-            ];
-            for (word, value, formula) in facts {
-                self.said(id.word(word), &value, formula, &of);
-            }
-            self.count(id.word("session"), one.session as usize, "session of the member", &of);
-            self.count(id.word("runs"), one.summary.runs.len(), "runs of the member that ended well", &of);
-            self.count(id.word("failed"), one.summary.failed as usize, "runs of the member that failed", &of);
-        }
-    }
-
-    /// What may differ between members: builds, kernels, texts.
-    fn agreement(&mut self) {
-        let members = self.set.members();
-        let same = |what: &str, of: fn(&Member) -> String| {
-            let found = by_value(members, of);
-            let each = found.iter().map(|(value, names)| format!("{value} ({})", list(names)));
-            let text = match found.as_slice() {
-                [(only, _)] => format!("All members have the same {what}: {only}."),
-                _ => format!("Members differ in their {what}: {}.", each.collect::<Vec<_>>().join("; ")),
-            };
-            Predicate::said(Some(found.len() == 1), "what environment.json and the rows say", text)
-        };
-        let found = [("builds.same", same("build of offprint", build_of)), ("kernels.same", same("kernels", kernels))];
-        self.predicates.extend(found.map(|(id, predicate)| (id.into(), predicate)));
-        self.predicates.insert("boots.apart".into(), self.boots());
-        let [first, others @ ..] = members else { return };
-        let shared: Vec<(&u32, &String)> = first
-            .outputs
-            .iter()
-            .filter(|(run, _)| others.iter().all(|other| other.outputs.contains_key(*run)))
-            .collect();
-        let equal = shared.iter().filter(|(run, ids)| others.iter().all(|other| other.outputs.get(*run) == Some(*ids)));
-        let (equal, shared) = (equal.count(), shared.len());
-        let text = format!(
-            "Of {} that every member has, {equal} gave the same tokens in all of them.",
-            counted(shared, "run", "runs")
-        );
-        let predicate =
-            Predicate::said(Some(equal == shared), "output_sha256 of runs with one number and one seed", text);
-        self.predicates.insert("outputs.same".into(), predicate);
-    }
-
-    /// Were the sessions of each machine executed in boots of their own?
-    fn boots(&self) -> Predicate {
-        let mut shared = Vec::new();
-        let mut known = true;
-        for (label, members) in self.set.machines() {
-            let boots: Vec<&str> = members.iter().filter_map(|member| boot(member)).collect();
-            known &= boots.len() == members.len();
-            let mut apart = boots.clone();
-            apart.sort_unstable();
-            apart.dedup();
-            if apart.len() < boots.len() {
-                shared.push(format!(
-                    "{label}: {} in {}",
-                    counted(boots.len(), "session", "sessions"),
-                    counted(apart.len(), "boot", "boots")
-                ));
-            }
-        }
-        let test = "boot_sha256 in environment.json";
-        match (shared.is_empty(), known) {
-            (false, _) => Predicate::said(
-                Some(false),
-                test,
-                format!("Sessions share a boot of their machine ({}).", shared.join("; ")),
-            ),
-            (true, true) => Predicate::said(Some(true), test, "Each session was begun in a boot of its own."),
-            (true, false) => {
-                Predicate::said(None, test, "Whether sessions share a boot of their machine is not known of all.")
-            }
-        }
-    }
-
     /// Each machine's own level, and each session's.
-    fn levels(&mut self, quantity: &Quantity) -> Result<()> {
+    pub(super) fn levels(&mut self, quantity: &Quantity) -> Result<()> {
         let set = self.set;
         let confidence = self.statistics().confidence;
         let wide = percentage(confidence);
@@ -395,7 +86,7 @@ impl<'a> Put<'a> {
     }
 
     /// Do sessions of a machine lie farther apart than their runs let one expect?
-    fn scatter(&mut self, quantity: &Quantity) -> Result<()> {
+    pub(super) fn scatter(&mut self, quantity: &Quantity) -> Result<()> {
         let set = self.set;
         let (mut squares, mut between) = (0.0, 0.0);
         for label in set.labels() {
@@ -466,7 +157,7 @@ impl<'a> Put<'a> {
     }
 
     /// Each machine against the reference.
-    fn against_reference(&mut self, quantity: &Quantity) -> Result<()> {
+    pub(super) fn against_reference(&mut self, quantity: &Quantity) -> Result<()> {
         let (set, metric) = (self.set, quantity.metric);
         let reference = set.reference();
         let mut found = Vec::new();
@@ -484,7 +175,7 @@ impl<'a> Put<'a> {
             let formula = format!("geometric mean of {what}: {label} / {reference}");
             self.ratio(&id, against, &formula, [reference, label]);
             let subject = format!("the {} of {label} is {{}} times that of {reference}", metric.about().label);
-            self.judge(id, against, &subject, [reference, label]);
+            self.judge(id, metric, against, &subject, [reference, label]);
         }
         Ok(())
     }
@@ -493,7 +184,8 @@ impl<'a> Put<'a> {
         let statistics = self.statistics();
         let [a, b] = [reference, label].map(|label| means(self.set, quantity, label));
         let difference = stats::mean(&b) - stats::mean(&a);
-        if let Some(contrast) = sessions::against(&a, &b, statistics.equivalence_margin.ln_1p(), statistics.confidence)?
+        if let Some(contrast) =
+            sessions::against(&a, &b, statistics.margin(quantity.metric).ln_1p(), statistics.confidence)?
         {
             return Ok(Against { difference, contrast: Some(contrast), p_beyond: None, differs: None, of_runs: None });
         }
@@ -556,11 +248,11 @@ impl<'a> Put<'a> {
     }
 
     /// The sentence; `subject` has `{}` for the ratio.
-    fn judge(&mut self, id: Id, against: &Against, subject: &str, [reference, label]: [&str; 2]) {
+    fn judge(&mut self, id: Id, metric: Metric, against: &Against, subject: &str, [reference, label]: [&str; 2]) {
         let texts = |word: &str| self.claims.get(&*id.word(word)).map(|claim| claim.text.clone()).unwrap_or_default();
         let statistics = self.statistics();
         let narrow = percentage(2.0 * statistics.confidence - 1.0);
-        let margin = against.of_runs.unwrap_or(statistics.equivalence_margin);
+        let margin = against.of_runs.unwrap_or(statistics.margin(metric));
         let sessions = |label: &str| self.of_labels(&[label]).len();
         let counts = format!("{} and {}", counted(sessions(label), "session", "sessions"), sessions(reference));
         let subject = sentence(&subject.replace("{}", &texts("ratio")));
@@ -625,7 +317,7 @@ impl<'a> Put<'a> {
     }
 
     /// `letters.METRIC.LABEL`: machines that share a letter are not shown to differ. Only where every machine has sessions enough.
-    fn letters(&mut self, quantity: &Quantity) -> Result<()> {
+    pub(super) fn letters(&mut self, quantity: &Quantity) -> Result<()> {
         let set = self.set;
         let labels = set.labels();
         if labels.len() < 3 || set.machines().any(|(_, members)| members.len() < 2) {
@@ -659,7 +351,7 @@ impl<'a> Put<'a> {
     }
 
     /// Is a factor's effect on a machine what it is on the reference?
-    fn relative(&mut self, quantity: &Quantity) -> Result<()> {
+    pub(super) fn relative(&mut self, quantity: &Quantity) -> Result<()> {
         let (set, metric) = (self.set, quantity.metric);
         let first = set.first();
         let reference = set.reference();
@@ -678,7 +370,7 @@ impl<'a> Put<'a> {
                 for level in (0..factor.levels.len()).filter(|level| *level != base) {
                     let (Some(a), Some(b)) = (effects(reference, level), effects(label, level)) else { continue };
                     let contrast =
-                        sessions::against(&a, &b, statistics.equivalence_margin.ln_1p(), statistics.confidence)?;
+                        sessions::against(&a, &b, statistics.margin(quantity.metric).ln_1p(), statistics.confidence)?;
                     let difference = stats::mean(&b) - stats::mean(&a);
                     found.push((
                         (label, level),
@@ -699,7 +391,7 @@ impl<'a> Put<'a> {
                     "from {} {to} to {at} the {} changes on {label} by {{}} times what it does on {reference}",
                     factor.label, what.label
                 );
-                self.judge(id, &against, &subject, [reference, label]);
+                self.judge(id, metric, &against, &subject, [reference, label]);
             }
         }
         Ok(())
