@@ -247,8 +247,12 @@ impl Bench<'_> {
                     };
                     Request { prompt, seed, ..one.clone() }
                 };
-                let several =
-                    Several { load, failed_share: loads.map_or(0.0, |loads| loads.failed_share), request: &request };
+                let several = Several {
+                    load,
+                    #[cfg(feature = "http")]
+                    failed_share: loads.map_or(0.0, |loads| loads.failed_share),
+                    request: &request,
+                };
                 system.measure_several(engine, &several, deadline, self.stop, row)
             }
         }

@@ -7,34 +7,18 @@ use super::worker::{Lost, Worker, protocol::Taken};
 use crate::{
     digest,
     engine::Request,
-    load::{Load, Part},
-    record::{Answered, Clock, CountedBy, RequestRecord, RunRecord},
+    load::Load,
+    record::{Clock, CountedBy, RequestRecord, RunRecord},
 };
 
 /// What a run of several requests asks for.
 pub struct Several<'a> {
     pub load: Load,
-    /// Of the requests that count: a run of which more failed has failed.
+    /// Of the requests that count: a run of a server of which more failed has failed. A worker ends all of them, or the run fails.
+    #[cfg(feature = "http")]
     pub failed_share: f64,
     /// A request by its number, from 1.
     pub request: &'a (dyn Fn(u32) -> Request + Sync),
-}
-
-/// Does the run count? What was rejected is a result, if not all was.
-pub(super) fn verdict(load: &Load, failed_share: f64, requests: &[RequestRecord]) -> Result<(), String> {
-    let counted = || requests.iter().filter(|request| load.part(request.number) == Part::Counted);
-    let of = |outcome: Answered| counted().filter(move |request| request.outcome == outcome);
-    let (failed, well) = (of(Answered::Failed).count(), of(Answered::Ok).count());
-    let first = of(Answered::Failed).chain(of(Answered::Rejected)).find_map(|request| request.error.as_deref());
-    let first = first.map_or_else(String::new, |reason| format!("; the first: {reason}"));
-    let total = load.requests;
-    if failed as f64 > failed_share * f64::from(total) {
-        return Err(format!("load: {failed} of {total} requests failed{first}"));
-    }
-    if well == 0 {
-        return Err(format!("load: none of {total} requests ended well{first}"));
-    }
-    Ok(())
 }
 
 /// Asks a worker for several and puts what came into the row.

@@ -12,16 +12,13 @@ use std::{
 
 use super::{Served, Watch, counted_by};
 use crate::{
-    bench::{
-        several::{Several, verdict},
-        worker::Lost,
-    },
+    bench::{several::Several, worker::Lost},
     digest,
     engine::{
         Request,
         http::{Answer, Failure, UnderWay, watched},
     },
-    load::Load,
+    load::{Load, Part},
     record::{Answered, Clock, RequestRecord, RunRecord},
 };
 
@@ -193,4 +190,21 @@ fn wait_until(at: Instant, stop: &AtomicBool) {
             _ => std::hint::spin_loop(),
         }
     }
+}
+
+/// Does the run count? What was rejected is a result, if not all was.
+fn verdict(load: &Load, failed_share: f64, requests: &[RequestRecord]) -> Result<(), String> {
+    let counted = || requests.iter().filter(|request| load.part(request.number) == Part::Counted);
+    let of = |outcome: Answered| counted().filter(move |request| request.outcome == outcome);
+    let (failed, well) = (of(Answered::Failed).count(), of(Answered::Ok).count());
+    let first = of(Answered::Failed).chain(of(Answered::Rejected)).find_map(|request| request.error.as_deref());
+    let first = first.map_or_else(String::new, |reason| format!("; the first: {reason}"));
+    let total = load.requests;
+    if failed as f64 > failed_share * f64::from(total) {
+        return Err(format!("load: {failed} of {total} requests failed{first}"));
+    }
+    if well == 0 {
+        return Err(format!("load: none of {total} requests ended well{first}"));
+    }
+    Ok(())
 }
