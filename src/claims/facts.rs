@@ -96,6 +96,13 @@ impl Registry {
         let gib = |bytes: u64| format!("{} GiB", significant(bytes as f64 / f64::from(1 << 30), 3));
         let memory = Fact { value: e.memory_bytes.value.map(gib), reason: e.memory_bytes.reason.clone() };
         self.maybe("machine.memory", &memory, said);
+        for found in &e.memory_bandwidth {
+            let id = Id::new("machine.bandwidth").word(found.of.name());
+            let rate = Number::rounded(found.best() as f64 / 1e9, "GB/s", 3);
+            let formula = "best pass of `memory_bandwidth` in environment.json";
+            self.number_of(id.clone(), rate, formula.to_owned(), &Runs::default());
+            self.fact(id.word("how"), &found.how, formula);
+        }
         let virtualized = e.virtualized.value.map(|yes| if yes { "yes" } else { "no" });
         self.maybe("machine.virtualized", &Fact { value: virtualized, reason: e.virtualized.reason.clone() }, said);
         self.maybe("software.git_commit", &e.git_commit, said);
@@ -133,6 +140,15 @@ impl Registry {
         self.put(id("parameters"), millions(checkpoint.parameters));
         if let Some(active) = checkpoint.active_parameters {
             self.put(id("active_parameters"), millions(active));
+        }
+        if let Some(bytes) = checkpoint.step_bytes {
+            let mib = Number::rounded(bytes as f64 / f64::from(1 << 20), "MiB", 4);
+            self.number_of(
+                id("step_size"),
+                mib,
+                "step_bytes of the checkpoint, in environment.json".to_owned(),
+                &Runs::default(),
+            );
         }
         let mib = Number::rounded(checkpoint.weight_bytes as f64 / f64::from(1 << 20), "MiB", 4);
         self.number_of(id("weights_size"), mib, from.to_owned(), &Runs::default());

@@ -8,7 +8,8 @@ use std::{collections::BTreeSet, fmt, path::PathBuf, process::ExitCode};
 use anyhow::Result;
 
 use crate::{
-    cli::energy::Looked,
+    cli::{energy::Looked, run::bandwidth},
+    complaint::Complaint,
     fleet::{ANSWER_SCHEMA, Answer, Build, Said, Verdict},
     machine::Fact,
     preflight::{Finding, Weight},
@@ -21,6 +22,9 @@ use findings::{Findings, Place};
 pub struct DoctorArgs {
     /// The study to be run; without one, only the machine is checked
     study: Option<PathBuf>,
+    /// Measure how fast memory is read, too, which takes some seconds
+    #[arg(long)]
+    bandwidth: bool,
     /// Print JSON, for a fleet
     #[arg(long)]
     json: bool,
@@ -28,7 +32,8 @@ pub struct DoctorArgs {
 
 /// Prints one line a check; exit code 1 when one fails.
 pub fn run(args: DoctorArgs) -> Result<ExitCode> {
-    let findings = Findings::gather(args.study.as_deref());
+    let mut findings = Findings::gather(args.study.as_deref());
+    findings.bandwidth = args.bandwidth.then(|| bandwidth().map_err(|error| Complaint::from(&error)));
     let checks = findings.checks();
     if args.json {
         say!("{}", serde_json::to_string_pretty(&answer(&findings, &checks))?);
@@ -129,6 +134,13 @@ impl Findings {
             self.power(),
             self.load(),
         ]);
+        match &self.bandwidth {
+            Some(Ok(found)) => checks.extend(found.iter().map(|one| Check::good("memory", one.to_string()))),
+            Some(Err(error)) => {
+                checks.push(Check::fails("memory", error.causes.join(": "), error.hint.clone().unwrap_or_default()))
+            }
+            None => {}
+        }
         checks.extend(self.energy.iter().map(|said| match said {
             Looked::Reads(what) => Check::good("energy", what.clone()),
             Looked::Odd(what, hint) => Check::note("energy", what, hint),
@@ -340,6 +352,7 @@ mod tests {
             paper: Some(Ok(())),
             mlx: Some(Ok("GPU".to_owned())),
             llama_cpp: Ok(None),
+            bandwidth: None,
             energy: vec![Looked::Reads("package (rapl package-0): fresh every 0.0011 s, 12.3 W now".to_owned())],
             environment,
             installed: Installed::Checkout("checkout".into()),

@@ -23,7 +23,7 @@ use crate::{
     },
     complaint::TryAgain,
     engine, installed,
-    machine::{self, CheckpointFacts, EngineFacts, Environment, Session},
+    machine::{self, Bandwidth, CheckpointFacts, EngineFacts, Environment, Session},
     preflight::{self, Finding, Weight},
     record::{Outcome, Phase, RunRecord},
     store::{self, Beside, Dropped, Journal, Run, Torn},
@@ -187,6 +187,9 @@ pub(super) fn execute_with(
     // Before the first word: who reads it may answer with a signal.
     let stop = signal::stop()?;
     let gauge = energy::gauge(study_file, &study, own.meter.as_deref(), &mut environment, &stop)?;
+    if study.bandwidth && unfinished.is_none() {
+        environment.memory_bandwidth = bandwidth()?;
+    }
     let programs = programs(&study, stock_kernels, kernels)?;
     let places = located.places();
     let probes = each_loads(study_file, &study, &plan, &places, &programs, &stop, &mut environment)?;
@@ -230,6 +233,21 @@ pub(super) fn execute_with(
     }
     tell_failed(failed, plan.runs.len(), &folder);
     Ok(Execution { folder, failed, ended })
+}
+
+/// How fast memory is read here, which takes about a second a way; told.
+///
+/// # Errors
+/// Too little memory.
+pub(super) fn bandwidth() -> Result<Vec<Bandwidth>> {
+    #[cfg_attr(not(feature = "mlx"), expect(unused_mut))]
+    let mut found = vec![Bandwidth::of_processor()?];
+    #[cfg(feature = "mlx")]
+    found.extend(crate::engine::bandwidth::of_gpu()?);
+    for one in &found {
+        tell!("memory: {one}");
+    }
+    Ok(found)
 }
 
 /// What is known before the first run: refusals, all of them in one error; warnings, told and returned for the records.

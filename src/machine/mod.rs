@@ -1,6 +1,7 @@
 //! What machine this is, asked of the machine itself. Every fact is a value or a reason why it is unknown.
 //! Knows nothing of the plan.
 
+mod bandwidth;
 mod command;
 mod engines;
 mod library;
@@ -17,6 +18,7 @@ mod thermal;
 use std::path::Path;
 
 use anyhow::{Result, anyhow, ensure};
+pub use bandwidth::{Bandwidth, Mover, PASSES};
 pub use command::ask;
 pub use engines::{EngineFacts, EngineSort, ProgramFacts, identify, program, published_argv};
 pub use library::LoadedLibrary;
@@ -92,6 +94,9 @@ pub struct Environment {
     /// Where energy could be read, and where not; known where the study asks for it, since version 0.8.
     #[serde(default = "Fact::not_recorded", skip_serializing_if = "Fact::is_not_recorded")]
     pub energy_sources: Fact<Vec<SourceFacts>>,
+    /// How fast memory is read, before the first run; of a study with `bandwidth`, since version 0.9.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memory_bandwidth: Vec<Bandwidth>,
     pub offprint_version: String,
     pub git_commit: Fact<String>,
     pub git_dirty: Fact<bool>,
@@ -134,6 +139,9 @@ pub struct CheckpointFacts {
     /// Total bytes of weight files.
     pub weight_bytes: u64,
     pub parameters: u64,
+    /// Bytes of weights that a token needs: all but experts that it does not use and tables of which it reads a row. Since version 0.9.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_bytes: Option<u64>,
     /// Of which a token uses so many, where experts are chosen for each; absent: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active_parameters: Option<u64>,
@@ -210,6 +218,7 @@ pub fn capture(checkpoints: Vec<CheckpointFacts>) -> Environment {
         load_average: hardware.load_average,
         virtualized: hardware.virtualized,
         energy_sources: Fact::unknown("the study does not ask for energy"),
+        memory_bandwidth: Vec::new(),
         offprint_version: env!("CARGO_PKG_VERSION").to_owned(),
         git_commit: software.git_commit,
         git_dirty: software.git_dirty,
@@ -283,6 +292,7 @@ impl CheckpointFacts {
             files: [("model.safetensors".to_owned(), "00".repeat(32))].into(),
             weight_bytes: 4,
             parameters: 1,
+            step_bytes: Some(4),
             active_parameters: None,
             quantization: None,
             random_weights: true,
@@ -324,6 +334,7 @@ mod tests {
         let captured = Environment {
             energy_sources: Fact::known(vec![source]),
             processor: Fact::known(processor),
+            memory_bandwidth: vec![Bandwidth { of: Mover::Gpu, how: "x".to_owned(), passes: vec![1] }],
             notes: vec!["odd".to_owned()],
             session: Some(Session::of_fleet("mac-m1", 2)),
             text: Some(TextFacts { source: "x".to_owned(), sha256: "x".to_owned(), licence: every() }),

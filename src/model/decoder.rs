@@ -134,6 +134,10 @@ impl Decoder {
         let source_ref = &mut source;
         let (vocabulary, hidden) = (spec.vocabulary, spec.hidden);
         let embed_tokens = Matrix::load(source_ref, &spec.path("embed_tokens"), &[vocabulary, hidden])?;
+        // A tied one is the head, too.
+        if !tied {
+            source_ref.parameters.unread += source_ref.weights.bytes;
+        }
         let per_layer = spec.per_layer.map(|of| PerLayer::load(source_ref, &spec, of)).transpose()?;
         let layers = (0..spec.layers.len())
             .map(|layer| Layer::load(source_ref, &spec, layer, kernels))
@@ -141,6 +145,7 @@ impl Decoder {
         let norm = Norm::load(source_ref, spec.norm, &spec.path(spec.last_norm), hidden)?;
         let lm_head =
             if tied { None } else { Some(Linear::load(source_ref, &head_of(&spec), &[vocabulary, hidden], false)?) };
+        source.parameters.read = source.weights.bytes - source.parameters.unread;
         let (parameters, matrices) = (source.parameters, std::mem::take(&mut source.matrices));
         notes.extend(source.finish()?);
         let model = Decoder {
@@ -452,8 +457,11 @@ impl PerLayer {
     fn load(source: &mut Source<'_>, spec: &Spec, of: spec::PerLayer) -> Loaded<Self> {
         let wide = spec.layers.len() * of.size;
         let path = |name: &str| spec.path(name);
+        let before = source.weights.bytes;
+        let embed = Matrix::load(source, &path("embed_tokens_per_layer"), &[of.vocabulary, wide])?;
+        source.parameters.unread += source.weights.bytes - before;
         Ok(PerLayer {
-            embed: Matrix::load(source, &path("embed_tokens_per_layer"), &[of.vocabulary, wide])?,
+            embed,
             projection: Linear::load(source, &path("per_layer_model_projection"), &[wide, spec.hidden], false)?,
             norm: Norm::load(source, spec.norm, &path("per_layer_projection_norm"), of.size)?,
             size: of.size as i32,

@@ -38,6 +38,7 @@ pub fn of(checkpoint: &Checkpoint, model: &str, recipe: Option<&str>, source: &s
         files,
         weight_bytes,
         parameters: counted.all,
+        step_bytes: Some(counted.read),
         active_parameters: (counted.idle > 0).then_some(counted.all - counted.idle),
         quantization: checkpoint.config.quantization.as_ref().map(|quantization| quantization.words()),
         source_quantization: checkpoint.config.packed_from.clone(),

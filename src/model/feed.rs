@@ -138,7 +138,7 @@ impl Experts {
         let (hidden, count, inner) = (spec.hidden, of.count, of.inner);
         let path = |name: &str| spec.in_layer(layer, name);
         let router = Linear::load(source, &path(of.router), &[count, hidden], of.router_bias)?;
-        let before = source.parameters.all;
+        let (before, bytes) = (source.parameters.all, source.weights.bytes);
         let mut experts = |name: &str, rows: usize, columns: usize| {
             Linear::load(source, &path(&format!("{}.{name}", of.path)), &[count, rows, columns], of.bias)
         };
@@ -148,7 +148,9 @@ impl Experts {
             experts("down_proj", hidden, inner)?,
         );
         let chosen = of.top.min(count) as u64;
-        source.parameters.idle += (source.parameters.all - before) / count as u64 * (count as u64 - chosen);
+        let idle = |of_all: u64| of_all / count as u64 * (count as u64 - chosen);
+        source.parameters.idle += idle(source.parameters.all - before);
+        source.parameters.unread += idle(source.weights.bytes - bytes);
         let shared = match of.shared {
             None => None,
             Some(shared) => {

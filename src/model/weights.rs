@@ -87,6 +87,10 @@ pub struct Parameters {
     pub all: u64,
     /// Of experts that a token does not use.
     pub idle: u64,
+    /// Bytes that a token does not need: of those experts, and of tables of which it reads a row.
+    pub unread: u64,
+    /// Bytes that a token needs; of a whole model.
+    pub read: u64,
 }
 
 impl<'a> Source<'a> {
@@ -132,6 +136,8 @@ pub struct Weights {
     dtype: Option<Dtype>,
     /// ... but matrices, and scales and biases of packed ones, are left as they are stored.
     as_stored: bool,
+    /// Bytes of those taken so far, as they are stored.
+    pub bytes: u64,
 }
 
 impl Weights {
@@ -156,7 +162,7 @@ impl Weights {
                 left.insert(name, array);
             }
         }
-        Ok(Weights { left, dtype, as_stored: false })
+        Ok(Weights { left, dtype, as_stored: false, bytes: 0 })
     }
 
     /// From now on matrices, and scales and biases of packed ones, are not cast: for kernels that read every type.
@@ -287,6 +293,7 @@ impl Weights {
             let (expected, found) = (shape.to_vec(), array.shape().to_vec());
             return Err(WeightError::Misshapen { name: name.to_owned(), expected, found });
         }
+        self.bytes += array.nbytes() as u64;
         Ok(array)
     }
 

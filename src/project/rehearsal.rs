@@ -110,6 +110,7 @@ fn checkpoint(model: &ModelSpec) -> Option<CheckpointFacts> {
         files: [("model.safetensors".to_owned(), "0".repeat(64))].into(),
         weight_bytes: 1,
         parameters: 1,
+        step_bytes: Some(1),
         active_parameters: None,
         quantization: Some("not known yet".to_owned()),
         random_weights: false,

@@ -24,6 +24,9 @@ pub struct Context {
     /// Does the study ask how well its models predict a text? Does it measure energy?
     pub quality: bool,
     pub energy: bool,
+    /// Is there a share of each machine's memory bandwidth? Was it measured?
+    pub bandwidth: bool,
+    pub shares: bool,
     /// Are there weights?
     pub weights: bool,
     pub several_machines: bool,
@@ -162,6 +165,8 @@ pub(super) fn of(set: &Set, claims: &Claims) -> Context {
         effects: effects(set, claims),
         quality: set.first().run.study.quality.is_some(),
         energy: set.first().run.study.energy.is_some(),
+        bandwidth: claims.predicates.contains_key("bandwidth.share"),
+        shares: claims.predicates.get("bandwidth.share").is_some_and(|share| share.holds == Some(true)),
         weights: !set.first().run.environment.checkpoints.is_empty(),
         several_machines: labels.len() > 1,
         sessions: counts.iter().all(|count| *count > 1),

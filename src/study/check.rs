@@ -61,6 +61,7 @@ pub(super) fn study(file: File) -> Checked<Study> {
         load,
         quality,
         energy,
+        bandwidth: file.bandwidth,
         execution: execution(file.execution, isolation)?,
         statistics: statistics(file.statistics)?,
     })

@@ -29,6 +29,8 @@ pub(super) struct File {
     pub(super) quality: Option<QualityEntry>,
     pub(super) energy: Option<EnergyEntry>,
     #[serde(default)]
+    pub(super) bandwidth: bool,
+    #[serde(default)]
     pub(super) execution: ExecutionEntry,
     #[serde(default)]
     pub(super) statistics: StatisticsEntry,

@@ -85,6 +85,9 @@ pub struct Study {
     /// Are joules measured, and how.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub energy: Option<Energy>,
+    /// Is it measured before the first run how fast the machine reads its memory?
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub bandwidth: bool,
     pub execution: Execution,
     pub statistics: Statistics,
 }

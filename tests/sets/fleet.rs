@@ -29,11 +29,13 @@ pub struct Session<'a> {
     pub begin: u32,
     /// What the machine says it is.
     pub chip: &'a str,
+    /// Bytes of weights a token, and bytes a second that the machine reads: what the fake engine has none of.
+    pub memory: Option<(u64, u64)>,
 }
 
 impl<'a> Session<'a> {
     pub fn of(label: &'a str, number: u32, factor: f64) -> Self {
-        Session { label, number, factor, begin: number, chip: "Test Processor" }
+        Session { label, number, factor, begin: number, chip: "Test Processor", memory: None }
     }
 }
 
@@ -93,7 +95,7 @@ impl Fleet {
 
     /// The bundle `LABEL-NUMBER.zip`.
     pub fn session(&self, session: &Session<'_>) -> PathBuf {
-        let Session { label, number, factor, begin, chip } = session;
+        let Session { label, number, factor, begin, chip, memory } = session;
         // Sessions of a machine differ by some per cent, runs by less, and no two are alike.
         let mut random = u64::from(*number) * 7919 + label.bytes().map(u64::from).sum::<u64>() * 104_729;
         let mut noise = move |share: f64| {
@@ -112,6 +114,15 @@ impl Fleet {
             serde_json::from_str(&fs::read_to_string(self.run.join("environment.json")).unwrap()).unwrap();
         environment["captured_at"] = shift(environment["captured_at"].as_str().unwrap()).into();
         environment["chip"] = serde_json::json!({"value": chip});
+        if let Some((bytes, rate)) = memory {
+            let passes = [*rate / 2, *rate, *rate / 3];
+            environment["memory_bandwidth"] =
+                serde_json::json!([{"of": "processor", "how": "a test", "passes": passes}]);
+            environment["checkpoints"] = serde_json::json!([{
+                "model": "tiny", "source": "fake", "files": {"model.safetensors": "0".repeat(64)}, "weight_bytes": 2 * bytes,
+                "parameters": bytes, "step_bytes": bytes, "quantization": null, "random_weights": false
+            }]);
+        }
         fs::write(run.join("environment.json"), serde_json::to_string_pretty(&environment).unwrap() + "\n").unwrap();
         let rows = fs::read_to_string(self.run.join("runs.jsonl")).unwrap();
         let rows = rows.lines().map(|line| {

@@ -84,6 +84,38 @@ fn a_fleet_becomes_one_paper_and_every_number_of_it_is_verified() {
     assert!(lost.status.code() == Some(1) && said(&lost).contains("did you mean by_machine."), "{}", said(&lost));
 }
 
+/// Bytes a token times tokens a second, of what the best pass read; and the reason where there is none.
+#[test]
+fn a_decode_rate_is_set_against_the_memory_that_was_measured() {
+    let fleet = Fleet::new("");
+    for (label, session, memory) in [("m1", 1, (1000, 400_000)), ("m1", 2, (1000, 900_000)), ("m4", 1, (1000, 500_000))]
+    {
+        fleet.session(&Session { memory: Some(memory), ..Session::of(label, session, 1.0) });
+    }
+    assert!(fleet.merge(&[], "set").status.success());
+    let reported = fleet.offprint(&["report", "--set", "set", "--out", "paper"]);
+    assert!(reported.status.success(), "{}", said(&reported));
+    let claims: Value = serde_json::from_str(&fleet.read("paper/claims.json")).unwrap();
+    let value = |id: &str| claims["claims"][id]["value"].as_f64().unwrap_or_else(|| panic!("{id}"));
+    let share = |place: u32, rate: f64| 100.0 * 1000.0 * value(&format!("member.{place}.decode.mean")) / rate;
+    let near = |id: &str, expected: f64| {
+        let found = value(id);
+        assert!((found / expected - 1.0).abs() < 1e-9, "{id}: {found} for {expected}");
+    };
+    near("member.1.share", share(1, 500_000.0));
+    near("by_machine.m4.share", share(1, 500_000.0));
+    near("by_machine.m1.share", (share(2, 400_000.0) * share(3, 900_000.0)).sqrt());
+    near("by_machine.m1.bandwidth", 6e-4);
+    let paper = fleet.read("paper/paper.md");
+    assert!(paper.contains("Memory bandwidth") && paper.contains("processor: a test"), "{paper}");
+    assert!(fleet.offprint(&["report", "--set", "set", "--out", "paper", "--check"]).status.success());
+
+    // One that did not measure it leaves the set without.
+    fleet.session(&Session::of("m4", 2, 1.0));
+    let odd = fleet.merge(&[], "odd");
+    assert!(!odd.status.success(), "its weights are others': {}", said(&odd));
+}
+
 /// The same bundles give the same bytes, in whatever order they are named within a machine.
 #[test]
 fn a_set_is_a_function_of_its_members() {

@@ -13,7 +13,7 @@ use crate::{
     complaint::Complaint,
     engine,
     installed::{self, Installed},
-    machine::{self, Environment, Fact},
+    machine::{self, Bandwidth, Environment, Fact},
     preflight::{self, Finding},
     project,
     study::{Study, StudyError},
@@ -46,6 +46,8 @@ pub(super) struct Findings {
     pub(super) mlx: Option<Result<String, String>>,
     /// What llama.cpp was compiled for; nothing in a program without it.
     pub(super) llama_cpp: Result<Option<String>, String>,
+    /// How fast memory is read, where that was asked for.
+    pub(super) bandwidth: Option<Result<Vec<Bandwidth>, Complaint>>,
     /// Where energy can be read, and where not.
     pub(super) energy: Vec<Looked>,
     pub(super) environment: Environment,
@@ -77,6 +79,7 @@ impl Findings {
         };
         let known = read.map(|(_, study)| known_before(study, &places, text.as_ref())).unwrap_or_default();
         Findings {
+            bandwidth: None,
             energy: energy::looked(read.map(|(_, study)| study)),
             mlx: compute(),
             text: text_said,

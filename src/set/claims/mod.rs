@@ -1,6 +1,7 @@
 //! A set -> every claim and predicate of its paper. What is about all members' common design is taken from the first one's claims.
 #![allow(clippy::disallowed_methods)] // claims, whose values are compared to a tolerance
 
+mod bandwidth;
 mod facts;
 mod judged;
 
@@ -45,7 +46,9 @@ pub fn build(set: &Set) -> Result<Claims> {
     put.of_the_machines();
     put.of_the_members();
     put.agreement();
-    for quantity in quantities::all(set) {
+    let found = quantities::all(set);
+    put.bandwidth(found.iter().find(|quantity| quantity.metric == Metric::Decode));
+    for quantity in found {
         put.levels(&quantity)?;
         put.scatter(&quantity)?;
         put.against_reference(&quantity)?;
