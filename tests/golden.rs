@@ -89,13 +89,15 @@ fn prompts_have_mlx_lms_ids_and_read_back() {
 
 /// MLX's own kernels take minutes on one core: this test starts itself again for them, and does ours meanwhile.
 const STOCK: &str = "OFFPRINT_TEST_STOCK";
+/// ... and are asked for the first tokens of each prompt: they are MLX's, and what we do around them is the same at every token.
+const STOCK_TOKENS: u32 = 32;
 
 #[test]
 fn greedy_tokens_and_logits_equal_mlx_lms() {
     let (golden, checkpoint) = golden();
     assert!(golden.prompts.len() >= 20 && golden.tokens >= 128);
     if env::var_os(STOCK).is_some() {
-        return greedy(&golden, &checkpoint, Kernels::Stock);
+        return greedy(&golden, &checkpoint, Kernels::Stock, STOCK_TOKENS);
     }
     let mut stock = Command::new(env::current_exe().unwrap())
         .args(["--exact", "greedy_tokens_and_logits_equal_mlx_lms"])
@@ -105,13 +107,13 @@ fn greedy_tokens_and_logits_equal_mlx_lms() {
     // At every level that this processor can, on one and on two threads.
     for level in kernels::levels() {
         for threads in [1, 2] {
-            greedy(&golden, &checkpoint, Kernels::Ours { level: level.clone(), threads });
+            greedy(&golden, &checkpoint, Kernels::Ours { level: level.clone(), threads }, golden.tokens);
         }
     }
     assert!(stock.wait().unwrap().success(), "MLX's own kernels: see above");
 }
 
-fn greedy(golden: &Golden, checkpoint: &Checkpoint, kernels: Kernels) {
+fn greedy(golden: &Golden, checkpoint: &Checkpoint, kernels: Kernels, max_tokens: u32) {
     let mut engine = Mlx::new(checkpoint.folder.clone()).with(kernels.clone());
     engine.load().unwrap();
     if engine.backend().starts_with("mlx-cpu") {
@@ -128,7 +130,7 @@ fn greedy(golden: &Golden, checkpoint: &Checkpoint, kernels: Kernels) {
                 context: 0,
                 batch: 1,
                 chat_template: None,
-                max_tokens: golden.tokens,
+                max_tokens,
                 sampling: Sampling { temperature: 0.0, top_p: None, min_p: None, top_k: None },
                 seed: 0,
                 stop_on_eos: false,
@@ -136,12 +138,21 @@ fn greedy(golden: &Golden, checkpoint: &Checkpoint, kernels: Kernels) {
             })
             .unwrap();
         assert_eq!(generation.n_prompt as usize, case.prompt_ids.len(), "{:?}", case.prompt);
-        assert_eq!(generation.tokens, case.tokens, "{kernels:?}, {:?}", case.prompt);
-        assert_eq!(generation.text, case.text, "{:?}", case.prompt);
+        let expected = &case.tokens[..max_tokens as usize];
+        assert_eq!(generation.tokens, expected, "{kernels:?}, {:?}", case.prompt);
+        let whole = max_tokens == golden.tokens;
+        assert!(
+            if whole {
+                generation.text == case.text
+            } else {
+                case.text.starts_with(generation.text.trim_end_matches('\u{fffd}'))
+            },
+            "{generation:?}"
+        );
         assert_eq!(generation.finish, FinishReason::Length);
-        assert_eq!(generation.token_times_ns.len(), case.tokens.len());
+        assert_eq!(generation.token_times_ns.len(), expected.len());
         assert!(generation.token_times_ns.is_sorted());
-        assert!(generation.tokenize_ns + generation.token_times_ns[case.tokens.len() - 1] <= generation.e2e_ns);
+        assert!(generation.tokenize_ns + generation.token_times_ns[expected.len() - 1] <= generation.e2e_ns);
     }
     for case in golden.prompts.iter().filter(|case| case.logits.values().any(|digest| digest.values.is_some())) {
         compare_logits(&engine, case, golden.stride);
