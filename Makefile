@@ -19,8 +19,14 @@ paper: build ## run the study here unless this checkout has, then write the pape
 report: build ## write the paper again, from records
 	$(OFFPRINT) report
 
-test: build ## all that can be tested without a model hub; MLX is single-threaded by design, so are its tests
-	cargo test --release
+# Tests whose every step is a program of its own, on the fake engine: two at a time. The others are alone, since MLX belongs to one
+# thread and a real model takes all cores.
+TOGETHER := bundle energy http living paper sets
+TESTS := $(patsubst tests/%.rs,%,$(wildcard tests/*.rs)) $(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs))
+
+test: build ## all that can be tested without a model hub
+	cargo test --release --lib --bins $(addprefix --test ,$(filter-out $(TOGETHER),$(TESTS)))
+	RUST_TEST_THREADS=2 cargo test --release $(addprefix --test ,$(TOGETHER))
 	$(OFFPRINT) report --check
 
 lint: ## what a change must pass before review

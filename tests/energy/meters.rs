@@ -33,8 +33,9 @@ fn doctor_says_of_each_source_what_it_is_or_why_it_is_none() {
     here.zone("intel-rapl:0:0", "dram");
     let said = here.offprint(&["doctor", "study.yaml"]);
     let said = text(&said.stdout);
-    assert!(said.contains("package (rapl package-0): fresh every 0.0"), "{said}");
-    assert!(said.contains(" W now; windows from 0."), "{said}");
+    // How often, and from which length on, is this machine's to say: a busy one writes late.
+    assert!(said.contains("package (rapl package-0): fresh every 0."), "{said}");
+    assert!(said.contains(" W now; windows from "), "{said}");
     assert!(said.contains("dram (rapl dram): frozen, it did not move in 5 s"), "{said}");
     assert!(said.contains("the study's joules are of package"), "{said}");
 }
