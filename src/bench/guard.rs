@@ -2,7 +2,7 @@
 //! when that closes it kills every group that it still watches.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     io::{self, BufRead, Write},
     path::Path,
     process::{Child, ChildStdin, Command, Stdio},
@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::signal::signal_group;
+use super::signal;
 use crate::study::Signal;
 
 /// Between the request to end and the kill.
@@ -42,9 +42,9 @@ impl Guard {
         Ok(Guard(Arc::new(Mutex::new(Pipe { stdin: child.stdin.take(), child }))))
     }
 
-    /// From now on the group does not outlive us.
-    pub fn watch(&self, group: u32) {
-        self.say(&format!("+{group}"));
+    /// From now on the group does not outlive us, nor what bears its mark.
+    pub fn watch(&self, group: u32, mark: Option<&str>) {
+        self.say(&format!("+{group} {}", mark.unwrap_or_default()));
     }
 
     /// It has ended; its number may be given to another.
@@ -69,19 +69,23 @@ impl Drop for Pipe {
 
 /// The guard's end: groups from stdin, until it closes.
 pub fn serve(input: impl BufRead) {
-    let mut watched = BTreeSet::new();
+    let mut watched = BTreeMap::new();
     for line in input.lines().map_while(Result::ok) {
-        match (line.get(..1), line.get(1..).and_then(|group| group.parse::<u32>().ok())) {
-            (Some("+"), Some(group)) => drop(watched.insert(group)),
+        let (group, mark) = line.split_once(' ').unwrap_or((&line, ""));
+        match (group.get(..1), group.get(1..).and_then(|group| group.parse::<u32>().ok())) {
+            (Some("+"), Some(group)) => drop(watched.insert(group, mark.to_owned())),
             (Some("-"), Some(group)) => drop(watched.remove(&group)),
             _ => {}
         }
     }
-    watched.retain(|group| signal_group(*group, Signal::Term));
-    if !watched.is_empty() {
+    let left = watched.keys().filter(|group| signal::group(**group, Signal::Term)).count();
+    if left > 0 {
         thread::sleep(GRACE);
-        for group in watched {
-            signal_group(group, Signal::Kill);
+    }
+    for (group, mark) in watched {
+        signal::group(group, Signal::Kill);
+        if !mark.is_empty() {
+            signal::kill_marked(&mark);
         }
     }
 }

@@ -9,8 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{guard::Guard, signal::signal_group};
-use crate::study::{Signal, looks_secret};
+use super::{guard::Guard, signal};
+use crate::{
+    foreign::{Secrets, looks_secret},
+    study::Signal,
+};
 
 /// What is started.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +33,10 @@ pub struct Process {
     guard: Option<Guard>,
     /// The end of what it says on stderr, once it has ended.
     complaints: Option<JoinHandle<String>>,
+    /// What it was handed and must not be heard saying.
+    secrets: Secrets,
+    /// In its environment, and in that of all that it has started; of programs of others.
+    mark: Option<String>,
     ended: bool,
 }
 
@@ -56,6 +63,8 @@ impl Process {
                 }
             }
         }
+        let mark = program.pass.is_some().then(signal::mark);
+        command.envs(mark.iter().map(|mark| (signal::MARK, mark)));
         command.envs(&program.variables).args(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Ctrl-C goes to us, and we decide what becomes of it.
@@ -64,14 +73,15 @@ impl Process {
         let mut child = command.spawn()?;
         let guard = guard.cloned();
         if let Some(guard) = &guard {
-            guard.watch(child.id());
+            guard.watch(child.id(), mark.as_deref());
         }
         let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
             return Err(io::Error::other("the program has no pipes"));
         };
         let complaints = Some(thread::spawn(move || last_words(stderr)));
-        Ok((Process { child, guard, complaints, ended: false }, Pipes { stdin, stdout }))
+        let secrets = Secrets::of([], program.pass.iter().flatten().map(String::as_str));
+        Ok((Process { child, guard, complaints, secrets, mark, ended: false }, Pipes { stdin, stdout }))
     }
 
     /// Its id, which is that of its group.
@@ -86,7 +96,7 @@ impl Process {
 
     /// Sends a signal to all of its group; `false` where there is none left or no such thing.
     pub fn signal(&self, signal: Signal) -> bool {
-        signal_group(self.id(), signal)
+        signal::group(self.id(), signal)
     }
 
     /// Waits for its end at most so long.
@@ -110,15 +120,18 @@ impl Process {
             Err(error) => error.to_string(),
         };
         let said = self.complaints.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
-        let said = said.trim();
+        let said = self.secrets.shown(said.trim());
         if said.is_empty() { ended } else { format!("{ended}: {said}") }
     }
 
-    /// Kills what is left of the group and of the process.
+    /// Kills what is left of the group, of the process, and of what has left the group.
     fn end(&mut self) -> io::Result<ExitStatus> {
-        signal_group(self.id(), Signal::Kill);
+        signal::group(self.id(), Signal::Kill);
         let _ = self.child.kill();
         let status = self.child.wait();
+        if let Some(mark) = self.mark.as_ref().filter(|_| !self.ended) {
+            signal::kill_marked(mark);
+        }
         if let Some(guard) = self.guard.as_ref().filter(|_| !self.ended) {
             guard.release(self.child.id());
         }

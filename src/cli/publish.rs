@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::{
     record::RunRecord,
@@ -22,6 +22,22 @@ pub(super) fn study_text(file: &Path, study: &Study, text: &str) -> Result<Strin
         tell!("{name}: it names your home folder; a copy of the study is published with the records, as it stands");
     }
     Ok(copy)
+}
+
+/// A copy of the study is published: the value of a variable that it keeps secret must not stand in it.
+///
+/// # Errors
+/// The variable's name.
+pub(super) fn no_secret(file: &Path, study: &Study, text: &str) -> Result<()> {
+    for engine in study.models.iter().map(|model| &model.engine) {
+        if let Some(name) = engine.secrets().in_text(text) {
+            bail!(
+                "{}: the value of the variable {name} stands in it, and a copy of the study is recorded and published\nhint: take it out; `key_from` sends a key, `pass` hands a variable on to a program, which reads it there",
+                file.display()
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Was the run folder's copy made of this text?

@@ -163,6 +163,7 @@ pub(super) fn execute_with(
     let stock_kernels = own.stock_kernels;
     let (study, yaml) = read(study_file)?;
     let yaml = publish::study_text(study_file, &study, &yaml)?;
+    publish::no_secret(study_file, &study, &yaml)?;
     let plan = Plan::of(&study);
     // Before models are fetched, which takes longer.
     let predicted = match unfinished {

@@ -6,7 +6,10 @@ use super::{
     foreign::{Command, Http},
     preset::Server,
 };
-use crate::factor::{AT_ONCE, BATCH, CONTEXT, PER_SECOND, THREADS};
+use crate::{
+    factor::{AT_ONCE, BATCH, CONTEXT, PER_SECOND, THREADS},
+    foreign::Secrets,
+};
 
 /// What a model runs on.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,6 +92,15 @@ impl Engine {
         match self {
             Engine::BuiltIn(kind) => Some(*kind),
             Engine::Command(_) | Engine::Http(_) => None,
+        }
+    }
+
+    /// Variables whose values are secrets: of keys, and of what is handed on.
+    pub fn secrets(&self) -> Secrets {
+        match self {
+            Engine::BuiltIn(_) => Secrets::default(),
+            Engine::Command(command) => Secrets::of([], command.pass.iter().map(String::as_str)),
+            Engine::Http(http) => http.secrets(),
         }
     }
 

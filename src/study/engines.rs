@@ -1,5 +1,7 @@
 //! The block `engine` of a model -> engines: defaults and presets filled in, every value judged.
 
+use serde_json::{Map, Value};
+
 use super::{
     Settings,
     demand::{Checked, above_zero, distinct, ensure, in_range, not_empty, one_line},
@@ -9,9 +11,51 @@ use super::{
     preset::{Preset, Server},
     wire::{Api, Cache, Length, Seed, Signal, Tokens},
 };
+use crate::foreign::looks_secret;
 
 /// A server that loads a large model from a slow disk.
 const MOST_SECONDS: f64 = 3600.0;
+/// Fields of a request that are the study's or the program's to say.
+const OF_THE_STUDY: [&str; 25] = [
+    "prompt",
+    "messages",
+    "model",
+    "stream",
+    "stream_options",
+    "max_tokens",
+    "max_completion_tokens",
+    "n_predict",
+    "num_predict",
+    "min_tokens",
+    "ignore_eos",
+    "logit_bias",
+    "stop",
+    "temperature",
+    "top_p",
+    "min_p",
+    "top_k",
+    "seed",
+    "n",
+    "best_of",
+    "echo",
+    "raw",
+    "enable_thinking",
+    "reasoning_effort",
+    "chat_template",
+];
+/// Headers of a request that are the program's.
+const OF_THE_REQUEST: [&str; 10] = [
+    "host",
+    "connection",
+    "content-length",
+    "content-type",
+    "content-encoding",
+    "transfer-encoding",
+    "accept-encoding",
+    "expect",
+    "te",
+    "upgrade",
+];
 /// What the argument of a program may stand for, beside itself.
 const PLACES: [&str; 4] = ["{port}", "{gguf}", "{checkpoint}", "{offprint}"];
 
@@ -140,10 +184,7 @@ fn server(key: &str, named: Http, entry: HttpEntry) -> Checked<Http> {
         (None, Some(server)) => server.send(),
         (None, None) => http.send,
     };
-    for name in ["prompt", "messages", "stream", "max_tokens", "model", "num_predict"] {
-        let hint = "the study says it elsewhere, or the program does";
-        ensure(!http.send.contains_key(name), &at(&format!("send.{name}")), "no such key", "one", hint)?;
-    }
+    sent(&at("send"), &http.send)?;
     http.length = entry.length.unwrap_or(http.length);
     http.seed = entry.seed.unwrap_or(http.seed);
     http.cache = entry.cache.unwrap_or(http.cache);
@@ -164,6 +205,9 @@ fn server(key: &str, named: Http, entry: HttpEntry) -> Checked<Http> {
             &format!("{name:?}"),
             "e.g. X-Queue: quiet",
         )?;
+        let hint = "the program sends it: what it says decides how the request is read";
+        let own = OF_THE_REQUEST.contains(&name.to_ascii_lowercase().as_str());
+        ensure(!own, &at("headers"), "headers of your own", &format!("{name:?}"), hint)?;
         let hint = "headers are recorded; a key is named by `key_from`, the variable that holds it";
         let secret = looks_secret(name) || ["authorization", "cookie"].contains(&name.to_ascii_lowercase().as_str());
         ensure(!secret, &at("headers"), "headers that hold no secret", &format!("{name:?}"), hint)?;
@@ -172,6 +216,23 @@ fn server(key: &str, named: Http, entry: HttpEntry) -> Checked<Http> {
     argv(&at("version"), &entry.version, &["{offprint}"])?;
     http.version = entry.version;
     Ok(http)
+}
+
+/// What is added to every request may not say otherwise what the study says, since rows have that.
+fn sent(key: &str, send: &Map<String, Value>) -> Checked<()> {
+    for (name, value) in send {
+        let at = format!("{key}.{name}");
+        let hint = "the study says it elsewhere, or the program does";
+        ensure(!OF_THE_STUDY.contains(&name.as_str()), &at, "no such key", "one", hint)?;
+        let hint = "what is sent is recorded; a key is named by `key_from`, the variable that holds it";
+        let secret = looks_secret(name) && value.is_string() || name.eq_ignore_ascii_case("authorization");
+        ensure(!secret, &at, "nothing secret", "a name that looks so", hint)?;
+        // `options` of Ollama and the like.
+        if let Value::Object(within) = value {
+            sent(&at, within)?;
+        }
+    }
+    Ok(())
 }
 
 /// A program and its arguments.
@@ -217,14 +278,6 @@ fn variables(key: &str, env: &std::collections::BTreeMap<String, String>, pass: 
     Ok(())
 }
 
-/// May the value of a variable or header of this name be a secret?
-pub fn looks_secret(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL"].iter().any(|word| name.contains(word))
-        // Threads of tokenizers are no secret.
-        && name != "TOKENIZERS_PARALLELISM"
-}
-
 /// `http://127.0.0.1:{port}` and the like.
 fn address(key: &str, url: &str, remote: bool, with_key: bool) -> Checked<()> {
     let at = format!("{key}.url");
@@ -238,8 +291,9 @@ fn address(key: &str, url: &str, remote: bool, with_key: bool) -> Checked<()> {
     let rest = rest.unwrap_or_default().trim_end_matches('/');
     let plain = |c: char| c.is_ascii_alphanumeric() || ".-:[]{}/_".contains(c);
     ensure(!rest.is_empty() && rest.chars().all(plain), &at, form, &shown, hint)?;
-    let authority = rest.split('/').next().unwrap_or_default();
-    let (host, port) = match authority.rsplit_once(':') {
+    let hint = "leave the path out: the program asks /v1/completions and the like, as `api` says";
+    ensure(!rest.contains('/'), &at, form, &shown, hint)?;
+    let (host, port) = match rest.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
         _ => (authority, None),
     };

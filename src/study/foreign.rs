@@ -10,6 +10,7 @@ use super::{
     preset::Server,
     wire::{Api, Cache, Length, Seed, Signal, Tokens},
 };
+use crate::foreign::Secrets;
 
 /// A program that speaks `offprint.worker/1` (docs/WORKER.md).
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -63,6 +64,11 @@ impl Http {
     /// Has somebody else started it?
     pub fn is_external(&self) -> bool {
         self.start.is_empty()
+    }
+
+    /// The key, and what is handed on to it.
+    pub fn secrets(&self) -> Secrets {
+        Secrets::of(self.key_from.as_deref(), self.pass.iter().map(String::as_str))
     }
 
     pub fn opens_files(&self) -> bool {

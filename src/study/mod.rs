@@ -33,7 +33,6 @@ use std::{collections::BTreeMap, path::Path};
 
 pub use energy::Energy;
 pub use engine::{Engine, EngineKind};
-pub use engines::looks_secret;
 pub use error::{Place, Problem, StudyError};
 pub use foreign::{Command, Http, Ready, Stop};
 pub use hub_text::HubText;

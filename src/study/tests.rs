@@ -417,6 +417,7 @@ fn every_fault_of_an_engine_of_others_has_its_place_and_a_way_out() {
         ("an unknown key of http", and("cahce: off")),
         ("userinfo in the url", http("url: \"http://me:secret@127.0.0.1:1\"")),
         ("a query in the url", http("url: \"http://127.0.0.1:1/?key=secret\"")),
+        ("a path in the url", http("url: \"http://127.0.0.1:1/v1\"")),
         ("another host", http("url: \"http://example.org:80\"")),
         ("a key over http", http("url: \"http://example.org:80\", remote: true, key_from: K")),
         ("another scheme", http("url: \"ftp://127.0.0.1:1\"")),
@@ -428,7 +429,10 @@ fn every_fault_of_an_engine_of_others_has_its_place_and_a_way_out() {
         ("ready at no path", and("ready: {path: health}")),
         ("ready in no time", and("ready: {within_s: 0}")),
         ("an unknown signal", and("stop: {signal: hup}")),
+        ("a header of the request", and("headers: {Transfer-Encoding: chunked}")),
         ("a body that is ours", and("send: {stream: false}")),
+        ("a temperature beside the study's", and("send: {options: {temperature: 3}}")),
+        ("a secret that is sent", and("send: {api_key: sk-1}")),
         ("exact lengths that it cannot", http(&format!("{start}, server: lm-studio"))),
         ("a chat without a template", and("api: openai-chat")),
         (

@@ -273,6 +273,6 @@ fn a_key_is_in_no_text() {
     let http = http(port, "");
     let client = Client::new(&http, &format!("http://127.0.0.1:{port}"), None, Vec::new(), Some(key.to_owned()));
     let (reason, answer) = of(client.ask(&request(3), Instant::now() + PATIENCE, &AtomicBool::new(false))).unwrap_err();
-    assert!(reason.starts_with("status 401: Incorrect API key provided: (the key)"), "{reason}");
+    assert!(reason.starts_with("status 401: Incorrect API key provided: (a secret)"), "{reason}");
     assert!(!format!("{answer:?}{reason}").contains(key));
 }

@@ -33,6 +33,12 @@ if "stranger" in modes and "child" not in modes:
     subprocess.Popen([sys.executable, __file__, *args, "child"], start_new_session=True)
     time.sleep(1000)
 
+if "helper" in modes:
+    # What leaves our process group, as a daemon does.
+    helper = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    with open(args[args.index("--pid") + 1], "a") as file:
+        file.write(f"{helper.pid}\n")
+
 asked = 0
 # A queue of one, and those at once beyond whom it says that it is busy.
 place = threading.Lock()
@@ -71,6 +77,9 @@ class Handler(BaseHTTPRequestHandler):
         # The first start is the probe's; a run's warm-up is its first request.
         if "gone" in modes and started == 2 and asked == 3:
             os._exit(3)
+        if "indiscreet" in modes and started == 2 and asked == 4:
+            print("\x1b[31mthe key", os.environ["SERVER_SECRET"], "is bad", file=sys.stderr, flush=True)
+            os._exit(7)
         if "busy" in modes and not under_way.acquire(blocking=False):
             return self.page(503, json.dumps({"error": {"message": "come back later", "type": "overloaded"}}))
         try:
@@ -100,13 +109,18 @@ class Handler(BaseHTTPRequestHandler):
         for token in range(n):
             if token:
                 time.sleep(0.002)
-            event({"choices": [{"text": f" w{token}", "finish_reason": None}]})
+            text = f" w{token}"
+            if "indiscreet" in modes and token < 2:
+                secret = os.environ["SERVER_SECRET"]
+                text = secret[:5] if token == 0 else secret[5:]
+            event({"choices": [{"text": text, "finish_reason": None}]})
         if "slow" in modes:
             time.sleep(1000)
         usage = {"prompt_tokens": 7, "completion_tokens": n}
         if "silent" not in modes:
             usage["prompt_tokens_details"] = {"cached_tokens": 6 if "caches" in modes else 0}
-        end = {"choices": [{"text": "", "finish_reason": "length"}], "system_fingerprint": "fake"}
+        said = {"timings": {os.environ["SERVER_SECRET"]: 1.5}} if "indiscreet" in modes else {}
+        end = {**said, "choices": [{"text": "", "finish_reason": "length"}], "system_fingerprint": "fake"}
         event(end if "uncounted" in modes else {**end, "usage": usage})
         self.wfile.write(b"data: [DONE]\n\n")
 

@@ -187,11 +187,55 @@ fn a_program_that_is_not_there_is_known_before_anything_is_started() {
     }
 }
 
+/// A server repeats what it was handed: in its text, split over two chunks, as a name beside its times, and in its last words.
+#[test]
+fn a_secret_that_was_handed_on_is_recorded_nowhere() {
+    const SECRET: &str = "sk-abc\"def/123";
+    let run = |keys: &str| {
+        let (folder, _) = folder("indiscreet", keys);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_offprint"));
+        let output =
+            command.args(["run", "study.yaml"]).current_dir(folder.path()).env("SERVER_SECRET", SECRET).output();
+        (folder, output.unwrap())
+    };
+    let (folder, output) = run("      pass: [SERVER_SECRET]");
+    let words = said(&output);
+    assert_eq!(output.status.code(), Some(1), "its death is one failed run: {words}");
+    let records = folder.path().join(String::from_utf8_lossy(&output.stdout).trim());
+    let mut written = words;
+    for entry in fs::read_dir(&records).unwrap() {
+        written += &fs::read_to_string(entry.unwrap().path()).unwrap_or_default();
+    }
+    assert!(!written.contains("def/123") && !written.contains("u001b") && !written.contains('\u{1b}'), "{written}");
+    let run_of = Run::open(&records).unwrap();
+    let rows = measured(&run_of);
+    assert!(rows.iter().any(|row| row.output_text.as_deref().is_some_and(|text| text.starts_with("(a secret)"))));
+    assert!(rows.iter().any(|row| row.server.keys().any(|name| name.contains("(a secret)"))), "{rows:?}");
+    assert!(
+        rows.iter().any(|row| row.error.as_deref().is_some_and(|error| error.contains("the key (a secret) is bad")))
+    );
+
+    // One that stands in the study would be published with it.
+    let (_folder, output) = run("        version: [echo, \"--key=sk-abc\\\"def/123\"]\n      pass: [SERVER_SECRET]");
+    let words = said(&output);
+    assert!(output.status.code() == Some(2) && !words.contains("def/123"), "{words}");
+    assert!(words.contains("the value of the variable SERVER_SECRET stands in it"), "{words}");
+}
+
+/// What leaves the server's process group ends with it all the same.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_a_server_has_started_does_not_outlive_it() {
+    let (folder, _) = folder("helper", "");
+    records(folder.path());
+    assert!(all_gone(folder.path()), "its helper lives on");
+}
+
 /// However we go, what we have started goes, too.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_server_does_not_outlive_us() {
-    for (modes, signal) in [("slow", "-9"), ("slow stubborn", "-9"), ("slow", "-INT")] {
+    for (modes, signal) in [("slow", "-9"), ("slow stubborn helper", "-9"), ("slow", "-INT")] {
         let (folder, _) = folder(modes, "");
         let mut command = Command::new(env!("CARGO_BIN_EXE_offprint"));
         command.args(["run", "study.yaml"]).current_dir(folder.path()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -176,7 +176,8 @@ impl Served {
         let ended = self.process.as_mut().map_or_else(String::new, Process::obituary);
         let said = self.chatter.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
         // Most complain on stderr; some on stdout.
-        if ended.contains(':') || said.trim().is_empty() { ended } else { format!("{ended}: {}", said.trim()) }
+        let said = self.http.secrets().shown(said.trim());
+        if ended.contains(':') || said.is_empty() { ended } else { format!("{ended}: {said}") }
     }
 }
 

@@ -24,7 +24,7 @@ use super::{
     guard::Guard,
     process::{Process, Program},
 };
-use crate::{engine::Request, factor::THREADS_VARIABLE};
+use crate::{engine::Request, factor::THREADS_VARIABLE, foreign::Secrets};
 use clock::Span;
 use protocol::{
     Answer, Generate, Generated, Greeting, Hello, LONGEST_LINE, Load, Loaded, Message, PROTOCOL, Serve, Served,
@@ -75,7 +75,7 @@ pub struct Worker {
     requests: Option<Sender<String>>,
     answers: Receiver<Line>,
     /// Is it a program of others?
-    foreign: bool,
+    foreign: Option<Secrets>,
     hello: Hello,
     backend: String,
     last_id: u64,
@@ -98,7 +98,7 @@ impl Worker {
     /// # Errors
     /// A program that cannot be started.
     pub fn start(program: &Program, load: &Load, guard: Option<&Guard>) -> Result<Self, Lost> {
-        let foreign = program.pass.is_some();
+        let foreign = program.pass.as_ref().map(|pass| Secrets::of([], pass.iter().map(String::as_str)));
         let mut program = program.clone();
         program.variables.extend(load.threads.map(|threads| (THREADS_VARIABLE.to_owned(), threads.to_string())));
         let (process, pipes) = Process::start(&program, guard)
@@ -145,7 +145,7 @@ impl Worker {
         if hello.protocol != PROTOCOL {
             return Err(Lost::Failed(format!("expected a worker of {PROTOCOL}, found one of {:?}", hello.protocol)));
         }
-        if self.foreign && hello.can.clock.as_deref() == Some(clock::INVENTED) {
+        if self.foreign.is_some() && hello.can.clock.as_deref() == Some(clock::INVENTED) {
             return Err(Lost::Failed("the worker says that its times are invented".to_owned()));
         }
         self.hello = hello;
@@ -280,11 +280,14 @@ impl Worker {
         let Some(text) = text else {
             return Err(Lost::Failed(format!("the worker wrote a line of more than {LONGEST_LINE} bytes")));
         };
-        let answer = serde_json::from_str(&text).map_err(|error| {
+        let mut answer = serde_json::from_str(&text).map_err(|error| {
             let start: String = text.chars().take(80).collect();
             let why = if text.trim_start().starts_with('{') { format!(" ({error})") } else { String::new() };
             Lost::Failed(format!("the worker wrote something that is no answer: {start:?}{why}"))
         })?;
+        if let Some(secrets) = &self.foreign {
+            heard(&mut answer, secrets);
+        }
         let (sent, since) = self.sent;
         Ok((answer, Span { sent, received, took_ns: at.saturating_duration_since(since).as_nanos() as u64 }))
     }
@@ -303,6 +306,25 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
+    }
+}
+
+/// Texts of others as they may be printed and recorded.
+fn heard(answer: &mut Answer, secrets: &Secrets) {
+    let clean = |text: &mut String| *text = secrets.shown(text);
+    match answer {
+        Answer::Hello(hello) => {
+            clean(&mut hello.name);
+            clean(&mut hello.version);
+            let libraries = std::mem::take(&mut hello.libraries).into_iter();
+            hello.libraries =
+                libraries.map(|(name, version)| (secrets.shown(&name), secrets.shown(&version))).collect();
+        }
+        Answer::Loaded(loaded) => clean(&mut loaded.backend),
+        // What a model writes is kept as it is, but for a secret.
+        Answer::Generated(made) => made.text = secrets.hidden(&made.text).into_owned(),
+        Answer::Served(_) => {}
+        Answer::Failed(failed) => clean(&mut failed.message),
     }
 }
 

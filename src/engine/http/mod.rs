@@ -26,6 +26,7 @@ pub use under_way::{UnderWay, watched};
 
 use crate::{
     engine::Request,
+    foreign::Secrets,
     study::{Api, Http},
 };
 
@@ -47,6 +48,8 @@ pub struct Client {
     /// End-of-sequence tokens, for a bias on them.
     eos: Vec<u32>,
     key: Option<String>,
+    /// It, and what its server was handed.
+    secrets: Secrets,
 }
 
 /// Why there is no answer that counts.
@@ -79,7 +82,9 @@ impl Page {
 
 impl Client {
     pub fn new(http: &Http, base: &str, model: Option<String>, eos: Vec<u32>, key: Option<String>) -> Client {
-        Client { http: http.clone(), base: base.trim_end_matches('/').to_owned(), model, eos, key }
+        let base = base.trim_end_matches('/').to_owned();
+        let secrets = http.secrets().and("the key", key.as_deref());
+        Client { http: http.clone(), base, model, eos, key, secrets }
     }
 
     /// `GET path`.
@@ -125,6 +130,7 @@ impl Client {
         }
         let (connected, began) = wire.connected();
         let mut answer = gather.answer();
+        self.hide_secrets(&mut answer);
         answer.sent = connected;
         answer.connect_ns = connected.zip(began).map(|(to, from)| to.saturating_duration_since(from).as_nanos() as u64);
         let verdict = outcome.and_then(|()| answer.verdict(&self.http, request));
@@ -193,13 +199,17 @@ impl Client {
         }
     }
 
+    /// What a model writes is kept as it is, but for a secret.
+    fn hide_secrets(&self, answer: &mut Answer) {
+        answer.text = self.secrets.hidden(&answer.text).into_owned();
+        let said = std::mem::take(&mut answer.server).into_iter();
+        answer.server = said.map(|(name, value)| (self.shown(&name), value)).collect();
+        answer.fingerprint = answer.fingerprint.take().map(|said| self.shown(&said));
+    }
+
     /// A text of somebody else's as it may be printed and recorded: no key, no control characters, not long.
     pub fn shown(&self, text: &str) -> String {
-        let text = match self.key.as_deref().filter(|key| !key.is_empty()) {
-            Some(key) => text.replace(key, "(the key)"),
-            None => text.to_owned(),
-        };
-        let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let plain = self.secrets.shown(text).replace('\n', " ");
         match plain.char_indices().nth(MOST_CHARACTERS) {
             Some((end, _)) => format!("{} …", &plain[..end]),
             None => plain,
