@@ -4,6 +4,8 @@
 #[cfg(feature = "mlx")]
 mod arrivals;
 #[cfg(feature = "mlx")]
+mod bpe;
+#[cfg(feature = "mlx")]
 pub mod chat;
 #[cfg(feature = "mlx")]
 pub(crate) mod drafting;
