@@ -6,8 +6,8 @@ use crate::random::SplitMix64;
 /// Words of letters and bytes, and merges that overlap: which is done first shows in the ids.
 fn file(changes: &[(&str, Value)]) -> Value {
     let words = [
-        "a", "b", "c", " ", "é", "ab", "bc", "abc", "ca", "aa", "aaa", "bcab", "<unk>", "<0xC3>", "<0x9F>", "a\"b",
-        "\"",
+        "a", "b", "c", " ", "é", "ab", "bc", "abc", "ca", "aa", "aaa", "bcab", "acb", "<unk>", "<0xC3>", "<0x9F>",
+        "a\"b", "\"",
     ];
     let merges =
         json!([["b", "c"], ["a", "b"], ["ab", "c"], ["c", "a"], ["a", "a"], ["aa", "a"], ["bc", "ab"], ["a", "bc"]]);
@@ -24,7 +24,8 @@ fn texts() -> Vec<String> {
     let mut random = SplitMix64(7);
     let letters = ["a", "b", "c", "c", "a", " ", "é", "ß", "ß", "x", "\"", "日", "<s>"];
     let mut text = |n: u64| (0..n).map(|_| letters[random.below(letters.len() as u64) as usize]).collect::<String>();
-    (0..400).map(|n| text(n % 40)).collect()
+    // A word that no merge makes stands alone there.
+    (0..400).map(|n| text(n % 40)).chain(["acb acb".to_owned()]).collect()
 }
 
 /// Ids, texts and places of every token, and what they are decoded to.
@@ -73,7 +74,7 @@ fn every_token_is_the_crates() {
 fn what_is_odd_is_the_crates_to_judge() {
     let odd: &[(&str, Value)] = &[
         ("dropout", json!(0.5)),
-        ("continuing_subword_prefix", json!("##")),
+        ("end_of_word_suffix", json!("</w>")),
         ("vocab", json!({"a": 0, "b": 0, "ab": 2})),
         ("vocab", json!({"a": 0, "b": 1, "ab": 1000})),
         ("merges", json!([["a", "nowhere"]])),
