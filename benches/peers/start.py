@@ -82,14 +82,25 @@ def measure(rounds, name, words):
     print("\n".join(write(lambda path: path, name)))
 
 
-def write(to, name):
-    """Medians over rounds; a ratio is the median of those within a round."""
+def load(name):
+    """What was measured on; contender -> round -> its sample."""
     about, *rows = map(json.loads, (table.RESULTS / f"start-{name}.jsonl").read_text("utf-8").splitlines())
     of = {}
     for row in rows:
         of.setdefault(row["contender"], {})[row["round"]] = row
+    return about, of
+
+
+def where(to, name, about):
+    processor = f"{about['processor']} (family {about['family']}, model {about['model']})"
+    return f"[{about['date']}, {processor}, {about['cores']} cores]({to(table.RESULTS / f'start-{name}.jsonl')})"
+
+
+def write(to, name):
+    """Medians over rounds; a ratio is the median of those within a round."""
+    about, of = load(name)
     first = next(iter(of))
-    where = f"[{about['date']}, {about['processor']} (family {about['family']}, model {about['model']}), {about['cores']} cores]({to(table.RESULTS / f'start-{name}.jsonl')})"
+    measured = where(to, name, about)
     lines = ["| measured | program | rounds | first token, ms: median (least to most) | of it until loaded | processor time, ms | peak resident, MB | to the first row |"]
     lines.append("|:--|:--|--:|--:|--:|--:|--:|--:|")
     for label, found in of.items():
@@ -97,10 +108,10 @@ def write(to, name):
         median = lambda key, unit: statistics.median(row[key] for row in found.values()) / unit
         loaded = f"{median('loaded_ns', 1e6):.0f}" if all("loaded_ns" in row for row in found.values()) else ""
         ratio = statistics.median(row["first_token_ns"] / of[first][round_]["first_token_ns"] for round_, row in found.items())
-        cells = [where, label, str(len(found)), f"{statistics.median(ms):.0f} ({ms[0]:.0f} to {ms[-1]:.0f})", loaded]
+        cells = [measured, label, str(len(found)), f"{statistics.median(ms):.0f} ({ms[0]:.0f} to {ms[-1]:.0f})", loaded]
         cells += [f"{median('processor_s', 1e-3):.0f}", f"{median('peak_rss_bytes', 1e6):.0f}", f"{ratio:.2f}"]
         lines.append(f"| {' | '.join(cells)} |")
-        where = ""
+        measured = ""
     return lines
 
 
