@@ -70,7 +70,7 @@ def measure(rounds, name, words):
     said = dict(line.split(":", 1) for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines() if ":" in line)
     cpu = {key.strip(): value.strip() for key, value in said.items()}
     about = {"date": datetime.date.today().isoformat(), "processor": cpu["model name"], "family": cpu["cpu family"], "model": cpu["model"]}
-    about |= {"cores": os.cpu_count(), "prompt": PROMPT, "rounds": rounds}
+    about |= {"cores": os.cpu_count(), "prompt": PROMPT, "rounds": rounds, "contenders": [label for label, _ in programs]}
     samples = []
     for round_ in range(-1, rounds):  # the first one touches what the others find, and is not kept
         for label, once in programs if round_ % 2 else programs[::-1]:
@@ -85,9 +85,9 @@ def measure(rounds, name, words):
 def load(name):
     """What was measured on; contender -> round -> its sample."""
     about, *rows = map(json.loads, (table.RESULTS / f"start-{name}.jsonl").read_text("utf-8").splitlines())
-    of = {}
+    of = {label: {} for label in about["contenders"]}
     for row in rows:
-        of.setdefault(row["contender"], {})[row["round"]] = row
+        of[row["contender"]][row["round"]] = row
     return about, of
 
 
