@@ -14,6 +14,7 @@ sys.dont_write_bytecode = True
 import executions
 import h100
 import side_by_side
+import start
 import table
 import targets
 
@@ -23,6 +24,7 @@ KINDS = {
     "bandwidth": side_by_side.bandwidth,
     "targets": targets.write,
     "own-targets": targets.own,
+    "start": start.write,
     "h100": h100.write,
     "executions": executions.write,
     "claims": executions.claims,

@@ -1,7 +1,7 @@
 //! The MLX engine: a checkpoint on MLX's default device. Times are read only after a value is on the host,
 //! since MLX is lazy; one synchronisation a token, no more. The order of work is mlx-lm's (`generate_step`).
 
-use std::{path::PathBuf, time::Instant};
+use std::{panic::resume_unwind, path::PathBuf, thread, time::Instant};
 
 use anyhow::{Context, Result, ensure};
 use mlx_rs::{Array, Dtype, Stream, memory, transforms, with_stream};
@@ -175,13 +175,18 @@ impl Engine for Mlx {
             None => Kernels::from_environment(device)?,
         };
         let checkpoint = Checkpoint::open(&self.folder)?;
-        let tokenizer = Tokenizer::open(&self.folder, checkpoint.config.vocab_size)?;
         // MLX has fast kernels for float32 only on x86; float16 casts exactly. GPUs keep the checkpoint's type.
         let dtype = (device == Device::Cpu).then_some(Dtype::Float32);
         raise_wired_limit();
         let stream = Stream::new();
-        let model = with_stream(&stream, || Decoder::load(&checkpoint, dtype, &kernels))
-            .with_context(|| format!("{}", self.folder.display()))?;
+        // The tokenizer is computed while weights are read.
+        let (tokenizer, model) = thread::scope(|scope| {
+            let tokenizer = scope.spawn(|| Tokenizer::open(&self.folder, checkpoint.config.vocab_size));
+            let model = with_stream(&stream, || Decoder::load(&checkpoint, dtype, &kernels));
+            (tokenizer.join().unwrap_or_else(|panic| resume_unwind(panic)), model)
+        });
+        let tokenizer = tokenizer?;
+        let model = model.with_context(|| format!("{}", self.folder.display()))?;
         let load_ns = ns(start);
         let eos = checkpoint.eos.iter().copied().chain(tokenizer.eos()).collect();
         self.loaded = Some(Loaded { model, tokenizer, eos, stream });

@@ -6,6 +6,8 @@ mod arrivals;
 #[cfg(feature = "mlx")]
 pub mod bandwidth;
 #[cfg(feature = "mlx")]
+mod bpe;
+#[cfg(feature = "mlx")]
 pub mod chat;
 #[cfg(feature = "mlx")]
 pub(crate) mod drafting;

@@ -21,7 +21,7 @@ const SPECIAL: [&str; 7] = ["bos_token", "eos_token", "unk_token", "sep_token", 
 /// A checkpoint's tokenizer.
 #[derive(Debug)]
 pub struct Tokenizer {
-    inner: tokenizers::Tokenizer,
+    inner: tokenizer_json::Tokenizer,
     /// Embeddings of the model: ids beyond have none.
     vocabulary: usize,
     /// The named special tokens that the files have.
