@@ -331,7 +331,7 @@ mod tests {
             notes: vec!["odd".to_owned()],
             session: Some(Session::of_fleet("mac-m1", 2)),
             text: Some(TextFacts { source: "x".to_owned(), sha256: "x".to_owned(), licence: every() }),
-            ..capture(vec![CheckpointFacts::tiny()])
+            ..capture(vec![CheckpointFacts { drafts: true, ..CheckpointFacts::tiny() }])
         };
         let environment = serde_json::to_value(captured).unwrap();
         let source = &environment["energy_sources"]["value"][0];

