@@ -314,12 +314,10 @@ fn a_real_models_rounds_are_those_of_mlx_lm() {
             accepted += rounds.accepted.iter().sum::<u32>();
             rejected += rounds.proposed.iter().sum::<u32>();
             // Above temperature 0, too, the text is what the seed gives without drafts.
-            for temperature in [0.7, 1.2] {
-                let plain = Request { chat_template: Some(Told::default()), ..request(&case.prompt, temperature, 24) };
-                let expected = engine.generate(&plain).unwrap();
-                let drafted = engine.generate(&by_model(*tokens, &plain)).unwrap();
-                assert_eq!(drafted.tokens, expected.tokens, "{recipe}, temperature {temperature}, {:?}", case.prompt);
-            }
+            let plain = Request { chat_template: Some(Told::default()), ..request(&case.prompt, 0.7, 24) };
+            let expected = engine.generate(&plain).unwrap();
+            let drafted = engine.generate(&by_model(*tokens, &plain)).unwrap();
+            assert_eq!(drafted.tokens, expected.tokens, "{recipe}, temperature 0.7, {:?}", case.prompt);
         }
     }
     rejected -= accepted;
