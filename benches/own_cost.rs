@@ -72,7 +72,7 @@ fn process_start_to_first_token() {
         .unwrap();
     let (mut requests, mut answers) = (worker.stdin.take().unwrap(), BufReader::new(worker.stdout.take().unwrap()));
     let hello = Greeting { protocol: PROTOCOL.to_owned(), offprint: env!("CARGO_PKG_VERSION").to_owned() };
-    let load = Load { place: SMOLLM2.folder.display().to_string(), threads: None };
+    let load = Load { place: SMOLLM2.folder.display().to_string(), threads: None, draft: None };
     for message in [Message::Hello(hello), Message::Load(load), Message::Generate(Generate::of(1, &request(1)))] {
         writeln!(requests, "{}", serde_json::to_string(&message).unwrap()).unwrap();
     }

@@ -38,10 +38,10 @@ fn main() -> Result<()> {
     };
     let command = [program, "worker", "--engine", "mlx"].map(str::to_owned).to_vec();
     let (stop, deadline) = (AtomicBool::new(false), Instant::now() + Duration::from_secs(3600));
-    let load = Load { place: place.clone(), threads: None };
+    let load = Load { place: place.clone(), threads: None, draft: None };
     let mut worker = Worker::start(&Program { command, ..Program::default() }, &load, None).map_err(lost)?;
     worker.loaded(deadline, &stop).map_err(lost)?;
-    let mut own = engine::open(EngineKind::Mlx, place, false)?;
+    let mut own = engine::open(EngineKind::Mlx, place, None, false)?;
     own.load()?;
     let (mut here, mut there) = (Vec::new(), Vec::new());
     for round in 0..rounds as u64 + 1 {

@@ -1,5 +1,5 @@
 //! Drafts: tokens that something cheap proposes and the model checks several of in one step. How they are asked for, and how a study's
-//! levels of look-up are written.
+//! levels of look-up are written; a level of any other name is a model's that the study lists.
 
 use std::{fmt, str::FromStr};
 
@@ -19,6 +19,8 @@ pub struct Draft {
 pub enum By {
     /// The text so far.
     Lookup,
+    /// The model that was loaded beside the one that checks.
+    Model,
 }
 
 /// The level without drafts.
@@ -29,7 +31,7 @@ pub const MOST: u32 = 16;
 /// on it, so it stays.
 const LOOKUP: u32 = 3;
 
-/// A level of the factor as a study may write it; `None`: without drafts.
+/// A level of the factor, but for a model's, as a study may write it; `None`: without drafts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Level(pub Option<Draft>);
 
@@ -55,7 +57,7 @@ impl fmt::Display for Level {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             None => out.write_str(NONE),
-            Some(Draft { by: By::Lookup, tokens }) => write!(out, "lookup-{tokens}"),
+            Some(Draft { tokens, .. }) => write!(out, "lookup-{tokens}"),
         }
     }
 }
@@ -65,10 +67,24 @@ impl Level {
     pub fn words(self) -> String {
         match self.0 {
             None => "no drafts".to_owned(),
-            Some(Draft { by: By::Lookup, tokens: 1 }) => "look-up of 1 token".to_owned(),
-            Some(Draft { by: By::Lookup, tokens }) => format!("look-up of {tokens} tokens"),
+            Some(Draft { tokens, .. }) => format!("look-up of {}", of(tokens)),
         }
     }
+}
+
+/// `1 token`, `4 tokens`.
+fn of(tokens: u32) -> String {
+    format!("{tokens} token{}", if tokens == 1 { "" } else { "s" })
+}
+
+/// As prose says the level of a model that proposes up to so many tokens.
+pub fn by_model(id: &str, tokens: u32) -> String {
+    format!("drafts of {} by {id}", of(tokens))
+}
+
+/// May a model that drafts have this id? It is a level beside those that are written above.
+pub fn is_free(id: &str) -> bool {
+    id != NONE && !id.starts_with("lookup")
 }
 
 #[cfg(test)]
@@ -87,5 +103,9 @@ mod tests {
         for text in ["lookup-0", "lookup-17", "lookup-05", "lookup-", "lookup5", "Lookup", "", "4"] {
             assert!(text.parse::<Level>().unwrap_err().contains("expected none, lookup"), "{text}");
         }
+        assert!(is_free("tiny") && !["none", "lookup", "lookup-4", "lookups"].into_iter().any(is_free));
+        assert_eq!(Level(None).words(), "no drafts");
+        assert_eq!("lookup-1".parse::<Level>().unwrap().words(), "look-up of 1 token");
+        assert_eq!(by_model("tiny", 4), "drafts of 4 tokens by tiny");
     }
 }

@@ -19,6 +19,8 @@ pub enum Metric {
     Backlog,
     Decode,
     DecodeMlxlm,
+    /// Of runs with drafts.
+    Drafting,
     /// Percentiles over a run's requests, of those below, too.
     E2eP50,
     E2eP90,
@@ -149,6 +151,15 @@ static TABLE: [About; Metric::ALL.len()] = {
                 "decode rate as in mlx-lm",
                 "n_gen / (t_last - t_first)",
                 "(.n_gen / (.token_times_ns[-1] - .token_times_ns[0]) * 1e9)",
+            )
+        },
+        About {
+            of: |raw| raw.drafts.and_then(|drafts| per(drafts.draft_ns, drafts.draft_ns + drafts.verify_ns)),
+            ..share(
+                "drafting",
+                "share of the rounds' time spent proposing",
+                "time of proposing / time of rounds",
+                "((.rounds.draft_ns | add) / (.rounds | (.draft_ns + .verify_ns) | add))",
             )
         },
         About {
@@ -387,11 +398,12 @@ static TABLE: [About; Metric::ALL.len()] = {
 };
 
 impl Metric {
-    pub const ALL: [Metric; 37] = [
+    pub const ALL: [Metric; 38] = [
         Metric::Acceptance,
         Metric::Backlog,
         Metric::Decode,
         Metric::DecodeMlxlm,
+        Metric::Drafting,
         Metric::E2eP50,
         Metric::E2eP90,
         Metric::E2eP95,
@@ -442,7 +454,8 @@ impl Metric {
 
     /// One that every run has, if only as an empty column: the others leave no trace where no run has them.
     pub fn is_of_all(self) -> bool {
-        !matches!(self, Metric::PeakRss | Metric::TtftFromText | Metric::Acceptance | Metric::TokensARound)
+        !matches!(self, Metric::PeakRss | Metric::TtftFromText)
+            && !matches!(self, Metric::Acceptance | Metric::Drafting | Metric::TokensARound)
             && !self.is_of_several()
             && !self.is_of_energy()
     }
@@ -511,17 +524,22 @@ pub struct Drafts {
     pub accepted: f64,
     /// Tokens of all rounds: all but the first.
     pub tokens: f64,
+    pub draft_ns: f64,
+    pub verify_ns: f64,
 }
 
 impl Drafts {
     fn of(record: &RunRecord) -> Option<Drafts> {
         let rounds = record.rounds.as_ref()?;
         let sum = |each: &[u32]| each.iter().copied().map(f64::from).sum();
+        let took = |each: &[u64]| each.iter().map(|ns| *ns as f64).sum();
         Some(Drafts {
             rounds: rounds.proposed.len() as f64,
             proposed: sum(&rounds.proposed),
             accepted: sum(&rounds.accepted),
             tokens: f64::from(record.n_gen?) - 1.0,
+            draft_ns: took(&rounds.draft_ns),
+            verify_ns: took(&rounds.verify_ns),
         })
     }
 }
@@ -658,15 +676,17 @@ pub(crate) mod tests {
 
     #[test]
     fn rounds_by_hand() {
-        let rounds = Rounds { proposed: vec![4, 0], accepted: vec![1, 0], draft_ns: vec![1, 1], verify_ns: vec![1, 1] };
+        let rounds = Rounds { proposed: vec![4, 0], accepted: vec![1, 0], draft_ns: vec![3, 1], verify_ns: vec![6, 6] };
         let raw = Raw::of(&RunRecord { rounds: Some(rounds), ..record() }).unwrap();
         assert_eq!((Metric::Acceptance.of(&raw), Metric::TokensARound.of(&raw)), (Some(0.25), Some(1.5)));
+        assert_eq!(Metric::Drafting.of(&raw), Some(0.25));
         // Nothing was proposed, or there was no round.
         let none = |proposed: Vec<u32>| {
             Raw::of(&RunRecord { rounds: Some(Rounds { proposed, ..Rounds::default() }), ..record() })
         };
         assert_eq!(Metric::Acceptance.of(&none(vec![0, 0]).unwrap()), None);
         assert_eq!(Metric::TokensARound.of(&none(vec![]).unwrap()), None);
+        assert_eq!(Metric::Drafting.of(&none(vec![]).unwrap()), None);
         assert_eq!(Metric::TokensARound.of(&Raw::of(&record()).unwrap()), None);
     }
 

@@ -37,7 +37,7 @@ use cooling::World;
 use energy::Gauge;
 pub use programs::{Place, Programs, Started};
 use several::Several;
-use system::System;
+use system::{Setting, System};
 use worker::Lost;
 
 /// Tokens of a warm-up generation: enough to touch every kernel of a decode step.
@@ -52,6 +52,8 @@ pub struct Bench<'a> {
     pub done: BTreeSet<u32>,
     /// Where each model is, in the study's order.
     pub places: Vec<Place>,
+    /// Where each model that drafts is, in the study's order.
+    pub drafts: Vec<Place>,
     pub programs: &'a Programs,
     /// Where the study measures energy.
     pub gauge: Option<&'a Gauge>,
@@ -96,15 +98,15 @@ impl Bench<'_> {
         if let (Some(_), None) = (self.study.execution.thermal_gate_s, &start_band) {
             watch(News::CannotWait { why: &reason.unwrap_or_default() });
         }
-        // In a session: each model's engine on each number of threads, which is kept.
-        let mut kept: BTreeMap<(usize, Option<u32>), System> = BTreeMap::new();
+        // In a session: each model's engine on each number of threads with each model that drafts, which is kept.
+        let mut kept: BTreeMap<(usize, Option<u32>, Option<usize>), System> = BTreeMap::new();
         for (index, run) in todo.iter().enumerate() {
             watch(News::Begins { run, left: todo.len() - index });
             self.cool_down(start_band.as_ref(), watch);
             if self.stopped() {
                 return Ok(Ended::Stopped);
             }
-            let place = (run.model, threads_of(self.study, run));
+            let place = (run.model, threads_of(self.study, run), run.drafter(self.study));
             let system = kept.remove(&place);
             let Some((rows, system)) = self.one(run, system) else { return Ok(Ended::Stopped) };
             if self.study.execution.isolation != Isolation::Process {
@@ -160,8 +162,9 @@ impl Bench<'_> {
             Some(system) => (system, None),
             None => {
                 let place = &self.places[run.model];
-                let (begun, started) =
-                    System::start(model, place, threads_of(self.study, run), self.programs, deadline, self.stop)?;
+                let draft = run.drafter(self.study).and_then(|drafter| self.drafts.get(drafter));
+                let setting = Setting { threads: threads_of(self.study, run), draft };
+                let (begun, started) = System::start(model, place, setting, self.programs, deadline, self.stop)?;
                 (kept.insert(begun), Some(started))
             }
         };

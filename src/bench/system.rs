@@ -17,6 +17,15 @@ use crate::{
     study::{Engine, ModelSpec},
 };
 
+/// What a system is started with beside its model.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Setting<'a> {
+    /// Where the factor `threads` acts: a worker is told how many it has.
+    pub threads: Option<u32>,
+    /// Where a model drafts: what the worker opens, too.
+    pub draft: Option<&'a Place>,
+}
+
 /// A running engine.
 #[derive(Debug)]
 pub enum System {
@@ -26,14 +35,14 @@ pub enum System {
 }
 
 impl System {
-    /// Starts a model's engine and waits until it can be asked.
+    /// Starts a model's engine, with what drafts for it, and waits until it can be asked.
     ///
     /// # Errors
     /// What stands in the way, in words.
     pub fn start(
         model: &ModelSpec,
         place: &Place,
-        threads: Option<u32>,
+        setting: Setting<'_>,
         programs: &Programs,
         deadline: Instant,
         stop: &AtomicBool,
@@ -52,7 +61,8 @@ impl System {
         };
         // A foreign program gets the guard; ours end by themselves when their pipe does.
         let guard = programs.guard.as_ref().filter(|_| program.pass.is_some());
-        let load = Loading { place: place.opens.clone(), threads };
+        let Setting { threads, draft } = setting;
+        let load = Loading { place: place.opens.clone(), threads, draft: draft.map(|place| place.opens.clone()) };
         let mut worker = Worker::start(&program, &load, guard)?;
         let loaded = worker.loaded(deadline, stop)?;
         let started = Started { load_ns: Some(loaded.load_ns), startup_ns: None, backend: loaded.backend };

@@ -10,7 +10,7 @@ use std::{
 use super::{
     programs::{Place, Programs},
     request_of,
-    system::System,
+    system::{Setting, System},
     threads_of,
     worker::{Lost, Worker},
 };
@@ -29,7 +29,7 @@ pub struct Tried {
     pub probes: Vec<RunRecord>,
 }
 
-/// Starts the study's model at this index, asks what it can do, and ends it.
+/// Starts the study's model at this index with each model that drafts for it, asks what it can do, and ends it.
 ///
 /// # Errors
 /// It does not start, or cannot do what the plan asks of it.
@@ -37,16 +37,37 @@ pub fn of(
     study: &Study,
     plan: &Plan,
     model: usize,
-    place: &Place,
+    (place, drafts): (&Place, &[Place]),
+    programs: &Programs,
+    stop: &AtomicBool,
+) -> Result<Tried, Lost> {
+    let runs: Vec<&PlannedRun> = plan.execution().into_iter().filter(|run| run.model == model).collect();
+    let mut drafters: Vec<Option<usize>> = runs.iter().map(|run| run.drafter(study)).collect();
+    drafters.sort_unstable();
+    drafters.dedup();
+    let mut last = Tried::default();
+    for drafter in drafters {
+        let own = runs.iter().copied().filter(|run| run.drafter(study) == drafter).collect();
+        last = one(study, model, own, (place, drafter.and_then(|drafter| drafts.get(drafter))), programs, stop)?;
+    }
+    Ok(last)
+}
+
+/// The same with one that drafts, or with none; `runs` are those that are so.
+fn one(
+    study: &Study,
+    model: usize,
+    runs: Vec<&PlannedRun>,
+    (place, draft): (&Place, Option<&Place>),
     programs: &Programs,
     stop: &AtomicBool,
 ) -> Result<Tried, Lost> {
     // A program takes a moment to start on a busy machine, however short a study's runs are to be.
     let deadline = Instant::now() + Duration::from_secs_f64(study.execution.timeout_s.max(60.0));
     let spec = &study.models[model];
-    let mut planned = plan.execution().into_iter().filter(|run| run.model == model).peekable();
+    let mut planned = runs.into_iter().peekable();
     let threads = planned.peek().and_then(|run| threads_of(study, run));
-    let (mut system, _) = System::start(spec, place, threads, programs, deadline, stop)?;
+    let (mut system, _) = System::start(spec, place, Setting { threads, draft }, programs, deadline, stop)?;
     let facts = facts(&spec.engine, place, programs);
     let tried = match &mut system {
         System::Worker(worker) => {

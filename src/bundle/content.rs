@@ -127,8 +127,9 @@ pub fn described(
 fn model(run: &Run) -> String {
     let checkpoints = &run.environment.checkpoints;
     let files = checkpoints.iter().flat_map(|checkpoint| {
-        // Several levels have files of one name.
-        let folder = checkpoint.recipe.as_ref().map_or_else(String::new, |recipe| format!("{recipe}/"));
+        // Several levels and models that draft have files of one name.
+        let own = checkpoint.recipe.as_ref().or_else(|| checkpoint.drafts.then_some(&checkpoint.model));
+        let folder = own.map_or_else(String::new, |own| format!("{own}/"));
         checkpoint.files.iter().map(move |(name, sha256)| format!("{sha256}  {folder}{name}\n"))
     });
     files.collect()

@@ -8,7 +8,7 @@ pub use super::several::Misfit;
 use super::{dates::instant, energy::Windows, rounds, several};
 use crate::{
     draft,
-    factor::DRAFT,
+    factor::{DRAFT, Value},
     machine::{CheckpointFacts, Environment},
     record::{Clock, CountedBy, FinishReason, Outcome, Phase, RunRecord},
     study::Study,
@@ -81,11 +81,13 @@ impl Ranges {
 
     /// Those of a run with drafts, and of no other.
     fn rounds(&self, row: &RunRecord) -> Vec<Misfit> {
-        let level = row.factors.get(DRAFT);
-        let drafts = level.is_some_and(|level| level.key() != draft::NONE);
+        let key = row.factors.get(DRAFT).map(Value::key);
+        let by_model = self.study.drafts.iter().find(|drafter| key.as_deref() == Some(drafter.id.as_str()));
+        let by_lookup = || key.as_deref()?.parse::<draft::Level>().ok()?.0;
+        let most = by_model.map(|drafter| drafter.tokens).or_else(|| by_lookup().map(|draft| draft.tokens));
         match &row.rounds {
-            Some(rounds) => rounds::misfits(row, rounds, drafts),
-            None if drafts => vec![("`rounds` at a level with drafts".to_owned(), "none".to_owned())],
+            Some(rounds) => rounds::misfits(row, rounds, most),
+            None if most.is_some() => vec![("`rounds` at a level with drafts".to_owned(), "none".to_owned())],
             None => Vec::new(),
         }
     }

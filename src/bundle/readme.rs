@@ -27,7 +27,9 @@ pub fn readme(label: &Label, run: &Run, summary: &Summary, files: &BTreeMap<Stri
         let engine = if several { format!(" on {}", plain(model.engine.name())) } else { String::new() };
         format!("{} ({}){engine}", plain(&model.name), plain(model.packed(&model.source)))
     };
-    let models: Vec<String> = run.study.models.iter().map(of_model).collect();
+    let drafts = run.study.drafts.iter();
+    let drafts = drafts.map(|drafter| format!("{} ({}), which drafts", plain(&drafter.id), plain(&drafter.source)));
+    let models: Vec<String> = run.study.models.iter().map(of_model).chain(drafts).collect();
     let warning = match not_a_measurement(&run.study, environment) {
         Some(_) if run.study.is_fake() => {
             "\n**Made by an engine that computes nothing. Not a measurement.**\n".to_owned()

@@ -6,8 +6,8 @@ use crate::{
     record::{Rounds, RunRecord},
 };
 
-/// What is impossible in the rounds of a row that ended well.
-pub(super) fn misfits(row: &RunRecord, rounds: &Rounds, drafts: bool) -> Vec<Misfit> {
+/// What is impossible in the rounds of a row that ended well, of so many tokens at most.
+pub(super) fn misfits(row: &RunRecord, rounds: &Rounds, most: Option<u32>) -> Vec<Misfit> {
     let mut found = Vec::new();
     let mut expect = |holds: bool, expected: &str, value: String| {
         if !holds {
@@ -15,14 +15,15 @@ pub(super) fn misfits(row: &RunRecord, rounds: &Rounds, drafts: bool) -> Vec<Mis
         }
     };
     let Rounds { proposed, accepted, draft_ns, verify_ns } = rounds;
-    expect(drafts, "`rounds` only at a level with drafts", "rounds".to_owned());
+    expect(most.is_some(), "`rounds` only at a level with drafts", "rounds".to_owned());
+    let most = most.unwrap_or(MOST);
     let lengths = [proposed.len(), accepted.len(), draft_ns.len(), verify_ns.len()];
     expect(lengths.iter().all(|n| *n == lengths[0]), "lists of one length in `rounds`", format!("{lengths:?}"));
     for (round, (proposed, accepted)) in (1..).zip(proposed.iter().zip(accepted)) {
-        let fits = accepted <= proposed && *proposed <= MOST;
+        let fits = accepted <= proposed && *proposed <= most;
         expect(
             fits,
-            &format!("round {round}: at most {MOST} tokens proposed, and no more accepted"),
+            &format!("round {round}: at most {most} tokens proposed, and no more accepted"),
             format!("{proposed}, {accepted}"),
         );
     }
@@ -61,14 +62,14 @@ mod tests {
             let mut row = row();
             let mut rounds = row.rounds.take().unwrap();
             change(&mut rounds);
-            let misfits = misfits(&row, &rounds, true);
+            let misfits = misfits(&row, &rounds, Some(4));
             misfits.into_iter().map(|(what, found)| format!("{what}: {found}")).collect::<Vec<_>>().join("; ")
         };
         assert_eq!(found(&|_| {}), "");
         type Change = fn(&mut Rounds);
         let changes: [(Change, &str); 6] = [
-            (|rounds| rounds.proposed[1] = 1, "round 2: at most 16 tokens proposed, and no more accepted: 1, 2"),
-            (|rounds| rounds.proposed[0] = 17, "round 1: at most 16 tokens proposed"),
+            (|rounds| rounds.proposed[1] = 1, "round 2: at most 4 tokens proposed, and no more accepted: 1, 2"),
+            (|rounds| rounds.proposed[0] = 5, "round 1: at most 4 tokens proposed"),
             (|rounds| rounds.accepted = vec![1, 1], "round 1: its tokens at one time"),
             (|rounds| rounds.accepted[1] = 1, "rounds of 5 tokens with the first: 4"),
             (|rounds| rounds.verify_ns[1] = 6, "rounds within the 10 ns from the first token to the last: 11"),
@@ -78,6 +79,6 @@ mod tests {
             assert!(found(&change).contains(expected), "{expected}: {}", found(&change));
         }
         let row = row();
-        assert!(misfits(&row, row.rounds.as_ref().unwrap(), false)[0].0.contains("only at a level with drafts"));
+        assert!(misfits(&row, row.rounds.as_ref().unwrap(), None)[0].0.contains("only at a level with drafts"));
     }
 }

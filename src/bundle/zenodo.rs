@@ -97,7 +97,12 @@ fn related(run: &Run) -> Vec<Json> {
         Some(format!("https://huggingface.co/{name}"))
     };
     let published = run.published.iter().map(|published| (published.url.clone(), "references"));
-    let models = run.study.models.iter().filter_map(|model| Some((hub(&model.source)?, "requires")));
+    // What is packed here is of the same repository.
+    let unpacked = |source: &str| match source.strip_prefix("quantized:").and_then(|rest| rest.split_once(':')) {
+        Some((_, of)) => hub(of),
+        None => hub(source),
+    };
+    let models = run.study.sources().into_iter().filter_map(|source| Some((unpacked(source)?, "requires")));
     let mut all: Vec<(String, &str)> = published.chain(models).filter(|(url, _)| address(url)).collect();
     all.dedup();
     all.into_iter().map(|(url, relation)| object([("identifier", text(url)), ("relation", text(relation))])).collect()

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     analysis::{self, Summary},
-    factor::{ENGINE, MODEL, QUANTIZATION},
+    factor::{DRAFT, ENGINE, MODEL, QUANTIZATION},
     store::Run,
     study::ModelSpec,
 };
@@ -44,6 +44,8 @@ pub fn build(run: &Run, summary: &Summary) -> Result<Claims> {
     predicates.extend(load::design(&run.study, summary));
     predicates.extend(load::stationary(&run.study, summary));
     predicates.extend(drafts::same_text(summary));
+    predicates.extend(drafts::proposed_by(summary));
+    predicates.extend(drafts::faster(&run.study, summary, &inference));
     predicates.extend(energy::predicates(&run.study, summary));
     predicates.extend(energy::marginal(&inference));
     if let Some(published) = &run.published {
@@ -65,10 +67,18 @@ pub fn build(run: &Run, summary: &Summary) -> Result<Claims> {
 }
 
 impl Registry {
-    /// The models: `model.…` is the study's first; where there are several, `by_model.ID.…` is each.
+    /// The models: `model.…` is the study's first; where there are several, `by_model.ID.…` is each; `by_draft.ID.…` is one that drafts.
     fn models(&mut self, run: &Run, summary: &Summary) {
         let checkpoints = &run.environment.checkpoints;
         let several = summary.by(MODEL).len() > 1;
+        for drafter in &run.study.drafts {
+            let tokens = u64::from(drafter.tokens);
+            self.count(Id::by(DRAFT, &drafter.id).word("tokens"), tokens, "tokens of a round, at most, in the study");
+        }
+        let (drafts, checkpoints): (Vec<_>, Vec<_>) = checkpoints.iter().partition(|checkpoint| checkpoint.drafts);
+        for checkpoint in drafts {
+            self.checkpoint(&Id::by(DRAFT, &checkpoint.model), checkpoint);
+        }
         for (place, checkpoint) in checkpoints.iter().enumerate() {
             if place == 0 {
                 self.checkpoint(&Id::new("model"), checkpoint);

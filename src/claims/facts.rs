@@ -122,7 +122,7 @@ impl Registry {
         self.text_of("study.date".into(), &when, "UTC dates of the rows", &all);
     }
 
-    /// What a checkpoint is: `model.…` of the first, `by_model.ID.…` of each where there are several.
+    /// What a checkpoint is: `model.…` of the first, `by_model.ID.…` of each where there are several, `by_draft.ID.…` of one that drafts.
     pub(super) fn checkpoint(&mut self, of: &Id, checkpoint: &CheckpointFacts) {
         let from = "the checkpoint, in environment.json";
         let id = |name: &str| of.word(name);

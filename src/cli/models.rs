@@ -1,14 +1,17 @@
 //! Getting a study's models onto this machine, each for its engine, and saying what identifies their weights.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Result;
 
 use crate::{
     bench::Place,
     machine::CheckpointFacts,
-    preflight::Finding,
-    study::{ModelSpec, Study},
+    preflight::{Finding, Folders},
+    study::Study,
 };
 
 /// A study's models on this machine; each list is in the study's order.
@@ -20,8 +23,17 @@ pub(super) struct Located {
     pub(super) folders: Vec<Option<PathBuf>>,
     /// Sources as resolved, revisions included.
     resolved: Vec<String>,
+    /// Models that draft.
+    pub(super) drafts: Vec<Drafting>,
     /// Models that cannot be had, all of them.
     pub(super) refused: Vec<Finding>,
+}
+
+/// A model that drafts, on this machine.
+#[derive(Debug, Default)]
+pub(super) struct Drafting {
+    pub(super) place: Place,
+    resolved: String,
 }
 
 impl Located {
@@ -30,17 +42,41 @@ impl Located {
         let pairs = self.places.iter().zip(&self.folders);
         pairs.map(|(opens, folder)| Place { opens: opens.clone(), folder: folder.clone() }).collect()
     }
+
+    /// The same of models that draft.
+    pub(super) fn draft_places(&self) -> Vec<Place> {
+        self.drafts.iter().map(|drafting| drafting.place.clone()).collect()
+    }
+
+    /// Checkpoints, where there is one, as preflight takes them.
+    pub(super) fn checkpoints(&self) -> Folders {
+        Folders {
+            models: self.folders.clone(),
+            drafts: self.drafts.iter().map(|drafting| drafting.place.folder.clone()).collect(),
+        }
+    }
+
+    /// What engines open, whatever it is for.
+    pub(super) fn opened(&self) -> Vec<String> {
+        self.places.iter().chain(self.drafts.iter().map(|drafting| &drafting.place.opens)).cloned().collect()
+    }
 }
 
 /// Fetches what is not here. `sources`: where a model is to be taken from instead of where the study says, by its id.
 pub(super) fn locate(study: &Study, sources: &BTreeMap<String, String>) -> Located {
-    let mut located = Located { places: Vec::new(), folders: Vec::new(), resolved: Vec::new(), refused: Vec::new() };
+    let mut located = Located {
+        places: Vec::new(),
+        folders: Vec::new(),
+        resolved: Vec::new(),
+        drafts: Vec::new(),
+        refused: Vec::new(),
+    };
     for model in &study.models {
         let source = model.packed(sources.get(&model.id).unwrap_or(&model.source));
         let (place, folder, resolved) = if !model.engine.opens_files() {
             (model.source.clone(), None, String::new())
         } else {
-            match fetch(model, &source) {
+            match fetch(&model.id, &source, model.engine.opens_gguf()) {
                 Ok((place, folder, resolved)) => (place, Some(folder), resolved),
                 Err(error) => {
                     located.refused.push(Finding::refuse("model", &model.weights(), &error));
@@ -54,41 +90,54 @@ pub(super) fn locate(study: &Study, sources: &BTreeMap<String, String>) -> Locat
     }
     // On several engines it is one model, and one fault.
     located.refused.dedup();
+    for drafter in &study.drafts {
+        let source = sources.get(&drafter.id).unwrap_or(&drafter.source);
+        let drafting = if study.is_fake() {
+            Ok(Drafting { place: Place { opens: source.clone(), folder: None }, resolved: String::new() })
+        } else {
+            fetch(&drafter.id, source, false)
+                .map(|(opens, folder, resolved)| Drafting { place: Place { opens, folder: Some(folder) }, resolved })
+        };
+        located.drafts.push(drafting.unwrap_or_else(|error| {
+            located.refused.push(Finding::refuse("draft", &drafter.id, &error));
+            Drafting::default()
+        }));
+    }
     located
 }
 
-/// What identifies the weights, one entry a model: every byte of them is read.
+/// What identifies the weights, one entry a model, then one a model that drafts: every byte of them is read.
 pub(super) fn facts(study: &Study, located: &Located) -> Result<Vec<CheckpointFacts>> {
     let mut facts: Vec<CheckpointFacts> = Vec::new();
     for ((model, folder), resolved) in study.models.iter().zip(&located.folders).zip(&located.resolved) {
         if let Some(folder) = folder.as_ref().filter(|_| !facts.iter().any(|known| known.is_of(model))) {
-            facts.push(of_checkpoint(model, folder, resolved)?);
+            facts.push(of_checkpoint(&model.id, model.quantization.as_deref(), folder, resolved)?);
+        }
+    }
+    for (drafter, Drafting { place, resolved }) in study.drafts.iter().zip(&located.drafts) {
+        if let Some(folder) = &place.folder {
+            facts.push(CheckpointFacts { drafts: true, ..of_checkpoint(&drafter.id, None, folder, resolved)? });
         }
     }
     Ok(facts)
 }
 
 #[cfg(feature = "mlx")]
-fn of_checkpoint(model: &ModelSpec, folder: &std::path::Path, resolved: &str) -> Result<CheckpointFacts> {
-    crate::model::facts::of(
-        &crate::model::Checkpoint::open(folder)?,
-        &model.id,
-        model.quantization.as_deref(),
-        resolved,
-    )
+fn of_checkpoint(id: &str, recipe: Option<&str>, folder: &Path, resolved: &str) -> Result<CheckpointFacts> {
+    crate::model::facts::of(&crate::model::Checkpoint::open(folder)?, id, recipe, resolved)
 }
 
 #[cfg(not(feature = "mlx"))]
-fn of_checkpoint(model: &ModelSpec, _: &std::path::Path, _: &str) -> Result<CheckpointFacts> {
-    anyhow::bail!("{}: this build of offprint has no MLX\nhint: {}", model.id, crate::installed::how().with_mlx())
+fn of_checkpoint(id: &str, _: Option<&str>, _: &Path, _: &str) -> Result<CheckpointFacts> {
+    anyhow::bail!("{id}: this build of offprint has no MLX\nhint: {}", crate::installed::how().with_mlx())
 }
 
 /// The engine's place, the checkpoint's folder, the source as resolved.
 #[cfg(feature = "mlx")]
-fn fetch(model: &ModelSpec, source: &str) -> Result<(String, PathBuf, String)> {
+fn fetch(_: &str, source: &str, opens_gguf: bool) -> Result<(String, PathBuf, String)> {
     use crate::model;
     let (checkpoint, resolved) = model::fetch(&source.parse()?, &model::cache_dir(), &mut tell_fetch())?;
-    let place = if model.engine.opens_gguf() {
+    let place = if opens_gguf {
         // The file that the checkpoint was imported from.
         model::gguf_file(&source.parse()?, &model::cache_dir(), &mut tell_fetch())?
     } else {
@@ -99,10 +148,9 @@ fn fetch(model: &ModelSpec, source: &str) -> Result<(String, PathBuf, String)> {
 
 /// Nothing is opened: that the engine is not in this program is a finding of its own.
 #[cfg(not(feature = "mlx"))]
-fn fetch(model: &ModelSpec, source: &str) -> Result<(String, PathBuf, String)> {
+fn fetch(id: &str, source: &str, _: bool) -> Result<(String, PathBuf, String)> {
     anyhow::bail!(
-        "{} ({source}): this build of offprint opens no model\nhint: {}",
-        model.id,
+        "{id} ({source}): this build of offprint opens no model\nhint: {}",
         crate::installed::how().with_mlx()
     )
 }

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::{
     record::RunRecord,
-    study::{Study, StudyError, published_text, without_paths, written_out},
+    study::{Study, StudyError, folder, published_text, without_paths, written_out},
 };
 
 /// The study's text as the run folder keeps it.
@@ -56,7 +56,7 @@ pub(super) struct Paths {
 impl Paths {
     /// `places` are the models' places for their engines.
     pub(super) fn of(study: &Study, places: &[String]) -> Self {
-        let sources = study.models.iter().filter_map(|model| model.source.strip_prefix("path:"));
+        let sources = study.sources().into_iter().filter_map(|source| Some(folder(source)?.1));
         let whole = |path: &str| Some(std::fs::canonicalize(path).ok()?.display().to_string());
         let here = std::env::current_dir().ok().map(|folder| folder.display().to_string());
         let written = sources.clone().map(str::to_owned);

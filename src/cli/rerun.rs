@@ -60,7 +60,8 @@ pub fn run(args: RerunArgs) -> Result<ExitCode> {
     let unfinished =
         if args.resume { Some(unfinished(before(&study_file, &results)?, &study_file, &results)?) } else { None };
     let then = &original.environment.checkpoints;
-    let source = |facts: &CheckpointFacts| args.model.clone().unwrap_or_else(|| facts.unpacked().to_owned());
+    let instead = |facts: &CheckpointFacts| args.model.clone().filter(|_| !facts.drafts);
+    let source = |facts: &CheckpointFacts| instead(facts).unwrap_or_else(|| facts.unpacked().to_owned());
     let origin = Origin {
         text: text.transpose()?,
         session: None,

@@ -192,8 +192,8 @@ pub(super) fn execute_with(
         environment.memory_bandwidth = bandwidth()?;
     }
     let programs = programs(&study, stock_kernels, kernels)?;
-    let places = located.places();
-    let probes = each_loads(study_file, &study, &plan, &places, &programs, &stop, &mut environment)?;
+    let (places, drafts) = (located.places(), located.draft_places());
+    let probes = each_loads(study_file, &study, &plan, (&places, &drafts), &programs, &stop, &mut environment)?;
     let beside =
         Beside { published: published(study_file, &study)?, text: predicted.map(|text| text.text.into_bytes()) };
     let (mut journal, done) = match unfinished {
@@ -215,10 +215,18 @@ pub(super) fn execute_with(
     tell!("{}: {} of {} runs to do", journal.folder().display(), todo.len(), plan.runs.len());
 
     let mut progress = RunProgress::new(&study, plan.runs.len(), &todo);
-    let paths = publish::Paths::of(&study, &located.places);
+    let paths = publish::Paths::of(&study, &located.opened());
     journal.append(&paths.rows(&probes))?;
-    let bench =
-        Bench { study: &study, plan: &plan, done, places, programs: &programs, gauge: gauge.as_ref(), stop: &stop };
+    let bench = Bench {
+        study: &study,
+        plan: &plan,
+        done,
+        places,
+        drafts,
+        programs: &programs,
+        gauge: gauge.as_ref(),
+        stop: &stop,
+    };
     let ended = bench.execute(&mut |rows| journal.append(&paths.rows(rows)), &mut |news| progress.show(news))?;
 
     let folder = journal.folder().to_owned();
@@ -260,7 +268,7 @@ fn known_before(
     stock_kernels: bool,
 ) -> Result<Vec<String>> {
     let mut found = located.refused.clone();
-    found.extend(preflight::preflight(study, &located.folders, stock_kernels));
+    found.extend(preflight::preflight(study, &located.checkpoints(), stock_kernels));
     if let Some(text) = predicted {
         found.extend(preflight::quality(study, &located.folders, &text.text));
     }
@@ -302,14 +310,14 @@ fn each_loads(
     study_file: &Path,
     study: &Study,
     plan: &Plan,
-    places: &[Place],
+    (places, drafts): (&[Place], &[Place]),
     programs: &Programs,
     stop: &AtomicBool,
     environment: &mut Environment,
 ) -> Result<Vec<RunRecord>> {
     let (mut refused, mut probes) = (Vec::new(), Vec::new());
     for (index, model) in study.models.iter().enumerate() {
-        let tried = trial::of(study, plan, index, &places[index], programs, stop);
+        let tried = trial::of(study, plan, index, (&places[index], drafts), programs, stop);
         match tried.map_err(|lost| lost.or_stopped(stop)) {
             Ok(tried) => {
                 let known = |facts: &EngineFacts| environment.engines.iter().any(|other| other.name == facts.name);

@@ -10,7 +10,7 @@ use crate::{
     analysis::quality::measured,
     claims::rounding::significant,
     factor::Factor,
-    machine::{EngineFacts, Environment, Fact, Processor},
+    machine::{CheckpointFacts, EngineFacts, Environment, Fact, Processor},
     quality::QualityRow,
     record::RunRecord,
     study::{Prompt, Settings, Study},
@@ -176,16 +176,30 @@ fn model(found: &mut Found, a: &Told<'_>, b: &Told<'_>) {
     }
     let none = || "no checkpoint".to_owned();
     let [first, second] = [&a.run.environment.checkpoints, &b.run.environment.checkpoints];
-    let of = |checkpoints: &[crate::machine::CheckpointFacts], what: &str| {
-        checkpoints.first().map_or_else(none, |facts| match what {
+    let of = |checkpoints: &[CheckpointFacts], what: &str| {
+        let of_model = checkpoints.iter().find(|facts| !facts.drafts);
+        of_model.map_or_else(none, |facts| match what {
             "source" => facts.source.clone(),
             "quantization" => facts.quantization.clone().unwrap_or_else(|| "none".to_owned()),
             file => facts.files.get(file).cloned().unwrap_or_else(|| "no such file".to_owned()),
         })
     };
-    let files: BTreeSet<&String> = first.iter().chain(second).flat_map(|facts| facts.files.keys()).collect();
+    let models = first.iter().chain(second).filter(|facts| !facts.drafts);
+    let files: BTreeSet<&String> = models.flat_map(|facts| facts.files.keys()).collect();
     for what in ["source", "quantization"].into_iter().chain(files.into_iter().map(String::as_str)) {
         put(what, of(first, what), of(second, what));
+    }
+    let digests = |checkpoints: &[CheckpointFacts], id: &str| {
+        let found = checkpoints.iter().find(|facts| facts.drafts && facts.model == id);
+        found.map_or_else(none, |facts| {
+            let weights = facts.files.iter().filter(|(name, _)| name.ends_with(".safetensors"));
+            let weights: Vec<&str> = weights.map(|(_, sha256)| sha256.as_str()).collect();
+            format!("{}, weights {}", facts.source, weights.join(", "))
+        })
+    };
+    let drafts = first.iter().chain(second).filter(|facts| facts.drafts).map(|facts| facts.model.as_str());
+    for id in drafts.collect::<BTreeSet<_>>() {
+        put(&format!("draft {id}"), digests(first, id), digests(second, id));
     }
     let level = a.run.study.models.first().and_then(|model| model.quantization.as_ref());
     let name = level.map_or_else(|| "perplexity".to_owned(), |level| format!("perplexity, quantization {level}"));
@@ -246,6 +260,14 @@ fn plan(found: &mut Found, a: &Study, b: &Study) {
     };
     for ((what, a), (_, b)) in settings(a).into_iter().zip(settings(b)) {
         found.put((Kind::Plan, false), what, a, b);
+    }
+    let tokens = |study: &Study| -> BTreeMap<String, String> {
+        study.drafts.iter().map(|drafter| (drafter.id.clone(), drafter.tokens.to_string())).collect()
+    };
+    let (first, second) = (tokens(a), tokens(b));
+    for id in first.keys().chain(second.keys()).collect::<BTreeSet<_>>() {
+        let of = |tokens: &BTreeMap<String, String>| tokens.get(id).unwrap_or(&none).clone();
+        found.put((Kind::Plan, false), &format!("tokens of draft {id}"), of(&first), of(&second));
     }
     let levels = |study: &Study| -> BTreeMap<String, String> {
         let keys = |factor: &Factor| factor.levels.iter().map(|level| level.key()).collect::<Vec<_>>().join(", ");

@@ -4,12 +4,11 @@
 
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use mlx_rs::{Array, memory, transforms};
 
-use super::{Request, arrivals::Arrivals, lookup, sampler};
+use super::{Request, arrivals::Arrivals, drafter::Drafter, lookup, sampler};
 use crate::{
-    draft::{By, Draft},
     model::{decoder::Decoder, past::Past, spec::Spec},
     record::{FinishReason, Rounds},
 };
@@ -26,6 +25,49 @@ pub(crate) fn fits(spec: &Spec) -> Result<()> {
     }
 }
 
+/// # Errors
+/// A model whose past cannot be cut back, as that of one that drafts has to be behind what it proposed in vain.
+pub(crate) fn can_draft(draft: &Spec) -> Result<()> {
+    match draft.lasting() {
+        None => Ok(()),
+        Some(kind) => bail!(
+            "a model that drafts needs a past that can be cut back, and the state of this one's {kind} holds all positions together\n\
+             hint: have another model draft, or look-up"
+        ),
+    }
+}
+
+/// Do they go together, as far as their configurations say? Whether they mean the same by an id is their tokenizers' affair.
+///
+/// # Errors
+/// A model that drafts and may propose what the other has no token for.
+pub(crate) fn go_together(model: &Spec, draft: &Spec) -> Result<()> {
+    let (own, of_model) = (draft.vocabulary, model.vocabulary);
+    ensure!(
+        own <= of_model,
+        "a model that drafts can have no longer vocabulary than the one that checks: expected at most {of_model} embeddings, found {own}\n\
+         hint: have a model of the same family draft, or the model itself packed smaller (quantized:4:SOURCE)"
+    );
+    Ok(())
+}
+
+/// Who proposes, and how many tokens at most in a round. Without a model: look-up.
+#[derive(Debug)]
+pub(super) struct Proposer<'a> {
+    pub(super) most: usize,
+    pub(super) drafter: Option<Drafter<'a>>,
+}
+
+impl Proposer<'_> {
+    fn propose(&mut self, text: &[u32], left: usize, request: &Request, first: u64) -> Result<Vec<u32>> {
+        let most = self.most.min(left);
+        match &mut self.drafter {
+            Some(drafter) => drafter.propose(text, most, request, first),
+            None => Ok(lookup::propose(text, most)),
+        }
+    }
+}
+
 /// What came of it: ids, times, why it ended, and its rounds.
 pub(super) type Drafted = (Vec<u32>, Vec<u64>, FinishReason, Rounds);
 
@@ -37,7 +79,7 @@ pub(super) fn decode(
     prompt: &[u32],
     mut past: Past,
     request: &Request,
-    draft: Draft,
+    mut proposer: Proposer<'_>,
     start: Instant,
 ) -> Result<Drafted> {
     let ns = |since: Instant| since.elapsed().as_nanos() as u64;
@@ -62,10 +104,7 @@ pub(super) fn decode(
             memory::clear_cache()?;
         }
         let began = Instant::now();
-        let most = (draft.tokens as usize).min(budget - done - 1);
-        let proposed = match draft.by {
-            By::Lookup => lookup::propose(&text, most),
-        };
+        let proposed = proposer.propose(&text, budget - done - 1, request, done as u64)?;
         let draft_ns = ns(began);
         let began = Instant::now();
         let before = past.len();

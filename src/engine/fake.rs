@@ -10,9 +10,9 @@ use std::{thread::sleep, time::Duration};
 use anyhow::{Result, bail, ensure};
 
 use crate::{
-    draft::Draft,
+    draft::{By, Draft},
     engine::{
-        Engine, Generation, Prompt, Request,
+        Engine, Generation, NO_DRAFTER, Prompt, Request,
         service::{Served, Service, Step},
     },
     random::SplitMix64,
@@ -30,6 +30,8 @@ pub struct Fake {
     hang: Option<u32>,
     pace_ms: u64,
     broken: bool,
+    /// Is there a model that drafts for it?
+    drafted: bool,
 }
 
 impl Fake {
@@ -53,6 +55,17 @@ impl Fake {
             }
         }
         Ok(fake)
+    }
+}
+
+impl Fake {
+    /// With a model that drafts, whose options are those of a source.
+    ///
+    /// # Errors
+    /// An unknown option.
+    pub fn drafted_by(self, source: &str) -> Result<Self> {
+        let draft = Fake::from_source(source)?;
+        Ok(Fake { drafted: true, broken: self.broken || draft.broken, ..self })
     }
 }
 
@@ -82,6 +95,7 @@ impl Engine for Fake {
 
     fn generate(&mut self, request: &Request) -> Result<Generation> {
         let n = request.max_tokens;
+        ensure!(self.drafted || request.draft.is_none_or(|draft| draft.by != By::Model), NO_DRAFTER);
         ensure!(self.fail != Some(n), "the fake engine was told to fail at {n} tokens");
         if self.exit == Some(n) {
             std::process::abort();

@@ -7,10 +7,14 @@ use anyhow::{Context, Result, ensure};
 use mlx_rs::{Array, Dtype, Stream, memory, transforms, with_stream};
 
 use crate::{
+    draft::By,
     engine::{
-        Engine, Generation, Prompt, Request,
+        Engine, Generation, NO_DRAFTER, Prompt, Request,
         arrivals::Arrivals,
-        drafting, repeated, sampler,
+        drafter::Drafter,
+        drafting::{self, Proposer},
+        reading::{array, read, read_on},
+        repeated, sampler,
         service::{Served, Service},
         serving::{self, Outcome, Waiting},
         tokenizer::Tokenizer,
@@ -25,13 +29,12 @@ use crate::{
     study::FILLER,
 };
 
-/// Prompt positions evaluated at a time.
-const PREFILL_CHUNK: usize = 2048;
-
 /// The engine, before and after `load`.
 #[derive(Debug)]
 pub struct Mlx {
     folder: PathBuf,
+    /// That of a model that drafts.
+    draft: Option<PathBuf>,
     /// `None`: as the environment says.
     kernels: Option<Kernels>,
     loaded: Option<Loaded>,
@@ -40,6 +43,8 @@ pub struct Mlx {
 #[derive(Debug)]
 struct Loaded {
     model: Decoder,
+    /// It drafts for that one.
+    drafts: Option<Decoder>,
     tokenizer: Tokenizer,
     eos: Vec<u32>,
     /// One stream for all work: MLX would make a new one a call, and a stream belongs to its thread.
@@ -49,7 +54,12 @@ struct Loaded {
 impl Mlx {
     /// An engine for the checkpoint in `folder`, which `load` opens.
     pub fn new(folder: PathBuf) -> Self {
-        Mlx { folder, kernels: None, loaded: None }
+        Mlx { folder, draft: None, kernels: None, loaded: None }
+    }
+
+    /// The same with a model that drafts, whose checkpoint `load` opens, too.
+    pub fn drafted_by(self, folder: PathBuf) -> Self {
+        Mlx { draft: Some(folder), ..self }
     }
 
     /// The same with these kernels, whatever the environment says.
@@ -121,7 +131,7 @@ impl Mlx {
         ensure!(slots > 0, "requests are served 0 at a time\nhint: at least 1");
         ensure!(requests.len() == due_ns.len(), "{} requests are due at {} times", requests.len(), due_ns.len());
         memory::reset_peak_memory()?;
-        let Loaded { model, tokenizer, eos, stream } = loaded;
+        let Loaded { model, tokenizer, eos, stream, .. } = loaded;
         let mut tokenize = Vec::new();
         let mut waiting = Vec::new();
         for (index, (request, due_ns)) in requests.iter().zip(due_ns).enumerate() {
@@ -179,25 +189,38 @@ impl Engine for Mlx {
         let dtype = (device == Device::Cpu).then_some(Dtype::Float32);
         raise_wired_limit();
         let stream = Stream::new();
+        let load = |checkpoint: &Checkpoint| {
+            let model = with_stream(&stream, || Decoder::load(checkpoint, dtype, &kernels));
+            model.with_context(|| format!("{}", checkpoint.folder.display()))
+        };
         // The tokenizer is computed while weights are read.
         let (tokenizer, model) = thread::scope(|scope| {
             let tokenizer = scope.spawn(|| Tokenizer::open(&self.folder, checkpoint.config.vocab_size));
-            let model = with_stream(&stream, || Decoder::load(&checkpoint, dtype, &kernels));
+            let model = load(&checkpoint);
             (tokenizer.join().unwrap_or_else(|panic| resume_unwind(panic)), model)
         });
-        let tokenizer = tokenizer?;
-        let model = model.with_context(|| format!("{}", self.folder.display()))?;
+        let (tokenizer, model) = (tokenizer?, model?);
+        let drafts = match &self.draft {
+            None => None,
+            Some(folder) => {
+                let draft = Checkpoint::open(folder)?;
+                drafting::can_draft(&draft.config.spec)?;
+                drafting::go_together(&checkpoint.config.spec, &draft.config.spec)?;
+                Some(load(&draft)?)
+            }
+        };
         let load_ns = ns(start);
         let eos = checkpoint.eos.iter().copied().chain(tokenizer.eos()).collect();
-        self.loaded = Some(Loaded { model, tokenizer, eos, stream });
+        self.loaded = Some(Loaded { model, drafts, tokenizer, eos, stream });
         Ok(load_ns)
     }
 
     fn generate(&mut self, request: &Request) -> Result<Generation> {
         let loaded = self.ready()?;
         ensure!(request.batch == 1, "this engine serves one request at a time\nhint: take `batch` out of the study");
-        if request.draft.is_some() {
+        if let Some(draft) = request.draft {
             drafting::fits(loaded.model.spec())?;
+            ensure!(draft.by != By::Model || loaded.drafts.is_some(), NO_DRAFTER);
         }
         memory::reset_peak_memory()?;
         let Prepared { context, prompt, tokenize_ns } = loaded.prepare(request)?;
@@ -209,9 +232,17 @@ impl Engine for Mlx {
         } else {
             Some(with_stream(&loaded.stream, || read(&loaded.model, &context, positions))?)
         };
+        let by_model = request.draft.filter(|draft| draft.by == By::Model);
+        let drafter = match (by_model, &loaded.drafts) {
+            (Some(_), Some(model)) => {
+                Some(with_stream(&loaded.stream, || Drafter::behind(model, &context, positions))?)
+            }
+            _ => None,
+        };
+        let proposer = request.draft.map(|draft| Proposer { most: draft.tokens as usize, drafter });
         let start = Instant::now();
         let (tokens, token_times_ns, finish, rounds) =
-            with_stream(&loaded.stream, || decode(loaded, past, &prompt, request))?;
+            with_stream(&loaded.stream, || decode(loaded, past, &prompt, request, proposer))?;
         let text = loaded.tokenizer.decode(&tokens)?;
         let e2e_ns = tokenize_ns + ns(start);
         Ok(Generation {
@@ -269,27 +300,17 @@ impl Loaded {
     }
 }
 
-/// A past of `room` positions that has read `ids`.
-fn read(model: &Decoder, ids: &[u32], room: usize) -> Result<Past> {
-    let mut past = model.past(room)?;
-    read_on(model, ids, &mut past)?;
-    Ok(past)
-}
-
-/// Has a past read `ids`.
-fn read_on(model: &Decoder, ids: &[u32], past: &mut Past) -> Result<()> {
-    for chunk in ids.chunks(PREFILL_CHUNK) {
-        model.prefill(&array(chunk), past)?;
-        memory::clear_cache()?;
-    }
-    Ok(())
-}
-
 /// Ids, times, why it ended, and the rounds with drafts.
 type Decoded = (Vec<u32>, Vec<u64>, FinishReason, Option<Rounds>);
 
 /// Prefill, then one token at a time: step n + 1 is queued before token n is read, so the device never waits for the host.
-fn decode(loaded: &Loaded, past: Option<Past>, prompt: &[u32], request: &Request) -> Result<Decoded> {
+fn decode(
+    loaded: &Loaded,
+    past: Option<Past>,
+    prompt: &[u32],
+    request: &Request,
+    proposer: Option<Proposer<'_>>,
+) -> Result<Decoded> {
     let start = Instant::now();
     let Loaded { model, eos, .. } = loaded;
     let budget = request.max_tokens as usize;
@@ -299,8 +320,8 @@ fn decode(loaded: &Loaded, past: Option<Past>, prompt: &[u32], request: &Request
         None => model.past(prompt.len() + budget)?,
     };
     read_on(model, before, &mut past)?;
-    if let Some(draft) = request.draft {
-        let (tokens, times, finish, rounds) = drafting::decode(model, eos, prompt, past, request, draft, start)?;
+    if let Some(proposer) = proposer {
+        let (tokens, times, finish, rounds) = drafting::decode(model, eos, prompt, past, request, proposer, start)?;
         return Ok((tokens, times, finish, Some(rounds)));
     }
     let mut step = |input: &Array, n: usize| -> Result<Array> {
@@ -338,10 +359,6 @@ fn decode(loaded: &Loaded, past: Option<Past>, prompt: &[u32], request: &Request
 /// As there.
 pub fn kernels(stock: bool) -> Result<Kernels> {
     if stock { Ok(Kernels::Stock) } else { Kernels::from_environment(Device::current()?) }
-}
-
-fn array(ids: &[u32]) -> Array {
-    Array::from_slice(ids, &[ids.len() as i32])
 }
 
 fn ns(since: Instant) -> u64 {

@@ -10,6 +10,8 @@ mod bpe;
 #[cfg(feature = "mlx")]
 pub mod chat;
 #[cfg(feature = "mlx")]
+mod drafter;
+#[cfg(feature = "mlx")]
 pub(crate) mod drafting;
 pub mod fake;
 #[cfg(feature = "http")]
@@ -23,6 +25,8 @@ pub mod mlx;
 #[cfg(feature = "mlx")]
 #[allow(clippy::disallowed_methods)] // what a model computes is compared to a tolerance
 pub mod quality;
+#[cfg(feature = "mlx")]
+mod reading;
 #[cfg(feature = "mlx")]
 mod sampler;
 pub mod service;
@@ -42,7 +46,8 @@ use crate::{
     study::{EngineKind, FILLER, Told},
 };
 
-/// An engine; `place` is a checkpoint folder for MLX, a GGUF file for llama.cpp, the model's source for the fake engine.
+/// An engine; `place` is a checkpoint folder for MLX, a GGUF file for llama.cpp, the model's source for the fake engine; `draft` is that
+/// of a model that drafts for it.
 /// `stock_kernels`: MLX computes with its own kernels only, whatever the environment says.
 ///
 /// # Errors
@@ -50,18 +55,33 @@ use crate::{
 pub fn open(
     kind: EngineKind,
     place: &str,
+    draft: Option<&str>,
     #[cfg_attr(not(feature = "mlx"), expect(unused))] stock_kernels: bool,
 ) -> Result<Box<dyn Engine>> {
     match kind {
-        EngineKind::Fake => Ok(Box::new(fake::Fake::from_source(place)?)),
+        EngineKind::Fake => {
+            let fake = fake::Fake::from_source(place)?;
+            Ok(Box::new(match draft {
+                Some(draft) => fake.drafted_by(draft)?,
+                None => fake,
+            }))
+        }
         #[cfg(feature = "mlx")]
         EngineKind::Mlx => {
             let engine = mlx::Mlx::new(place.into());
+            let engine = match draft {
+                Some(draft) => engine.drafted_by(draft.into()),
+                None => engine,
+            };
             Ok(Box::new(if stock_kernels { engine.with(crate::model::kernels::Kernels::Stock) } else { engine }))
         }
         #[cfg(not(feature = "mlx"))]
         EngineKind::Mlx => {
             bail!("this build of offprint has no MLX\nhint: {}", crate::installed::how().with_mlx())
+        }
+        #[cfg(feature = "llama-cpp")]
+        EngineKind::LlamaCpp if draft.is_some() => {
+            bail!("llama-cpp is asked for no drafts\nhint: take `draft` out of the study")
         }
         #[cfg(feature = "llama-cpp")]
         EngineKind::LlamaCpp => Ok(Box::new(llama_cpp::LlamaCpp::new(place.into()))),
@@ -158,7 +178,7 @@ pub fn llama_cpp_build(
 
 /// Something that generates text from a loaded checkpoint and says when each token was read on the host.
 pub trait Engine {
-    /// Opens the checkpoint and evaluates every parameter on the device. Called once, before `generate`.
+    /// Opens the checkpoint, and that of a model that drafts for it, and evaluates every parameter on the device. Called once, before `generate`.
     /// Returns the time it took, in ns.
     fn load(&mut self) -> Result<u64>;
 
@@ -180,6 +200,9 @@ pub trait Engine {
     /// MLX and mlx-lm do it (see [`kernels`]); `llama-cpp-cpu`, `llama-cpp-metal`; `none`.
     fn backend(&self) -> String;
 }
+
+/// Of a request that asks a model for drafts where none was loaded.
+const NO_DRAFTER: &str = "no model that drafts was loaded";
 
 /// What to generate from.
 #[derive(Debug, Clone, PartialEq)]

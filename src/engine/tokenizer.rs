@@ -1,6 +1,6 @@
 //! Text <-> token ids, by the checkpoint's own `tokenizer.json`. Knows nothing of the model's weights.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::Value;
@@ -116,6 +116,15 @@ impl Tokenizer {
     /// The tokenizer's own end of a sequence.
     pub fn eos(&self) -> Option<u32> {
         self.inner.token_to_id(self.special("eos_token")?)
+    }
+
+    /// The first id by which another tokenizer means another token, with the two: `None` where none is, however many either has.
+    pub fn differs(&self, other: &Tokenizer) -> Option<(u32, String, String)> {
+        let own: BTreeMap<u32, String> =
+            self.inner.get_vocab(true).into_iter().map(|(token, id)| (id, token)).collect();
+        let tokens = own.into_iter();
+        let mut pairs = tokens.filter_map(|(id, token)| Some((id, token, other.inner.id_to_token(id)?)));
+        pairs.find(|(_, token, of_other)| token != of_other)
     }
 
     /// The token that it begins every text with, if it does.

@@ -107,7 +107,7 @@ pub struct Environment {
     /// The MLX library that is loaded; of a program that has one, since version 0.5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mlx_library: Option<LoadedLibrary>,
-    /// One entry a model of the study.
+    /// One entry a model of the study, then one a model that drafts.
     pub checkpoints: Vec<CheckpointFacts>,
     /// Engines that are not compiled in, in the study's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -127,8 +127,11 @@ pub struct Environment {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckpointFacts {
-    /// The model's id in the study.
+    /// The model's id in the study, or that of one that drafts.
     pub model: String,
+    /// It drafts for the study's models.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drafts: bool,
     /// What its weights were packed as here, where the study varies that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipe: Option<String>,
@@ -286,6 +289,7 @@ impl CheckpointFacts {
     pub(crate) fn tiny() -> Self {
         CheckpointFacts {
             model: "tiny".to_owned(),
+            drafts: false,
             recipe: None,
             source_quantization: None,
             source: "path:tiny".to_owned(),
@@ -338,7 +342,7 @@ mod tests {
             notes: vec!["odd".to_owned()],
             session: Some(Session::of_fleet("mac-m1", 2)),
             text: Some(TextFacts { source: "x".to_owned(), sha256: "x".to_owned(), licence: every() }),
-            ..capture(vec![CheckpointFacts::tiny()])
+            ..capture(vec![CheckpointFacts { drafts: true, ..CheckpointFacts::tiny() }])
         };
         let environment = serde_json::to_value(captured).unwrap();
         let source = &environment["energy_sources"]["value"][0];

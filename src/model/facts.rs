@@ -33,6 +33,7 @@ pub fn of(checkpoint: &Checkpoint, model: &str, recipe: Option<&str>, source: &s
     let counted = Decoder::count(checkpoint).with_context(|| format!("{}", checkpoint.folder.display()))?;
     Ok(CheckpointFacts {
         model: model.to_owned(),
+        drafts: false,
         recipe: recipe.map(str::to_owned),
         source: source.to_owned(),
         files,

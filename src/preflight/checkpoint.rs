@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use anyhow::Result;
+
 use super::Finding;
 use crate::{
     complaint::Complaint,
@@ -13,7 +15,7 @@ use crate::{
         decoder::{self, Decoder},
         kernels::Kernels,
     },
-    study::Study,
+    study::{Prompt, Study},
 };
 
 /// What is to be known of the model `id` before it runs, by these kernels where MLX runs it.
@@ -59,6 +61,14 @@ fn drafted(level: &Level) -> bool {
     level.key() != draft::NONE
 }
 
+/// The ids of a prompt, rendered and tokenized.
+fn ids(study: &Study, prompt: &Prompt, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+    match prompt.tokens {
+        Some(tokens) => repeated(tokens, &prompt.text, |text| tokenizer.encode(text)),
+        None => tokenizer.prompt(&prompt.text, study.settings.chat().as_ref()),
+    }
+}
+
 /// Renders and tokenizes every prompt, and compares the longest with what the model can hold.
 fn prompts(study: &Study, id: &str, tokenizer: &Tokenizer, config: &Config) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -66,11 +76,7 @@ fn prompts(study: &Study, id: &str, tokenizer: &Tokenizer, config: &Config) -> V
     let mut refused: BTreeMap<String, (Vec<&str>, anyhow::Error)> = BTreeMap::new();
     let mut longest: Option<(&str, usize)> = None;
     for prompt in &study.prompts {
-        let ids = match prompt.tokens {
-            Some(tokens) => repeated(tokens, &prompt.text, |text| tokenizer.encode(text)),
-            None => tokenizer.prompt(&prompt.text, study.settings.chat().as_ref()),
-        };
-        match ids {
+        match ids(study, prompt, tokenizer) {
             Ok(ids) if longest.is_none_or(|(_, most)| ids.len() > most) => longest = Some((&prompt.id, ids.len())),
             Ok(_) => {}
             Err(error) => {
@@ -84,15 +90,8 @@ fn prompts(study: &Study, id: &str, tokenizer: &Tokenizer, config: &Config) -> V
         found.push(Finding::refuse("prompt", &format!("{id}, {which} {}", prompts.join(", ")), &error));
     }
     found.extend(templated(study, id, tokenizer));
-    let answer = study.settings.max_tokens.iter().max().map_or(0, |most| *most as usize);
-    let Some((prompt, tokens)) = longest else { return found };
-    let context = study.factors.iter().find(|factor| factor.name == CONTEXT);
-    let context = context.into_iter().flat_map(|factor| &factor.levels).filter_map(Level::as_number);
-    let context = context.fold(0.0, f64::max) as usize;
-    let positions = context + tokens + answer;
-    let before = if context > 0 { format!("a context of {context} tokens, ") } else { String::new() };
-    let sum =
-        format!("{before}prompt {prompt} has {tokens} tokens and its answer up to {answer}: {positions} positions");
+    let Some(longest) = longest else { return found };
+    let Asked { positions, sum } = asked(study, longest);
     let hint = "shorten prompts or max_tokens, or choose another model";
     if let Some(window) = config.ignored_window.filter(|window| positions > *window) {
         let what = format!(
@@ -107,6 +106,31 @@ fn prompts(study: &Study, id: &str, tokenizer: &Tokenizer, config: &Config) -> V
         found.push(Finding::warn("prompt", id, what, hint));
     }
     found
+}
+
+/// What a study asks a past to hold, and in words how that comes.
+pub(super) struct Asked {
+    pub(super) positions: usize,
+    pub(super) sum: String,
+}
+
+/// The longest prompt that has ids, and an answer as long as they get.
+pub(super) fn most_positions(study: &Study, tokenizer: &Tokenizer) -> Option<Asked> {
+    let known =
+        study.prompts.iter().filter_map(|prompt| Some((prompt.id.as_str(), ids(study, prompt, tokenizer).ok()?.len())));
+    Some(asked(study, known.max_by_key(|(_, tokens)| *tokens)?))
+}
+
+fn asked(study: &Study, (prompt, tokens): (&str, usize)) -> Asked {
+    let answer = study.settings.max_tokens.iter().max().map_or(0, |most| *most as usize);
+    let context = study.factors.iter().find(|factor| factor.name == CONTEXT);
+    let context = context.into_iter().flat_map(|factor| &factor.levels).filter_map(Level::as_number);
+    let context = context.fold(0.0, f64::max) as usize;
+    let positions = context + tokens + answer;
+    let before = if context > 0 { format!("a context of {context} tokens, ") } else { String::new() };
+    let sum =
+        format!("{before}prompt {prompt} has {tokens} tokens and its answer up to {answer}: {positions} positions");
+    Asked { positions, sum }
 }
 
 /// What the chat template makes of what it is told: a day that the study does not name, words that it does not look at.

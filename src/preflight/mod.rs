@@ -5,6 +5,8 @@
 
 #[cfg(feature = "mlx")]
 mod checkpoint;
+#[cfg(feature = "mlx")]
+mod drafter;
 
 use std::{fmt, path::PathBuf};
 
@@ -29,7 +31,7 @@ pub enum Weight {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     pub weight: Weight,
-    /// What was looked at, in a word: `model`, `prompt`, `engine`, `threads`.
+    /// What was looked at, in a word: `model`, `draft`, `prompt`, `engine`, `threads`.
     pub about: &'static str,
     /// Which one: a model's id, an engine, a variable. No path of this machine, since warnings are published.
     pub place: String,
@@ -61,11 +63,19 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Everything. `folders`: each model's checkpoint, in the study's order; `None`, where it is not on this machine or the engine
-/// needs none.
-pub fn preflight(study: &Study, folders: &[Option<PathBuf>], stock_kernels: bool) -> Vec<Finding> {
+/// Checkpoints in the study's order; `None`, where one is not on this machine or the engine needs none.
+#[derive(Debug, Clone, Default)]
+pub struct Folders {
+    pub models: Vec<Option<PathBuf>>,
+    /// Of models that draft.
+    pub drafts: Vec<Option<PathBuf>>,
+}
+
+/// Everything.
+pub fn preflight(study: &Study, folders: &Folders, stock_kernels: bool) -> Vec<Finding> {
     let mut found = engines(study, stock_kernels);
-    found.extend(models(study, folders, stock_kernels));
+    found.extend(models(study, &folders.models, stock_kernels));
+    found.extend(drafts(study, folders, stock_kernels));
     found
 }
 
@@ -81,7 +91,7 @@ pub fn engines(study: &Study, stock_kernels: bool) -> Vec<Finding> {
             continue;
         }
         tried.push((kind, place));
-        let opened = engine::open(kind, place, stock_kernels).map(drop);
+        let opened = engine::open(kind, place, None, stock_kernels).map(drop);
         let started = opened.and_then(|()| engine::start(kind, stock_kernels));
         match started {
             Ok(None) => {}
@@ -174,6 +184,28 @@ pub fn models(study: &Study, folders: &[Option<PathBuf>], stock_kernels: bool) -
         }
     }
     found
+}
+
+/// Each model that drafts, by itself and beside every model that it drafts for.
+#[cfg(feature = "mlx")]
+pub fn drafts(study: &Study, folders: &Folders, stock_kernels: bool) -> Vec<Finding> {
+    use crate::model::kernels::Kernels;
+    let kernels = engine::mlx::kernels(stock_kernels).unwrap_or(Kernels::Stock);
+    let mut found = Vec::new();
+    for (drafter, folder) in study.drafts.iter().zip(&folders.drafts) {
+        let Some(folder) = folder else { continue };
+        found.extend(drafter::findings(study, &drafter.id, folder, &kernels));
+        for (model, of_model) in study.models.iter().zip(&folders.models) {
+            let place = format!("{} for {}", drafter.id, model.weights());
+            found.extend(of_model.iter().filter_map(|of_model| drafter::misfit(&place, of_model, folder)));
+        }
+    }
+    found
+}
+
+#[cfg(not(feature = "mlx"))]
+pub fn drafts(_: &Study, _: &Folders, _: bool) -> Vec<Finding> {
+    Vec::new()
 }
 
 /// Has the text that the study's models are to predict tokens enough for its windows, in each model's own?

@@ -42,7 +42,7 @@ pub fn rehearse(file: &Path, study: &Study, own: Option<&str>) -> Result<(Run, S
         study: study.clone(),
         environment: Environment {
             text: study.quality.as_ref().map(text),
-            ..machine::capture(study.models.iter().filter_map(checkpoint).collect())
+            ..machine::capture(study.models.iter().filter_map(checkpoint).chain(drafters(study)).collect())
         },
         measured: records.len(),
         records,
@@ -102,11 +102,22 @@ fn quality(study: &Study) -> Vec<QualityRow> {
 
 /// A checkpoint of which nothing is known yet; the fake engine has none.
 fn checkpoint(model: &ModelSpec) -> Option<CheckpointFacts> {
-    let facts = CheckpointFacts {
-        model: model.id.clone(),
-        recipe: model.quantization.clone(),
+    let facts = CheckpointFacts { recipe: model.quantization.clone(), ..unknown(&model.id, &model.source) };
+    model.engine.opens_files().then_some(facts)
+}
+
+fn drafters(study: &Study) -> impl Iterator<Item = CheckpointFacts> {
+    let real = study.drafts.iter().filter(|_| !study.is_fake());
+    real.map(|drafter| CheckpointFacts { drafts: true, ..unknown(&drafter.id, &drafter.source) })
+}
+
+fn unknown(id: &str, source: &str) -> CheckpointFacts {
+    CheckpointFacts {
+        model: id.to_owned(),
+        drafts: false,
+        recipe: None,
         source_quantization: None,
-        source: model.source.clone(),
+        source: source.to_owned(),
         files: [("model.safetensors".to_owned(), "0".repeat(64))].into(),
         weight_bytes: 1,
         parameters: 1,
@@ -114,8 +125,7 @@ fn checkpoint(model: &ModelSpec) -> Option<CheckpointFacts> {
         active_parameters: None,
         quantization: Some("not known yet".to_owned()),
         random_weights: false,
-    };
-    model.engine.opens_files().then_some(facts)
+    }
 }
 
 /// A run that ended well after a time of its own: a tenth of a second, ten milliseconds a token, and a per cent of scatter.

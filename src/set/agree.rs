@@ -123,12 +123,14 @@ fn design(study: &Study) -> Result<Value> {
         let source = if model.engine.is(EngineKind::Fake) { model.source.as_str() } else { "" };
         json!({"id": model.id, "engine": model.engine.name(), "quantization": model.quantization, "source": source})
     });
+    let drafts = study.drafts.iter().map(|drafter| json!({"id": drafter.id, "tokens": drafter.tokens}));
     Ok(json!({
         "study": study.name,
         "models": models.collect::<Vec<_>>(),
         "prompts": serde_json::to_value(&study.prompts)?,
         "benchmark_settings": serde_json::to_value(&study.settings)?,
         "factors": serde_json::to_value(&study.factors)?,
+        "drafts": drafts.collect::<Vec<_>>(),
         "load": serde_json::to_value(&study.load)?,
         "quality": serde_json::to_value(&study.quality)?,
         "execution": serde_json::to_value(&study.execution)?,

@@ -146,7 +146,8 @@ impl Run {
         let records: Vec<RunRecord> = self.records.iter().filter(of).cloned().collect();
         let checkpoints = self.environment.checkpoints.iter();
         let checkpoints =
-            checkpoints.filter(|facts| study.models.iter().any(|model| facts.is_of(model))).cloned().collect();
+            checkpoints.filter(|facts| facts.drafts || study.models.iter().any(|model| facts.is_of(model)));
+        let checkpoints = checkpoints.cloned().collect();
         Cow::Owned(Run {
             folder: self.folder.clone(),
             run_id: self.run_id.clone(),

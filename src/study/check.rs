@@ -10,6 +10,7 @@ use super::{
         About, AuthorEntry, BenchmarkSettings, ExecutionEntry, File, Model, PromptEntry, QualityEntry, StatisticsEntry,
     },
     loads, quantization,
+    source::{is_source, plain},
 };
 use crate::factor::Factor;
 
@@ -30,8 +31,10 @@ pub(super) fn study(file: File) -> Checked<Study> {
     let prompts = prompts(file.prompts)?;
     let settings = settings(file.benchmark_settings)?;
     let isolation = served(&models, &prompts, &settings, file.execution.isolation)?;
-    let factors = factors::check(others, &models)?;
+    let drafts = drafts::models(file.drafts, &models)?;
+    let factors = factors::check(others, &models, &drafts)?;
     drafts::alone(&factors)?;
+    drafts::used(&drafts, &factors)?;
     let load = loads::check(file.load, &factors, &models, &prompts, &settings, file.execution.timeout_s)?;
     grid(&models, &prompts, &settings, &factors)?;
     let About { name, title, authors, keywords, doi, published } = file.study;
@@ -58,6 +61,7 @@ pub(super) fn study(file: File) -> Checked<Study> {
         prompts,
         settings,
         factors,
+        drafts,
         load,
         quality,
         energy,
@@ -211,18 +215,7 @@ fn model(i: usize, Model { id, name, source, engine }: Model) -> Checked<Vec<Mod
         None if !opens_files => ModelSpec::OF_SERVER.to_owned(),
         None => format!("hf:{id}"),
     };
-    let fits = match source.split_once(':') {
-        Some(("hf", rest)) => {
-            let (repository, revision) = rest.split_once('@').unwrap_or((rest, "main"));
-            repository.split('/').count() == 2 && repository.split('/').chain(revision.split('/')).all(plain)
-        }
-        Some(("pypi", package)) => {
-            package.split_once("==").is_some_and(|(name, version)| plain(name) && plain(version))
-        }
-        Some(("path", folder)) => !folder.is_empty() && !folder.contains(char::is_control),
-        _ if source == ModelSpec::OF_SERVER => true,
-        _ => (source == "fake" || source.starts_with("fake:")) && !source.contains(char::is_control),
-    };
+    let fits = is_source(&source) || source == ModelSpec::OF_SERVER;
     let hint = if source.starts_with("quantized:") {
         "name what it is packed of, and say how as a factor: factors: {quantization: [4]}"
     } else {
@@ -253,11 +246,6 @@ fn model(i: usize, Model { id, name, source, engine }: Model) -> Checked<Vec<Mod
     let on =
         |engine| ModelSpec { id: id.clone(), name: name.clone(), source: source.clone(), engine, quantization: None };
     Ok(engines.into_iter().map(on).collect())
-}
-
-/// A part of a repository's or package's name; a leading dot would lead out of the cache.
-fn plain(part: &str) -> bool {
-    !part.starts_with('.') && !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }
 
 fn prompts(entries: Vec<PromptEntry>) -> Checked<Vec<Prompt>> {

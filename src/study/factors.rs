@@ -2,7 +2,7 @@
 //! stand nowhere else in the file; levels are those that every engine of the study can do.
 
 use super::{
-    ModelSpec,
+    Drafter, ModelSpec,
     demand::{Checked, above_zero, distinct, ensure, in_range, not_empty},
     drafts,
     error::Problem,
@@ -12,17 +12,17 @@ use crate::factor::{DRAFT, Factor, KNOWN, Known, Level, Value};
 
 /// # Errors
 /// A factor that is none, or that the study lists elsewhere; a level twice, out of range, or beyond what an engine can do.
-pub(super) fn check(Factors(entries): Factors, models: &[ModelSpec]) -> Checked<Vec<Factor>> {
-    entries.into_iter().map(|(name, levels)| factor(&name, &levels, models)).collect()
+pub(super) fn check(Factors(entries): Factors, models: &[ModelSpec], drafters: &[Drafter]) -> Checked<Vec<Factor>> {
+    entries.into_iter().map(|(name, levels)| factor(&name, &levels, models, drafters)).collect()
 }
 
-fn factor(name: &str, levels: &[Value], models: &[ModelSpec]) -> Checked<Factor> {
+fn factor(name: &str, levels: &[Value], models: &[ModelSpec], drafters: &[Drafter]) -> Checked<Factor> {
     let key = format!("factors.{name}");
     let known = known(name, &key)?;
     let (least, most) = known.range.unwrap_or_default();
     not_empty(&key, levels, "list its levels, the reference first")?;
     if name == DRAFT {
-        return Ok(known.with(drafts::levels(levels, models)?));
+        return Ok(known.with(drafts::levels(levels, models, drafters)?));
     }
     let levels = numbers(&key, levels, known.whole)?;
     let levels = levels.as_slice();

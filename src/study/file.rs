@@ -25,6 +25,8 @@ pub(super) struct File {
     pub(super) benchmark_settings: BenchmarkSettings,
     #[serde(default)]
     pub(super) factors: Factors,
+    #[serde(default)]
+    pub(super) drafts: Vec<DraftEntry>,
     pub(super) load: Option<LoadEntry>,
     pub(super) quality: Option<QualityEntry>,
     pub(super) energy: Option<EnergyEntry>,
@@ -57,6 +59,14 @@ pub(super) struct Model {
     pub(super) source: Option<String>,
     #[serde(default)]
     pub(super) engine: Engines,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DraftEntry {
+    pub(super) id: String,
+    pub(super) source: String,
+    pub(super) tokens: u32,
 }
 
 #[derive(Debug, Deserialize)]

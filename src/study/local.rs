@@ -7,10 +7,19 @@ const MARK: &str = " (local)";
 
 /// A source as records and papers name it: `path:/home/ana/models/x` is `path:x (local)`; any other stays as it is.
 pub fn published_source(source: &str) -> String {
-    match source.strip_prefix("path:") {
-        Some(folder) if !folder.ends_with(MARK) => format!("path:{}{MARK}", last_part(folder)),
+    match folder(source) {
+        Some((packed, folder)) if !folder.ends_with(MARK) => format!("{packed}path:{}{MARK}", last_part(folder)),
         _ => source.to_owned(),
     }
+}
+
+/// The folder of a local source, and before it how it is packed here.
+pub fn folder(source: &str) -> Option<(&str, &str)> {
+    let of = match source.strip_prefix("quantized:") {
+        Some(rest) => rest.split_once(':')?.1,
+        None => source,
+    };
+    Some((&source[..source.len() - of.len()], of.strip_prefix("path:")?))
 }
 
 /// A server's address as records and papers name it: another machine's is nobody's business. The name is one that no machine has.
@@ -24,7 +33,7 @@ pub fn published_url(http: &Http) -> &str {
 
 /// Does the source name a folder of another machine?
 pub fn is_elsewhere(source: &str) -> bool {
-    source.starts_with("path:") && source.ends_with(MARK)
+    folder(source).is_some_and(|(_, folder)| folder.ends_with(MARK))
 }
 
 /// The study's text with every local source as it may be published; the rest of it is untouched.
@@ -32,7 +41,7 @@ pub fn is_elsewhere(source: &str) -> bool {
 /// # Errors
 /// A source that is written so that its place in the text is not found.
 pub fn published_text(text: &str, study: &Study) -> Result<String, Problem> {
-    let mut sources: Vec<&str> = study.models.iter().map(|model| model.source.as_str()).collect();
+    let mut sources = study.sources();
     sources.sort_by_key(|source| std::cmp::Reverse(source.len()));
     sources.dedup();
     let (mut copy, mut expected) = (text.to_owned(), study.clone());
@@ -41,6 +50,9 @@ pub fn published_text(text: &str, study: &Study) -> Result<String, Problem> {
     }
     for http in study.models.iter().filter_map(|model| model.engine.http()) {
         copy = replaced(&copy, &http.url, published_url(http));
+    }
+    for drafter in &mut expected.drafts {
+        drafter.source = published_source(&drafter.source);
     }
     for model in &mut expected.models {
         model.source = published_source(&model.source);
@@ -149,6 +161,8 @@ mod tests {
             ("path:x (local)", "path:x (local)"),
             ("hf:org/name@main", "hf:org/name@main"),
             ("fake:pace=2", "fake:pace=2"),
+            ("quantized:4:path:/home/ana/models/x", "quantized:4:path:x (local)"),
+            ("quantized:4:hf:org/name", "quantized:4:hf:org/name"),
         ] {
             assert_eq!(published_source(source), published, "{source}");
         }
@@ -179,6 +193,18 @@ mod tests {
             let read = Study::from_str("s.yaml", &text).unwrap();
             assert_eq!(published_text(&text, &read).map_err(|problem| problem.what), Ok(study(copy)));
         }
+    }
+
+    #[test]
+    fn a_model_that_drafts_is_published_as_a_model_is() {
+        let of = |models: &str, draft: &str| {
+            study(models)
+                + &format!("factors: {{draft: [none, d]}}\ndrafts: [{{id: d, source: \"{draft}\", tokens: 2}}]\n")
+        };
+        let text = of("  - {id: a, name: A, source: path:/home/ana/x}", "quantized:4:path:/home/ana/x");
+        let read = Study::from_str("s.yaml", &text).unwrap();
+        let copy = of("  - {id: a, name: A, source: path:x (local)}", "quantized:4:path:x (local)");
+        assert_eq!(published_text(&text, &read).map_err(|problem| problem.what), Ok(copy));
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod preset;
 mod published;
 mod quantization;
 pub(crate) mod read;
+mod source;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -37,7 +38,7 @@ pub use error::{Place, Problem, StudyError};
 pub use foreign::{Command, Http, Ready, Stop};
 pub use hub_text::HubText;
 pub use loads::{Loads, Prompts};
-pub use local::{is_elsewhere, published_source, published_text, published_url, without_paths};
+pub use local::{folder, is_elsewhere, published_source, published_text, published_url, without_paths};
 pub use person::{Name, Person, parted};
 pub use preset::{Preset, Server};
 pub use published::{Cause, Finding, FoundIn, PUBLISHED_SCHEMA, Printed, Published, PublishedValue};
@@ -48,7 +49,7 @@ pub use written::written_out;
 
 use crate::{
     digest::sha256_hex,
-    draft::{self, Draft},
+    draft::{self, By, Draft},
     factor::{DRAFT, ENGINE, Factor, Known, LENGTH, Level, MODEL, PROMPT, QUANTIZATION, TEMPERATURE, Value, ValueRef},
     metric::Metric,
     packing::Recipe,
@@ -75,6 +76,9 @@ pub struct Study {
     /// What varies beside models, prompts, lengths and temperatures, in the file's order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub factors: Vec<Factor>,
+    /// Models that draft: levels of that factor, each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub drafts: Vec<Drafter>,
     /// What a run of several requests is like; only of a design with such a factor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub load: Option<Loads>,
@@ -137,6 +141,17 @@ pub struct ModelSpec {
     /// What its weights are packed as, where the design varies that: a [`Recipe`] as it is written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quantization: Option<String>,
+}
+
+/// A model that proposes tokens for the study's models.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Drafter {
+    /// The level of the factor `draft`; of no model.
+    pub id: String,
+    /// As a model's, or `quantized:RECIPE:SOURCE` for one that is packed here.
+    pub source: String,
+    /// At most, in a round.
+    pub tokens: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -244,6 +259,12 @@ impl Study {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let entries = read::read(text).map_err(failed)?;
         check::study(entries).map_err(|problem| failed((locate::value(text, &problem.key), problem)))
+    }
+
+    /// Where everything that it opens comes from, as the file says it: models, then those that draft.
+    pub fn sources(&self) -> Vec<&str> {
+        let models = self.models.iter().map(|model| model.source.as_str());
+        models.chain(self.drafts.iter().map(|drafter| drafter.source.as_str())).collect()
     }
 
     /// Does any model run on the fake engine? Then nothing that comes of it is a measurement.
@@ -482,9 +503,22 @@ impl PlannedRun {
 
     /// How it has tokens drafted; `None`: not at all.
     pub fn draft(&self, study: &Study) -> Option<Draft> {
-        let place = study.factors.iter().position(|known| known.name == DRAFT)?;
-        let level: draft::Level = study.factors[place].levels[*self.levels.get(place)?].key().parse().ok()?;
+        if let Some(drafter) = self.drafter(study) {
+            return Some(Draft { by: By::Model, tokens: study.drafts[drafter].tokens });
+        }
+        let level: draft::Level = self.draft_level(study)?.key().parse().ok()?;
         level.0
+    }
+
+    /// Which of `Study::drafts` drafts; `None`: no model does.
+    pub fn drafter(&self, study: &Study) -> Option<usize> {
+        let id = self.draft_level(study)?.key();
+        study.drafts.iter().position(|drafter| drafter.id == id)
+    }
+
+    fn draft_level<'a>(&self, study: &'a Study) -> Option<&'a Level> {
+        let place = study.factors.iter().position(|known| known.name == DRAFT)?;
+        study.factors[place].levels.get(*self.levels.get(place)?)
     }
 
     /// The run's row with everything that the plan knows: measured, and nothing measured yet.

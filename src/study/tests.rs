@@ -95,6 +95,7 @@ fn every_error_says_where_what_and_the_way_out() {
         V1.replacen(old, new, 1)
     };
     let added = |block: &str| format!("{V1}{block}\n");
+    let drafted = |entries: &str| added(&format!("factors: {{draft: [none]}}\ndrafts: [{entries}]"));
     let list = |n: u32| (1..=n).collect::<Vec<u32>>();
     let cases = [
         ("unknown key, close to a known one", with("num_runs", "num_run")),
@@ -244,6 +245,39 @@ fn every_error_says_where_what_and_the_way_out() {
         ("a draft that is none", added("factors: {draft: [none, lookup-17]}")),
         ("a draft by a number", added("factors: {draft: [4]}")),
         ("a draft twice", added("factors: {draft: [lookup, lookup-3]}")),
+        (
+            "a model that drafts and is not listed",
+            added("factors: {draft: [none, small]}\ndrafts: [{id: smal, source: \"hf:a/b\", tokens: 2}]"),
+        ),
+        ("a model that is listed and does not draft", drafted("{id: big, source: \"hf:a/b\", tokens: 2}")),
+        ("a model that drafts called as look-up", drafted("{id: lookup-b, source: \"hf:a/b\", tokens: 2}")),
+        ("a model that drafts with a dot", drafted("{id: q2.5, source: \"hf:a/b\", tokens: 2}")),
+        (
+            "a model that drafts for itself by its own id",
+            drafted("{id: m, source: \"hf:a/b\", tokens: 2}")
+                .replace("mlx-community/Llama-3.2-1B-Instruct-4bit", "m")
+                .replace("    name:", "    source: hf:a/b\n    name:"),
+        ),
+        ("a model that drafts too much", drafted("{id: big, source: \"hf:a/b\", tokens: 17}")),
+        ("a model that drafts nothing", drafted("{id: big, source: \"hf:a/b\", tokens: 0}")),
+        ("a model that drafts from nowhere", drafted("{id: big, source: a/b, tokens: 2}")),
+        ("a model that drafts, packed as nothing", drafted("{id: big, source: \"quantized:7:hf:a/b\", tokens: 2}")),
+        ("a model that drafts, packed of nothing", drafted("{id: big, source: \"quantized:4\", tokens: 2}")),
+        (
+            "a model that drafts, packed twice",
+            drafted("{id: big, source: \"quantized:4:quantized:8:hf:a/b\", tokens: 2}"),
+        ),
+        ("a fake that drafts for a model", drafted("{id: big, source: fake, tokens: 2}")),
+        ("a model that drafts, without tokens", drafted("{id: big, source: \"hf:a/b\"}")),
+        (
+            "a model that drafts, twice",
+            drafted("{id: big, source: \"hf:a/b\", tokens: 2}, {id: big, source: \"hf:a/c\", tokens: 2}"),
+        ),
+        (
+            "a model that drafts on llama.cpp",
+            served("factors: {draft: [none, big]}\ndrafts: [{id: big, source: \"hf:a/b\", tokens: 2}]")
+                .replace(SERVER, "llama-cpp"),
+        ),
         ("drafts on llama.cpp", served("factors: {draft: [none, lookup]}").replace(SERVER, "llama-cpp")),
         ("drafts of a server", served("factors: {draft: [none, lookup]}")),
         ("drafts of a batch", added("factors: {draft: [none, lookup], batch: [1, 4]}")),
@@ -295,7 +329,14 @@ fn every_key_is_in_the_format_document() {
     let told =
         "num_runs: 3\n  chat_template: true\n  enable_thinking: true\n  reasoning_effort: low\n  date: 2026-11-27";
     let study = serde_json::to_value(Study::from_str("v1", &V1.replace("num_runs: 3", told)).unwrap()).unwrap();
-    let blocks = [&study["settings"], &study["execution"], &study["statistics"], &study["models"][0]];
+    let drafted = Study::from_str(
+        "d",
+        &format!("{V1}factors: {{draft: [none, small]}}\ndrafts: [{{id: small, source: \"hf:a/b\", tokens: 2}}]\n"),
+    )
+    .unwrap();
+    let drafted = serde_json::to_value(drafted).unwrap();
+    let blocks =
+        [&drafted["drafts"][0], &study["settings"], &study["execution"], &study["statistics"], &study["models"][0]];
     let servers = include_str!("../../docs/SERVERS.md");
     let server =
         Study::from_str("s", &on("      {name: s, http: {server: llama-server, start: [s, \"{port}\"]}}")).unwrap();

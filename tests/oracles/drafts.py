@@ -26,6 +26,9 @@ def metrics(row):
         proposed = sum(row["rounds"]["proposed"])
         if proposed:
             out["acceptance"] = kept / proposed
+        rounds = row["rounds"]
+        proposing = sum(rounds["draft_ns"])
+        out["drafting"] = proposing / (proposing + sum(rounds["verify_ns"]))
     return out
 
 

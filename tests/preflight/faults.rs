@@ -7,7 +7,7 @@ use std::{
 };
 
 use offprint::{
-    preflight::{Finding, Weight, models, preflight},
+    preflight::{Finding, Folders, Weight, models, preflight},
     study::Study,
 };
 use serde_json::{Value, json};
@@ -363,7 +363,7 @@ fn a_model_on_two_engines_is_looked_at_once_and_an_engine_that_is_not_here_is_re
     let folder = tiny(&json!({"frobnication": 1}));
     let text = study(&[("tiny", folder.path())], "").replace("name: tiny,", "name: tiny, engine: [mlx, llama-cpp],");
     let study = Study::from_str("study.yaml", &text).unwrap();
-    let folders = vec![Some(folder.path().to_owned()); 2];
+    let folders = Folders { models: vec![Some(folder.path().to_owned()); 2], drafts: Vec::new() };
     let found = preflight(&study, &folders, false);
     assert_eq!(found.iter().filter(|finding| finding.what.contains("frobnication")).count(), 1, "{found:?}");
     let refused: Vec<&Finding> = found.iter().filter(|finding| finding.weight == Weight::Refuse).collect();

@@ -46,6 +46,7 @@ fn rows(factors: &str, isolation: &str) -> Vec<RunRecord> {
         plan: &plan,
         done: BTreeSet::new(),
         places: vec![Place { opens: "m".to_owned(), folder: None }],
+        drafts: Vec::new(),
         programs: &programs,
         gauge: None,
         stop: &stop,

@@ -25,7 +25,7 @@ fn the_document_has_every_field() {
     let types: [(&str, Value); 9] = [
         ("hello", serde_json::to_value(Hello::default()).unwrap()),
         ("can", serde_json::to_value(Can::default()).unwrap()),
-        ("load", serde_json::to_value(Load { place: String::new(), threads: None }).unwrap()),
+        ("load", serde_json::to_value(Load { place: String::new(), threads: None, draft: None }).unwrap()),
         ("loaded", serde_json::to_value(Loaded::default()).unwrap()),
         ("generate", serde_json::to_value(Generate::of(1, &request)).unwrap()),
         ("generated", serde_json::to_value(Generated::default()).unwrap()),

@@ -40,7 +40,7 @@ pub fn check(program: &Program, place: &str) -> Vec<Found> {
     let mut found = Vec::new();
     let mut put = |name, verdict, what: String| found.push(Found { name, verdict, what });
     let deadline = || Instant::now() + PATIENCE;
-    let start = Worker::start(program, &Load { place: place.to_owned(), threads: None }, None);
+    let start = Worker::start(program, &Load { place: place.to_owned(), threads: None, draft: None }, None);
     let mut worker = match start {
         Ok(worker) => worker,
         Err(lost) => {

@@ -93,6 +93,9 @@ pub struct Load {
     pub place: String,
     /// Threads that are to compute, also in its environment as `OFFPRINT_THREADS`; `null`: as it likes.
     pub threads: Option<u32>,
+    /// A model that drafts for it, which it opens, too. Absent: none. Engines of others are never given one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draft: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -52,7 +52,7 @@ pub fn serve(mut out: impl Write, kind: EngineKind, stock_kernels: bool, orphane
         answer(match message {
             Message::Hello(_) => Answer::Hello(hello(kind)),
             Message::Bye {} => return Ok(()),
-            Message::Load(load) => match open(kind, &load.place, stock_kernels) {
+            Message::Load(load) => match open(kind, &load.place, load.draft.as_deref(), stock_kernels) {
                 Ok((opened, loaded)) => {
                     engine = Some(opened);
                     Answer::Loaded(loaded)
@@ -107,8 +107,8 @@ fn failed(id: Option<u64>, kind: Kind, error: &anyhow::Error) -> Answer {
     Answer::Failed(Failed { id, kind, message: Complaint::from(error).to_string() })
 }
 
-fn open(kind: EngineKind, place: &str, stock_kernels: bool) -> Result<(Box<dyn Engine>, Loaded)> {
-    let mut engine = engine::open(kind, place, stock_kernels)?;
+fn open(kind: EngineKind, place: &str, draft: Option<&str>, stock_kernels: bool) -> Result<(Box<dyn Engine>, Loaded)> {
+    let mut engine = engine::open(kind, place, draft, stock_kernels)?;
     let load_ns = engine.load()?;
     let backend = engine.backend();
     Ok((engine, Loaded { load_ns, backend, files: Default::default() }))

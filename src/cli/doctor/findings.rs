@@ -14,7 +14,7 @@ use crate::{
     engine,
     installed::{self, Installed},
     machine::{self, Bandwidth, Environment, Fact},
-    preflight::{self, Finding},
+    preflight::{self, Finding, Folders},
     project,
     study::{Study, StudyError},
     typesetter::{self, Typesetter},
@@ -36,7 +36,7 @@ pub(super) enum Place {
 #[derive(Debug)]
 pub(super) struct Findings {
     pub(super) study: Option<Result<Study, StudyError>>,
-    /// By model id; empty in a program without MLX, which fetches no model.
+    /// By model id, then by that of models that draft; empty in a program without MLX, which fetches no model.
     pub(super) places: Vec<(String, Place)>,
     /// What the models are to predict, and where it is; nothing where nothing is asked for, or it cannot be had.
     pub(super) text: Option<String>,
@@ -132,10 +132,13 @@ fn known_before(study: &Study, places: &[(String, Place)], text: Option<&Text>) 
         Some((_, Place::Here(folder, _))) => Some(folder.clone()),
         _ => None,
     };
-    let folders: Vec<_> = study.models.iter().map(|model| folder(&model.weights())).collect();
+    let folders = Folders {
+        models: study.models.iter().map(|model| folder(&model.weights())).collect(),
+        drafts: study.drafts.iter().map(|drafter| folder(&drafter.id)).collect(),
+    };
     let mut found = preflight::preflight(study, &folders, false);
     if let Some(text) = text {
-        found.extend(preflight::quality(study, &folders, &text.text));
+        found.extend(preflight::quality(study, &folders.models, &text.text));
     }
     found
 }
@@ -150,6 +153,8 @@ fn places(study: &Study) -> Vec<(String, Place)> {
             places.push((model.weights(), place(&model.packed(&model.source))));
         }
     }
+    let drafters = study.drafts.iter().filter(|_| !study.is_fake());
+    places.extend(drafters.map(|drafter| (drafter.id.clone(), place(&drafter.source))));
     places
 }
 

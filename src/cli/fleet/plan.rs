@@ -18,7 +18,7 @@ use crate::{
     fleet::{Fleet, Lock, LockedStudy, Via, profile, snakefile},
     machine,
     preflight::Finding,
-    study::StudyError,
+    study::{StudyError, folder},
 };
 
 pub(super) const LOCK: &str = "fleet.lock.yaml";
@@ -123,8 +123,8 @@ fn elsewhere(fleet: &Fleet, studies: &[Listed]) {
         return;
     }
     for Listed { file, study, .. } in studies {
-        let local = study.models.iter().map(|model| &model.source).filter(|source| source.starts_with("path:"));
-        let programs = study.models.iter().filter_map(|model| model.engine.argv().first());
+        let local = study.sources().into_iter().filter(|source| folder(source).is_some());
+        let programs = study.models.iter().filter_map(|model| Some(model.engine.argv().first()?.as_str()));
         for needed in local.chain(programs).collect::<BTreeSet<_>>() {
             tell!("warning: {}: {needed} must be at that very place on each machine", file.display());
         }
