@@ -9,6 +9,7 @@ mod derived;
 mod groups;
 mod names;
 mod parts;
+mod quotients;
 mod ranking;
 mod rates;
 mod restated;
@@ -18,6 +19,7 @@ mod summary;
 mod tests;
 mod told;
 mod trend;
+mod twice;
 mod within;
 
 use super::{
@@ -31,6 +33,7 @@ pub fn all(paper: &Paper<'_>) -> Report {
     let mut out = Out::new(paper.document);
     for check in [
         derived::check,
+        quotients::check,
         summary::check,
         change::check,
         stated::check,
@@ -48,6 +51,7 @@ pub fn all(paper: &Paper<'_>) -> Report {
         ranking::check,
         told::check,
         within::check,
+        twice::check,
     ] {
         check(paper, &mut out);
     }
