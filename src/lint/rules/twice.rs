@@ -61,10 +61,12 @@ fn judge(
     {
         return;
     }
-    let loosely = if about || again.number.about { 0.1 } else { 0.01 };
+    // "About" is in the numbers already.
+    let vague = about || again.number.about;
     let first = own.scaled(unit.scale).cut();
-    let second = other.scaled(again.unit.scale).cut();
-    let slack = loosely * second.middle() + second.half();
+    let second = other.scaled(again.unit.scale);
+    let second = if again.number.about { second.interval() } else { second.cut() };
+    let slack = if vague { 0.03 * second.middle() } else { 0.01 * second.middle() + second.half() };
     let wide = Interval { low: second.low - slack, high: second.high + slack };
     // 1 GB is 1000 or 1024 MB.
     let powers: &[f64] = if unit.dim == Dim::Bytes { &[1.0, 1.024, 1.048_576, 1.073_741_824, 1.099_511_627_776] } else { &[1.0] };

@@ -14,16 +14,19 @@ use crate::lint::{
     words::{contains_any, one_of, words as list},
 };
 
-pub(super) const STRICT: &str = "increase|decrease|reduction|rise|growth|drop|decline|rose|fell|grew|grow|grows|dropped|drops|increased|increases|decreased|decreases|reduced|reduces|falls|rises|declined";
+pub(super) const STRICT: &str = "saving|savings|increase|decrease|reduction|rise|growth|drop|decline|rose|fell|grew|grow|grows|dropped|drops|increased|increases|decreased|decreases|reduced|reduces|falls|rises|declined";
 
 /// Holds a claim against the pair beside it, or the two numbers of the sentence.
 pub(super) fn held(
     sentence: &Sentence<'_>,
     pairs: &[Pair],
     claim: &Claim,
-    before: Option<&Sentence<'_>>,
+    before: &[&Sentence<'_>],
     out: &mut Out<'_>,
 ) {
+    if claim.word == "the" {
+        return;
+    }
     let quantity = &sentence.quantities[claim.index];
     let linked = linked(sentence, pairs, claim);
     let (pair, sure) = match linked {
@@ -49,7 +52,7 @@ pub(super) fn held(
         out.fits(place, rule, format!("{where_from}: {stated}"));
         return;
     }
-    if excused(sentence, pairs, claim, before) || slight(quantity, &meant) {
+    if excused(sentence, pairs, claim, before.last().copied()) || slight(quantity, &meant) {
         return;
     }
     let ratio = pair.b.middle() / pair.a.middle();

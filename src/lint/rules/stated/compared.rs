@@ -38,7 +38,7 @@ impl Said<'_, '_> {
             || quantity.upper.is_some()
             || others > 0
             || !self.pairs.is_empty()
-            || self.partial()
+            || self.partial_of(grid)
         {
             return false;
         }
@@ -138,7 +138,7 @@ impl Said<'_, '_> {
                 ));
             }
         }
-        if !compares && claim.word != "as" {
+        if !compares && !one_of("as|the", &claim.word) {
             return None;
         }
         let (turned, side);
@@ -150,6 +150,14 @@ impl Said<'_, '_> {
                 turned = grid.turn();
                 side = columns.to_vec();
                 (&turned, [*a, *b], &side)
+            }
+            ([a], rows) if rows.len() <= 1 && self.other_column(grid, *a).is_some() => {
+                (grid, [*a, self.other_column(grid, *a)?], rows)
+            }
+            (columns, [a]) if columns.len() <= 1 && grid.rows.len() == 2 => {
+                turned = grid.turn();
+                side = columns.to_vec();
+                (&turned, [*a, 1 - *a], &side)
             }
             _ => return None,
         };
@@ -170,6 +178,16 @@ impl Said<'_, '_> {
         }
         let names = two.map(|column| brief(&grid.columns[column].text));
         (!values.is_empty()).then(|| (values, format!("{} against {}", names[0], names[1])))
+    }
+
+    /// The only other column of its kind.
+    fn other_column(&self, grid: &Grid, column: usize) -> Option<usize> {
+        let dim = grid.dim(column)?;
+        let ratio = matches!(dim, Dim::Factor | Dim::Percent);
+        let alike: Vec<usize> = (usize::from(grid.levels)..grid.columns.len())
+            .filter(|other| *other != column && grid.dim(*other).as_ref() == Some(&dim))
+            .collect();
+        if let ([other], false) = (alike.as_slice(), ratio) { Some(*other) } else { None }
     }
 
     /// "`Assemble` is 8× slower on the large file": one cell is named by row and column, or one row by its level; what is it a
