@@ -7,6 +7,7 @@ mod copied;
 mod counts;
 mod derived;
 mod groups;
+mod listed;
 mod names;
 mod parts;
 mod quotients;
@@ -52,6 +53,7 @@ pub fn all(paper: &Paper<'_>) -> Report {
         told::check,
         within::check,
         twice::check,
+        listed::check,
     ] {
         check(paper, &mut out);
     }

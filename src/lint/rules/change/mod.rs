@@ -4,11 +4,13 @@ mod claims;
 mod held;
 mod link;
 mod listed;
+mod ordered;
 mod pairs;
 
 pub use claims::{Claim, Kind, claims};
 use held::{direction, held};
 use listed::listed;
+use ordered::ordered;
 pub use pairs::{Pair, pairs};
 
 use super::Paper;
@@ -26,6 +28,7 @@ pub fn check(paper: &Paper<'_>, out: &mut Out<'_>) {
                 for pair in pairs.iter().filter(|pair| pair.verb != 0) {
                     direction(sentence, pair, out);
                 }
+                ordered(sentence, &pairs, out);
                 for claim in claims(sentence, &pairs) {
                     held(sentence, &pairs, &claim, &before, out);
                 }
