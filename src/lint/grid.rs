@@ -222,6 +222,11 @@ pub fn cell(text: &str, decimals: Decimals) -> Cell {
     let Some(first) = found.first() else { return cell };
     // What is in brackets or behind ± goes with the first.
     let tail = trimmed[first.range.end..].find(['(', '[', '±', '{']).map_or(trimmed.len(), |at| first.range.end + at);
+    // `13.9 µs -7.4%`: a change behind its value.
+    let behind = found.get(1).filter(|second| {
+        found.len() == 2 && second.number.signed && second.unit.dim == Dim::Percent && first.unit.dim != Dim::Percent
+    });
+    let tail = behind.map_or(tail, |second| tail.min(second.range.start));
     let (own, more): (Vec<&Quantity>, Vec<&Quantity>) = found.iter().partition(|quantity| quantity.range.start < tail);
     let outside = format!(
         "{} {}",

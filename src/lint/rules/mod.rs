@@ -1,6 +1,7 @@
 //! The rules, one file for each kind of arithmetic. A rule reads, and adds findings; none knows of another.
 
 mod arithmetic;
+mod best;
 mod brackets;
 mod change;
 mod copied;
@@ -50,6 +51,7 @@ pub fn all(paper: &Paper<'_>) -> Report {
         copied::check,
         brackets::check,
         ranking::check,
+        best::check,
         told::check,
         within::check,
         twice::check,

@@ -7,6 +7,7 @@ use regex::Regex;
 use super::Paper;
 use crate::lint::{
     number::{self, Bound, Interval, Stated, show},
+    numerals::cardinal,
     report::{Out, Sure},
     sentence::{Quantity, Sentence},
     unit::Dim,
@@ -271,40 +272,12 @@ fn design(sentence: &Sentence<'_>, out: &mut Out<'_>) {
 
 /// Whole numbers in digits and in words, each with its place.
 fn counts(sentence: &Sentence<'_>) -> Vec<(f64, usize)> {
-    const WORDS: [(&str, f64); 26] = [
-        ("two", 2.0),
-        ("three", 3.0),
-        ("four", 4.0),
-        ("five", 5.0),
-        ("six", 6.0),
-        ("seven", 7.0),
-        ("eight", 8.0),
-        ("nine", 9.0),
-        ("ten", 10.0),
-        ("eleven", 11.0),
-        ("twelve", 12.0),
-        ("twenty", 20.0),
-        ("thirty", 30.0),
-        ("twice", 2.0),
-        ("thrice", 3.0),
-        ("zwei", 2.0),
-        ("drei", 3.0),
-        ("vier", 4.0),
-        ("fünf", 5.0),
-        ("sechs", 6.0),
-        ("acht", 8.0),
-        ("zehn", 10.0),
-        ("sieben", 7.0),
-        ("neun", 9.0),
-        ("hundred", 100.0),
-        ("dozen", 12.0),
-    ];
     let mut found: Vec<(f64, usize)> =
         sentence.quantities.iter().filter(|q| counted(q)).map(|q| (q.base().value, q.number.range.end)).collect();
     let mut at = 0;
     for word in sentence.lower.split(|c: char| !c.is_alphanumeric()) {
-        if let Some((_, value)) = WORDS.iter().find(|(name, _)| *name == word) {
-            found.push((*value, at + word.len()));
+        if let Some(value) = cardinal(word).filter(|_| word != "both") {
+            found.push((value, at + word.len()));
         }
         at += word.len();
         at += sentence.lower.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);

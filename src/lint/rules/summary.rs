@@ -259,6 +259,11 @@ fn judge(
         }
         Kind::Mean => {
             let mean = if proven >= 2 { 0.1..10.0 } else { 0.5..2.0 }.contains(&(stated.value / sum.value));
+            // The only numbers that there are, and the mean below them.
+            let alone = grid.columns.len() == 1 && set.len() >= 3 && target + 1 == grid.rows.len() && !grid.turned;
+            if alone && mean {
+                return Some(Sure::Warning);
+            }
             if cell.unit.dim == Dim::Percent && proven == 0 || !mean {
                 return None;
             }

@@ -8,6 +8,7 @@ mod compared;
 mod ends;
 mod foreign;
 mod named;
+mod several;
 mod statistics;
 mod sums;
 
@@ -39,7 +40,7 @@ pub fn check(paper: &Paper<'_>, out: &mut Out<'_>) {
         if near.is_empty() && far.is_empty() {
             continue;
         }
-        for sentence in paragraph.sentences.iter().filter(|sentence| !sentence.quantities.is_empty()) {
+        for sentence in paragraph.sentences.iter().filter(|sentence| told(sentence)) {
             for clause in sentence.clauses() {
                 let mut said = Said::new(clause.as_ref().unwrap_or(sentence));
                 let heading = tokens(&paper.headings[paragraph.section]);
@@ -50,6 +51,11 @@ pub fn check(paper: &Paper<'_>, out: &mut Out<'_>) {
             }
         }
     }
+}
+
+/// It has a number, or counts in words.
+fn told(sentence: &Sentence<'_>) -> bool {
+    !sentence.quantities.is_empty() || sentence.lower.contains(" of the ") && sentence.lower.contains(" than ")
 }
 
 /// The first table that a sentence is of decides, unless another one agrees.
@@ -126,7 +132,11 @@ impl<'s, 'a> Said<'s, 'a> {
     /// Holds what is said against a table. True if it was of it.
     fn of(&self, grid: &Grid, view: &View<'_>, out: &mut Out<'_>) -> bool {
         let named = self.named(grid);
-        self.span(grid, view, &named, out)
+        self.respectively(grid, view, &named, out)
+            || self.several(grid, view, &named, out)
+            || self.counted(grid, view, &named, out)
+            || self.lead(grid, view, &named, out)
+            || self.span(grid, view, &named, out)
             || self.statistic(grid, view, &named, out)
             || self.bounded(grid, view, &named, out)
             || self.range(grid, view, &named, out)

@@ -15,12 +15,17 @@ pub(super) fn tokens(text: &str) -> Vec<String> {
 }
 
 pub(super) fn label_words(label: &str) -> Vec<String> {
-    tokens(label.split(['(', '[']).next().unwrap_or(label))
+    tokens(label.split(['(', '[', '<']).next().unwrap_or(label))
 }
 
 /// The words stand there, in the singular or the plural.
 pub(super) fn matches_at(tokens: &[String], at: usize, words: &[String]) -> bool {
-    let same = |(a, b): (&String, &String)| a == b || a.strip_suffix('s') == Some(b) || b.strip_suffix('s') == Some(a);
+    let same = |(a, b): (&String, &String)| {
+        a == b
+            || a.strip_suffix('s') == Some(b)
+            || b.strip_suffix('s') == Some(a)
+            || words.len() > 1 && a.len() > 5 && b.len() > 5 && stem(a) == stem(b)
+    };
     tokens.get(at..at + words.len()).is_some_and(|window| window.iter().zip(words).all(same))
 }
 
