@@ -83,7 +83,10 @@ fn columns(grid: &Grid, out: &mut Out<'_>) {
         found.sort_by(|a, b| a.misfits.len().cmp(&b.misfits.len()).then(b.digits.total_cmp(&a.digits)));
         match found.first() {
             Some(best) => asked.report(best, out),
-            None => asked.shifted(out),
+            None => {
+                asked.shifted(out);
+                asked.single(out);
+            }
         }
     }
 }
@@ -298,6 +301,37 @@ impl<'a> Asked<'a> {
             }
         }
         self.enough(&fit).then_some(fit)
+    }
+
+    /// `vs. X` with one row beside that of X: it is the ratio of some column to X's, or of none.
+    fn single(&self, out: &mut Out<'_>) {
+        let grid = self.grid;
+        let header = contains_any(self.header, "vs. |vs |relative|times as|slower|speedup|speed-up");
+        let [base, ..] = self.bases.as_slice() else { return };
+        let rows: Vec<usize> = self.rows.iter().copied().filter(|row| row != base).collect();
+        let ([row], true, false) = (rows.as_slice(), header && grid.rows.len() == 2, grid.turned) else { return };
+        let cell = grid.cell(*row, self.target);
+        let one = grid.cell(*base, self.target).value.is_some_and(|value| value.value == 1.0);
+        let Some(stated) = cell.firm().filter(|_| one && matches!(self.dim, Dim::None | Dim::Factor)) else { return };
+        let ratios = |column: usize| {
+            let ratio = self.value(*row, column)?.over(self.value(*base, column)?)?;
+            Some([Some(ratio), Interval::at(1.0).over(ratio)])
+        };
+        let columns = (0..grid.columns.len()).filter(|column| *column != self.target).filter_map(ratios);
+        let known: Vec<Interval> = columns.flatten().flatten().filter(|ratio| ratio.low > 0.0).collect();
+        let near = |ratio: &&Interval| (0.6..1.67).contains(&(ratio.middle() / stated.value)) && ratio.half() < 0.02 * ratio.middle();
+        let slack = |ratio: &Interval| stated.cut().meets(*ratio) || (ratio.middle() / stated.value - 1.0).abs() < 0.04;
+        let close: Vec<&Interval> = known.iter().filter(near).collect();
+        if known.iter().any(slack) || close.is_empty() || close.len() > 2 {
+            return;
+        }
+        let shown = close.iter().map(|ratio| show(ratio.middle())).collect::<Vec<_>>().join(" or ");
+        let said = [
+            format!("{} {}", self.what(*row), cell.text),
+            format!("{shown} against {}", brief(&grid.rows[*base].text)),
+            "the ratio of no other column of the two rows".into(),
+        ];
+        out.wrong(grid.place(*row, self.target), "derived", Sure::Warning, said);
     }
 
     /// A rate whose every row is off by the same power of a thousand: one of the units is another.

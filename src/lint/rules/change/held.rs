@@ -152,7 +152,9 @@ pub(super) fn excused(sentence: &Sentence<'_>, pairs: &[Pair], claim: &Claim, be
                 || matches!(a.unit.dim, Dim::None | Dim::Count(_)) && matches!(b.unit.dim, Dim::None | Dim::Count(_))
                 || a.unit.dim == Dim::None
                 || b.unit.dim == Dim::None;
-            if !alike || a.base().low() <= 0.0 || b.base().low() <= 0.0 {
+            // Its own pair has been asked.
+            let own = pairs.iter().any(|pair| pair.range.start <= a.range.start && b.range.end <= pair.range.end && a.range.start < b.range.start && std::ptr::eq(*a, &sentence.quantities[pair.first]));
+            if own || !alike || a.base().low() <= 0.0 || b.base().low() <= 0.0 {
                 return false;
             }
             let pair = Pair {
