@@ -68,6 +68,8 @@ pub struct Grid {
     pub turned: bool,
     /// The first column numbers the rows, or gives their level.
     pub levels: bool,
+    /// The same of the first row, where the table is turned.
+    pub level_row: bool,
 }
 
 impl Grid {
@@ -103,7 +105,7 @@ impl Grid {
             row.drain(..start.min(row.len()));
             row.resize_with(columns.len(), Cell::default);
         }
-        let mut grid = Grid { rows, columns, cells, turned: false, levels: first == 0 };
+        let mut grid = Grid { rows, columns, cells, turned: false, levels: first == 0, level_row: false };
         grid.give_units();
         grid.cells.iter().flatten().any(|cell| cell.value.is_some()).then_some(grid)
     }
@@ -128,7 +130,7 @@ impl Grid {
     pub fn turn(&self) -> Grid {
         let cells =
             (0..self.columns.len()).map(|column| self.cells.iter().map(|row| row[column].clone()).collect()).collect();
-        Grid { rows: self.columns.clone(), columns: self.rows.clone(), cells, turned: !self.turned, levels: false }
+        Grid { rows: self.columns.clone(), columns: self.rows.clone(), cells, turned: !self.turned, levels: false, level_row: self.levels }
     }
 
     /// The dimension that most numbers of a column have; `None` where it has none.

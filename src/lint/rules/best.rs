@@ -107,6 +107,7 @@ fn wanted(clause: &str, grid: &Grid, word: &str) -> Option<(usize, bool)> {
         ([column], _) => *column,
         ([], "smallest" | "largest" | "biggest") => only(&|dim| *dim == Dim::Bytes)?,
         ([], "fastest" | "slowest") => only(&|dim| matches!(dim, Dim::Time | Dim::Rate(_)))?,
+        ([], "highest" | "lowest") if contains_any(clause, "accuracy|score") => only(&|dim| *dim == Dim::Percent)?,
         ([], "cheapest") => only(&|dim| *dim == Dim::Money)?,
         _ => return None,
     };

@@ -8,6 +8,7 @@ mod copied;
 mod counts;
 mod derived;
 mod groups;
+mod growth;
 mod listed;
 mod names;
 mod parts;
@@ -15,6 +16,7 @@ mod quotients;
 mod ranking;
 mod rates;
 mod restated;
+mod split;
 mod spread;
 mod stated;
 mod summary;
@@ -56,6 +58,8 @@ pub fn all(paper: &Paper<'_>) -> Report {
         within::check,
         twice::check,
         listed::check,
+        split::check,
+        growth::check,
     ] {
         check(paper, &mut out);
     }

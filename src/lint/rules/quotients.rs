@@ -115,7 +115,7 @@ fn held(grid: &Grid, shape: Shape) -> Option<Fit> {
     middles.sort_by(f64::total_cmp);
     let known = unit(middles[middles.len() / 2])?;
     let near = |k: &Interval| k.low <= known * (1.0 + 1e-9) && known * (1.0 - 1e-9) <= k.high;
-    if sample.iter().filter(|(_, k)| near(k)).count() * 4 < sample.len() * 3 - 1 {
+    if sample.iter().filter(|(_, k)| near(k)).count() * 4 < (sample.len() * 3 - 1).min(sample.len() * 4 - 4) {
         return None;
     }
     let mut fit = Fit { shape, factor: known, fits: Vec::new(), misfits: Vec::new(), digits: 0.0 };
@@ -136,7 +136,14 @@ fn held(grid: &Grid, shape: Shape) -> Option<Fit> {
         contains_any(header, " per |/|throughput|rate|speed|efficiency|bandwidth|每|pro ") || header.starts_with('$')
     });
     let least = if named { 4.0 } else { 7.5 };
-    (fit.fits.len() >= 3 && fit.digits >= least && fit.misfits.len() * 3 <= fit.fits.len()).then_some(fit)
+    // Its header says what it is of.
+    let nouns = |header: &str| -> BTreeSet<String> {
+        header.split(|c: char| !c.is_alphabetic()).filter(|word| word.len() > 3).map(|word| word.trim_end_matches('s').to_owned()).collect()
+    };
+    let whole = headers[0].contains(" per ") && !nouns(headers[0]).is_disjoint(&nouns(headers[2])) && !shape.times;
+    let three = whole && fit.fits.len() == 2 && fit.misfits.len() == 1 && fit.digits >= 3.0;
+    let enough = fit.fits.len() >= 3 && fit.digits >= least && fit.misfits.len() * 3 <= fit.fits.len();
+    (three || enough).then_some(fit)
 }
 
 /// One of the three does not change, or two are the same: then the third is nothing but the other.

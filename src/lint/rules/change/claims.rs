@@ -121,7 +121,7 @@ pub(super) fn claim(sentence: &Sentence<'_>, index: usize, quantity: &Quantity, 
             "as".into()
         }
         // Of what stands behind it, in a table; no change of a pair.
-        None if kind == Kind::Factor && next.first().is_some_and(|word| word == "the") && !open => "the".into(),
+        None if kind == Kind::Factor && next.first().is_some_and(|word| word == "the") && !open && !spoken => "the".into(),
         None if kind == Kind::Factor
             && next.first().is_some_and(|word| word == "as")
             && next.get(1).is_some_and(|word| one_of(AS, word)) =>

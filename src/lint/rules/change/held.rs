@@ -24,7 +24,8 @@ pub(super) fn held(
     before: &[&Sentence<'_>],
     out: &mut Out<'_>,
 ) {
-    if claim.word == "the" {
+    // In order, or of what a table has: other rules.
+    if claim.word == "the" || pairs.len() > 1 && contains_any(&sentence.lower, "respectively|jeweils|分别") {
         return;
     }
     let quantity = &sentence.quantities[claim.index];
@@ -132,7 +133,9 @@ pub(super) fn slight(quantity: &Quantity, meant: &[Interval]) -> bool {
     let stated = quantity.number.stated;
     meant.iter().any(|interval| {
         let off = (stated.value - interval.middle()).abs();
-        off <= 2.0 * stated.half + interval.half() + 0.004 * stated.value.abs()
+        // "More than 3" is no rounded number.
+        let half = if stated.bound == Bound::Value { stated.half } else { 0.0 };
+        off <= 2.0 * half + interval.half() + 0.004 * stated.value.abs()
     })
 }
 
@@ -153,7 +156,15 @@ pub(super) fn excused(sentence: &Sentence<'_>, pairs: &[Pair], claim: &Claim, be
                 || a.unit.dim == Dim::None
                 || b.unit.dim == Dim::None;
             // Its own pair has been asked.
-            let own = pairs.iter().any(|pair| pair.range.start <= a.range.start && b.range.end <= pair.range.end && a.range.start < b.range.start && std::ptr::eq(*a, &sentence.quantities[pair.first]));
+            let within = |q: &Quantity| {
+                let inside = |pair: &Pair| pair.range.start <= q.range.start && q.range.end <= pair.range.end;
+                pairs.iter().position(inside).filter(|_| sentence.quantities.iter().any(|own| std::ptr::eq(own, q)))
+            };
+            // Of two pairs no number of the one is set against one of the other; and the only pair has been asked.
+            let own = match (within(a), within(b)) {
+                (Some(first), Some(second)) => first != second || pairs.len() == 1,
+                _ => false,
+            };
             if own || !alike || a.base().low() <= 0.0 || b.base().low() <= 0.0 {
                 return false;
             }

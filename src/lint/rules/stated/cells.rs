@@ -92,7 +92,8 @@ impl Said<'_, '_> {
         let precise = stated.half < 0.03 * stated.value.abs();
         // Scores lie near each other: there a small difference is one.
         let least = if bare { 0.004 } else { 0.02 };
-        if elsewhere || spread || !precise || !(0.6..1.67).contains(&ratio) || (ratio - 1.0).abs() < least {
+        let far = if company { 0.25..4.0 } else { 0.6..1.67 };
+        if elsewhere || spread || !precise || !far.contains(&ratio) || (ratio - 1.0).abs() < least {
             return false;
         }
         let beside = if company { ", and what else is said of the row agrees" } else { "" };

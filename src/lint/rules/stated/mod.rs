@@ -55,7 +55,7 @@ pub fn check(paper: &Paper<'_>, out: &mut Out<'_>) {
 
 /// It has a number, or counts in words.
 fn told(sentence: &Sentence<'_>) -> bool {
-    !sentence.quantities.is_empty() || sentence.lower.contains(" of the ") && sentence.lower.contains(" than ")
+    !sentence.quantities.is_empty() || sentence.lower.contains(" than ")
 }
 
 /// The first table that a sentence is of decides, unless another one agrees.

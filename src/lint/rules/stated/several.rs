@@ -99,8 +99,10 @@ impl Said<'_, '_> {
             let n = if n == "the" { more } else { n };
             (of == "of").then(|| Some((number(k)?, number(n)?))).flatten()
         });
-        let Some((k, n)) = of else { return false };
         let rows: Vec<usize> = (0..grid.rows.len()).filter(|row| !is_summary(&grid.rows[*row].lower)).collect();
+        let all = contains_any(&self.sentence.lower, "on all|on every|in every|in all|on each|for every|for all|everywhere");
+        let count = rows.len() as f64;
+        let Some((k, n)) = of.or((all && self.sentence.quantities.is_empty()).then_some((count, count))) else { return false };
         let time = grid.dim(*a) == Some(Dim::Time);
         let rate = matches!(grid.dim(*a), Some(Dim::Rate(_)));
         if rows.len() as f64 != n || grid.dim(*a) != grid.dim(*b) || contains_any(&self.sentence.lower, "%|×| x |times|at least|more than") {

@@ -8,7 +8,7 @@ use crate::lint::{
     paper::View,
     report::{Out, Sure},
     sentence::Quantity,
-    unit::Dim,
+    unit::{Dim, singular},
     words::contains_any,
 };
 
@@ -22,7 +22,10 @@ impl Said<'_, '_> {
         for quantity in self.sentence.quantities.iter().filter(|q| firm(q)) {
             let alike = |column: &usize| {
                 let dim = grid.dim(*column);
-                let same = dim.as_ref() == Some(&quantity.unit.dim) && !matches!(quantity.unit.dim, Dim::None | Dim::Count(_));
+                let things = matches!(&quantity.unit.dim, Dim::Count(noun)
+                    if dim == Some(Dim::None) && grid.columns[*column].lower.split(' ').any(|word| singular(word) == *noun));
+                let same = things
+                    || dim.as_ref() == Some(&quantity.unit.dim) && !matches!(quantity.unit.dim, Dim::None | Dim::Count(_));
                 same && !matches!(quantity.unit.dim, Dim::Percent | Dim::Factor | Dim::Rate(_))
             };
             let columns: Vec<usize> = (0..grid.columns.len()).filter(alike).collect();
