@@ -130,7 +130,14 @@ impl Grid {
     pub fn turn(&self) -> Grid {
         let cells =
             (0..self.columns.len()).map(|column| self.cells.iter().map(|row| row[column].clone()).collect()).collect();
-        Grid { rows: self.columns.clone(), columns: self.rows.clone(), cells, turned: !self.turned, levels: false, level_row: self.levels }
+        Grid {
+            rows: self.columns.clone(),
+            columns: self.rows.clone(),
+            cells,
+            turned: !self.turned,
+            levels: false,
+            level_row: self.levels,
+        }
     }
 
     /// The dimension that most numbers of a column have; `None` where it has none.
@@ -218,6 +225,9 @@ pub fn cell(text: &str, decimals: Decimals) -> Cell {
     let trimmed = text
         .trim()
         .trim_matches(|c: char| "✅❌🏆🥇🥈🥉🚀⚡🔥↑↓▲▼⬆⬇🟢🔴🟡⭐".contains(c) || c == '\u{fe0f}' || c.is_whitespace());
+    // `x 2.35`
+    let trimmed =
+        trimmed.strip_prefix("x ").filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit())).unwrap_or(trimmed);
     let mut cell = Cell { text: text.trim().to_owned(), unit: Unit::none(), ..Cell::default() };
     cell.loose = trimmed.contains(marks) || trimmed.contains("^a") || trimmed.contains("¹") || trimmed.contains("²");
     let found = sentence::quantities(trimmed, decimals);

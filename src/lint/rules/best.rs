@@ -42,7 +42,12 @@ fn ours(sentence: &Sentence<'_>, grid: &Grid, view: &View<'_>, out: &mut Out<'_>
     let rows: Vec<usize> = (0..grid.rows.len()).filter(|row| own(&grid.rows[*row].lower)).collect();
     let ([row], true) = (rows.as_slice(), we) else { return false };
     let mut decided = false;
-    for clause in sentence.lower.split([',', ';', '.']).flat_map(|part| part.split(" and ")).flat_map(|part| part.split(" while ")) {
+    for clause in sentence
+        .lower
+        .split([',', ';', '.'])
+        .flat_map(|part| part.split(" and "))
+        .flat_map(|part| part.split(" while "))
+    {
         let named = (0..grid.rows.len()).any(|other| {
             let label = grid.rows[other].lower.trim();
             other != *row && label.len() > 1 && clause.contains(label)
@@ -50,7 +55,8 @@ fn ours(sentence: &Sentence<'_>, grid: &Grid, view: &View<'_>, out: &mut Out<'_>
         if named || contains_any(clause, HEDGES) || clause.contains("than") {
             continue;
         }
-        for word in clause.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 4 && word.ends_with("est")) {
+        for word in clause.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 4 && word.ends_with("est"))
+        {
             let Some((column, most)) = wanted(clause, grid, word) else { continue };
             let Some(mine) = grid.cell(*row, column).interval() else { continue };
             let better = (0..grid.rows.len()).find(|other| {
@@ -58,7 +64,9 @@ fn ours(sentence: &Sentence<'_>, grid: &Grid, view: &View<'_>, out: &mut Out<'_>
                 *other != *row
                     && !is_summary(&grid.rows[*other].lower)
                     && cell.unit.dim == grid.cell(*row, column).unit.dim
-                    && cell.interval().is_some_and(|value| if most { value.low > mine.high } else { value.high < mine.low })
+                    && cell
+                        .interval()
+                        .is_some_and(|value| if most { value.low > mine.high } else { value.high < mine.low })
             });
             decided = true;
             let what = format!("{} {word}", brief(&grid.rows[*row].text));
@@ -91,16 +99,20 @@ fn own(label: &str) -> bool {
 
 /// The column that a superlative is of, and whether the largest is meant: by a word of the clause, or as the only one of its kind.
 fn wanted(clause: &str, grid: &Grid, word: &str) -> Option<(usize, bool)> {
-    let columns: Vec<usize> = (usize::from(grid.levels)..grid.columns.len()).filter(|column| grid.dim(*column).is_some()).collect();
+    let columns: Vec<usize> =
+        (usize::from(grid.levels)..grid.columns.len()).filter(|column| grid.dim(*column).is_some()).collect();
     let said = |column: &usize| {
         grid.columns[*column].lower.split(|c: char| !c.is_alphanumeric()).any(|name| {
             name.len() > 3
-                && clause.split(|c: char| !c.is_alphanumeric()).any(|word| word == name || word.strip_suffix('s') == Some(name))
+                && clause
+                    .split(|c: char| !c.is_alphanumeric())
+                    .any(|word| word == name || word.strip_suffix('s') == Some(name))
         })
     };
     let named: Vec<usize> = columns.iter().copied().filter(said).collect();
     let only = |fits: &dyn Fn(&Dim) -> bool| -> Option<usize> {
-        let found: Vec<usize> = columns.iter().copied().filter(|column| grid.dim(*column).is_some_and(|dim| fits(&dim))).collect();
+        let found: Vec<usize> =
+            columns.iter().copied().filter(|column| grid.dim(*column).is_some_and(|dim| fits(&dim))).collect();
         if let [column] = found.as_slice() { Some(*column) } else { None }
     };
     let column = match (named.as_slice(), word) {
@@ -128,7 +140,16 @@ fn wanted(clause: &str, grid: &Grid, word: &str) -> Option<(usize, bool)> {
 /// "Throughput peaks at 16 threads"
 fn peak(sentence: &Sentence<'_>, grid: &Grid, view: &View<'_>, out: &mut Out<'_>) -> bool {
     let lower = &sentence.lower;
-    let cues = [" peaks at ", " peaks with ", " is highest at ", " is largest at ", " reaches its maximum at ", " is greatest at ", " is lowest at ", " is fastest at "];
+    let cues = [
+        " peaks at ",
+        " peaks with ",
+        " is highest at ",
+        " is largest at ",
+        " reaches its maximum at ",
+        " is greatest at ",
+        " is lowest at ",
+        " is fastest at ",
+    ];
     let Some((at, cue)) = cues.iter().find_map(|cue| Some((lower.find(cue)?, *cue))) else { return false };
     let Some(level) = sentence.quantities.iter().find(|q| q.range.start == at + cue.len()) else { return false };
     let subject = lower[..at].rsplit([',', ';', '(']).next().unwrap_or("");
@@ -138,16 +159,21 @@ fn peak(sentence: &Sentence<'_>, grid: &Grid, view: &View<'_>, out: &mut Out<'_>
     }
     let columns: Vec<usize> = (1..grid.columns.len()).filter(|column| grid.dim(*column).is_some()).collect();
     let named = |column: &usize| {
-        grid.columns[*column].lower.split(|c: char| !c.is_alphanumeric()).any(|name| name.len() > 3 && subject.contains(name))
+        grid.columns[*column]
+            .lower
+            .split(|c: char| !c.is_alphanumeric())
+            .any(|name| name.len() > 3 && subject.contains(name))
     };
     let told: Vec<usize> = columns.iter().copied().filter(named).collect();
     let [column] = told.as_slice() else { return false };
     let time = grid.dim(*column) == Some(Dim::Time);
     let most = !(cue.contains("lowest") || cue.contains("fastest") && time);
     let values: Option<Vec<_>> = (0..grid.rows.len()).map(|row| grid.cell(row, *column).interval()).collect();
-    let at_level = (0..grid.rows.len()).find(|row| grid.cell(*row, 0).value.is_some_and(|value| value.value == level.base().value));
+    let at_level = (0..grid.rows.len())
+        .find(|row| grid.cell(*row, 0).value.is_some_and(|value| value.value == level.base().value));
     let (Some(values), Some(row)) = (values, at_level) else { return false };
-    let better = (0..values.len()).find(|other| if most { values[*other].low > values[row].high } else { values[*other].high < values[row].low });
+    let better = (0..values.len())
+        .find(|other| if most { values[*other].low > values[row].high } else { values[*other].high < values[row].low });
     let place = sentence.place(level.range.start);
     let stated = sentence.quote(0..level.range.end);
     match better {
@@ -161,7 +187,12 @@ fn peak(sentence: &Sentence<'_>, grid: &Grid, view: &View<'_>, out: &mut Out<'_>
                 grid.cell(other, 0).text,
                 view.place.line
             );
-            out.wrong(place, "order-words", Sure::Warning, [stated, follows, format!("by {}", brief(&grid.columns[*column].text))]);
+            out.wrong(
+                place,
+                "order-words",
+                Sure::Warning,
+                [stated, follows, format!("by {}", brief(&grid.columns[*column].text))],
+            );
         }
     }
     true

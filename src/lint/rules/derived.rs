@@ -319,7 +319,9 @@ impl<'a> Asked<'a> {
         };
         let columns = (0..grid.columns.len()).filter(|column| *column != self.target).filter_map(ratios);
         let known: Vec<Interval> = columns.flatten().flatten().filter(|ratio| ratio.low > 0.0).collect();
-        let near = |ratio: &&Interval| (0.6..1.67).contains(&(ratio.middle() / stated.value)) && ratio.half() < 0.02 * ratio.middle();
+        let near = |ratio: &&Interval| {
+            (0.6..1.67).contains(&(ratio.middle() / stated.value)) && ratio.half() < 0.02 * ratio.middle()
+        };
         let slack = |ratio: &Interval| stated.cut().meets(*ratio) || (ratio.middle() / stated.value - 1.0).abs() < 0.04;
         let close: Vec<&Interval> = known.iter().filter(near).collect();
         if known.iter().any(slack) || close.is_empty() || close.len() > 2 {

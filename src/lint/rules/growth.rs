@@ -15,7 +15,10 @@ pub fn check(paper: &Paper<'_>, out: &mut Out<'_>) {
         let above = paper.tables[..paragraph.next_table].last();
         let below = paper.tables[paragraph.next_table..].first();
         for view in above.into_iter().chain(below).filter(|view| view.section == paragraph.section) {
-            let Some(grid) = view.grid.as_ref().filter(|grid| grid.levels && (3..=60).contains(&grid.rows.len())) else { continue };
+            let Some(grid) = view.grid.as_ref().filter(|grid| grid.levels && (3..=60).contains(&grid.rows.len()))
+            else {
+                continue;
+            };
             for sentence in paragraph.sentences.iter().filter(|sentence| sentence.quantities.is_empty()) {
                 of(sentence, grid, view, out);
             }
@@ -35,7 +38,10 @@ fn of(sentence: &Sentence<'_>, grid: &Grid, view: &View<'_>, out: &mut Out<'_>) 
     }
     let measured: Vec<usize> = (1..grid.columns.len()).filter(|column| grid.dim(*column).is_some()).collect();
     let named = |column: &usize| {
-        grid.columns[*column].lower.split(|c: char| !c.is_alphanumeric()).any(|name| name.len() > 3 && lower.contains(name))
+        grid.columns[*column]
+            .lower
+            .split(|c: char| !c.is_alphanumeric())
+            .any(|name| name.len() > 3 && lower.contains(name))
     };
     let told: Vec<usize> = measured.iter().copied().filter(named).collect();
     let [column] = told.as_slice() else { return };

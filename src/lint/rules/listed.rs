@@ -43,7 +43,9 @@ fn remaining(sentence: &Sentence<'_>, out: &mut Out<'_>) {
     let shares: Vec<&Quantity> = sentence.quantities.iter().filter(percent).collect();
     for (index, rest) in shares.iter().enumerate().skip(1) {
         let before = sentence.lower.get(..rest.range.start).unwrap_or("").trim_end();
-        let told = ["the remaining", "the other", "the rest,", "the rest (", "die übrigen", "die restlichen", "其余"].iter().any(|word| before.ends_with(word));
+        let told = ["the remaining", "the other", "the rest,", "the rest (", "die übrigen", "die restlichen", "其余"]
+            .iter()
+            .any(|word| before.ends_with(word));
         let earlier = &shares[..index];
         if !told || !firm(rest) || earlier.len() > 4 || !earlier.iter().all(|share| firm(share)) {
             continue;
@@ -67,7 +69,9 @@ fn remaining(sentence: &Sentence<'_>, out: &mut Out<'_>) {
 /// "a spread of 33.4 µs (109.0 → 142.4)", "285 → 340 MB (+55 MB)"
 fn difference(sentence: &Sentence<'_>, pairs: &[Pair], out: &mut Out<'_>) {
     for pair in pairs {
-        let Some(follows) = [pair.b.minus(pair.a), pair.a.minus(pair.b)].into_iter().find(|i| i.middle() >= 0.0) else { continue };
+        let Some(follows) = [pair.b.minus(pair.a), pair.a.minus(pair.b)].into_iter().find(|i| i.middle() >= 0.0) else {
+            continue;
+        };
         for quantity in sentence.quantities.iter().filter(|q| q.unit.dim == pair.dim && firm(q)) {
             let ahead = quantity.range.end <= pair.range.start
                 && sentence.between(quantity.range.end, pair.range.start).trim() == "("
@@ -78,7 +82,8 @@ fn difference(sentence: &Sentence<'_>, pairs: &[Pair], out: &mut Out<'_>) {
             let behind = quantity.range.start >= pair.range.end
                 && matches!(sentence.between(pair.range.end, quantity.range.start).trim(), "(" | "(Δ" | ", +" | ",")
                 && quantity.number.signed;
-            if !(ahead || behind) || matches!(pair.dim, Dim::Percent | Dim::Factor) || pair.dim == Dim::None && !behind {
+            if !(ahead || behind) || matches!(pair.dim, Dim::Percent | Dim::Factor) || pair.dim == Dim::None && !behind
+            {
                 continue;
             }
             let place = sentence.place(quantity.range.start.min(pair.range.start));
@@ -121,7 +126,9 @@ fn product(sentence: &Sentence<'_>, out: &mut Out<'_>) {
         let counts: Vec<&Quantity> = counts.take(3).collect();
         let linked = counts.iter().rev().copied().chain([unit]).collect::<Vec<_>>().windows(2).all(|two| {
             let between = sentence.lower.get(two[0].range.end..two[1].range.start).unwrap_or("");
-            between.len() < 24 && contains_any(between, " of |with|×| x |each| à | mit | von |at ") && !between.contains([',', ';'])
+            between.len() < 24
+                && contains_any(between, " of |with|×| x |each| à | mit | von |at ")
+                && !between.contains([',', ';'])
         });
         if counts.is_empty() || counts.len() + 1 < last || !linked || !firm(whole) || !firm(unit) {
             continue;
@@ -130,7 +137,8 @@ fn product(sentence: &Sentence<'_>, out: &mut Out<'_>) {
         let first = counts[counts.len() - 1].range.start;
         let (place, stated) = (sentence.place(first), sentence.quote(first..whole.range.end));
         let own = whole.base().cut();
-        let powers: &[f64] = if unit.unit.dim == Dim::Bytes { &[1.0, 1.024, 1.0 / 1.024, 1.048_576, 1.0 / 1.048_576] } else { &[1.0] };
+        let powers: &[f64] =
+            if unit.unit.dim == Dim::Bytes { &[1.0, 1.024, 1.0 / 1.024, 1.048_576, 1.0 / 1.048_576] } else { &[1.0] };
         // A factor fewer is another reading.
         let fewer = counts.iter().any(|count| own.meets(follows.scaled(1.0 / count.base().value)));
         if fewer || powers.iter().any(|power| own.meets(follows.scaled(*power))) {
@@ -148,7 +156,8 @@ fn joined(sentence: &Sentence<'_>) -> Vec<(std::ops::Range<usize>, Interval, usi
     let mut scale = 0.0;
     for (index, quantity) in sentence.quantities.iter().enumerate() {
         let own = quantity.interval();
-        let glued = found.last().is_some_and(|(range, ..)| sentence.between(range.end, quantity.range.start).trim().is_empty());
+        let glued =
+            found.last().is_some_and(|(range, ..)| sentence.between(range.end, quantity.range.start).trim().is_empty());
         match found.last_mut() {
             Some((range, value, _)) if glued && quantity.unit.dim == Dim::Time && quantity.unit.scale < scale => {
                 // The larger unit is whole where a smaller one follows.
@@ -175,14 +184,20 @@ fn sum(sentence: &Sentence<'_>, parts: &[(std::ops::Range<usize>, Interval, usiz
         between.contains(',') || between.contains(" and ") || between.contains('+') || between.contains(" und ")
     });
     let last = sentence.quantities.last().is_some_and(|quantity| totals(sentence, quantity) && firm(quantity));
-    let subset = contains_any(&sentence.lower, "from | to 1| vs|than|respectively|each|per |of which|instead|up to|average|mean|median|between");
+    let subset = contains_any(
+        &sentence.lower,
+        "from | to 1| vs|than|respectively|each|per |of which|instead|up to|average|mean|median|between",
+    );
     if parts.len() < 2 || !measured(dim) || !parts.iter().all(alike) || !listed || !last || subset {
         return;
     }
     let sum = parts.iter().fold(Interval::at(0.0), |sum, (_, value, _)| sum.plus(*value));
     let place = sentence.place(parts[0].0.start);
     let stated = sentence.quote(parts[0].0.start..range.end);
-    let wide = Interval { low: whole.low - whole.half() - 0.01 * whole.middle(), high: whole.high + whole.half() + 0.01 * whole.middle() };
+    let wide = Interval {
+        low: whole.low - whole.half() - 0.01 * whole.middle(),
+        high: whole.high + whole.half() + 0.01 * whole.middle(),
+    };
     let most = parts.iter().map(|(_, value, _)| value.middle()).fold(0.0, f64::max);
     if wide.meets(sum) {
         out.fits(place, "sum", stated);
@@ -198,7 +213,9 @@ fn statistic(sentence: &Sentence<'_>, out: &mut Out<'_>) {
     let quantities = &sentence.quantities;
     let separates = |a: &Quantity, b: &Quantity| {
         let between = sentence.between(a.range.end, b.range.start).trim();
-        matches!(between, "," | "and" | ", and" | ";" | "und" | "、" | "和" | "&") && a.upper.is_none() && !a.number.signed
+        matches!(between, "," | "and" | ", and" | ";" | "und" | "、" | "和" | "&")
+            && a.upper.is_none()
+            && !a.number.signed
     };
     let mut start = 0;
     while start < quantities.len() {
@@ -210,14 +227,17 @@ fn statistic(sentence: &Sentence<'_>, out: &mut Out<'_>) {
         if list.len() < 3 || !alike || !list.iter().all(firm) {
             continue;
         }
-        let scaled = |q: &Quantity| q.number.stated.scaled(if q.unit.dim == Dim::None { unit.scale } else { q.unit.scale });
+        let scaled =
+            |q: &Quantity| q.number.stated.scaled(if q.unit.dim == Dim::None { unit.scale } else { q.unit.scale });
         let values: Vec<Interval> = list.iter().map(|q| scaled(q).interval()).collect();
         for quantity in rest.iter().take(3).filter(|q| firm(q) && (q.unit.dim == unit.dim || q.unit.dim == Dim::None)) {
             let before = sentence.lower.get(list[list.len() - 1].range.end..quantity.range.start).unwrap_or("");
             let near = &before[before.char_indices().rev().nth(24).map_or(0, |(at, _)| at)..];
             let near = near.rsplit(|c: char| c.is_ascii_digit()).next().unwrap_or(near);
             let median = contains_any(near, "median");
-            if !median && !contains_any(near, "mean|average|avg|mittel|durchschnitt|平均") || contains_any(near, " sd|deviation|other|weighted|than") {
+            if !median && !contains_any(near, "mean|average|avg|mittel|durchschnitt|平均")
+                || contains_any(near, " sd|deviation|other|weighted|than")
+            {
                 continue;
             }
             let meant = if median {
@@ -235,7 +255,8 @@ fn statistic(sentence: &Sentence<'_>, out: &mut Out<'_>) {
                 out.fits(place, "stated", stated);
             } else {
                 let follows = show(meant[0].middle() / if unit.scale == 0.0 { 1.0 } else { unit.scale });
-                let why = if median { "the middle of what is listed" } else { "the mean of what is listed, of every kind" };
+                let why =
+                    if median { "the middle of what is listed" } else { "the mean of what is listed, of every kind" };
                 out.wrong(place, "stated", Sure::Warning, [stated, follows, why.into()]);
             }
         }

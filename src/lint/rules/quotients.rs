@@ -72,7 +72,8 @@ fn shapes(i: usize, j: usize, k: usize) -> [Shape; 3] {
 fn value(grid: &Grid, row: usize, column: usize) -> Option<Interval> {
     let cell = grid.cell(row, column);
     let own = cell.interval()?;
-    let exact = cell.unit.dim == Dim::None && cell.unit.scale == 1.0 && own.middle().fract() == 0.0 && own.middle() < 1e5;
+    let exact =
+        cell.unit.dim == Dim::None && cell.unit.scale == 1.0 && own.middle().fract() == 0.0 && own.middle() < 1e5;
     Some(if exact { Interval::at(own.middle()) } else { own }).filter(|own| own.low > 0.0)
 }
 
@@ -92,7 +93,9 @@ fn unit(value: f64) -> Option<f64> {
             let power: i32 = power.rsplit('e').next()?.parse().ok()?;
             for exponent in [power, power + 1] {
                 let known = turned * 10f64.powi(exponent);
-                if exponent.abs() <= 12 && found.is_none_or(|best| (known / value - 1.0).abs() < (best / value - 1.0).abs()) {
+                if exponent.abs() <= 12
+                    && found.is_none_or(|best| (known / value - 1.0).abs() < (best / value - 1.0).abs())
+                {
                     found = Some(known);
                 }
             }
@@ -108,7 +111,8 @@ fn held(grid: &Grid, shape: Shape) -> Option<Fit> {
         rows.iter().filter_map(|row| Some((*row, factor(grid, shape, *row)?))).collect()
     };
     let sample = all(&rows[..rows.len().min(SAMPLE)]);
-    if sample.len() < 3 || constant(grid, &rows, shape) {
+    let rate = grid.columns[shape.target].lower.contains('/');
+    if sample.len() < 3 || constant(grid, &rows, shape, rate) {
         return None;
     }
     let mut middles: Vec<f64> = sample.iter().map(|(_, k)| k.middle()).collect();
@@ -138,7 +142,11 @@ fn held(grid: &Grid, shape: Shape) -> Option<Fit> {
     let least = if named { 4.0 } else { 7.5 };
     // Its header says what it is of.
     let nouns = |header: &str| -> BTreeSet<String> {
-        header.split(|c: char| !c.is_alphabetic()).filter(|word| word.len() > 3).map(|word| word.trim_end_matches('s').to_owned()).collect()
+        header
+            .split(|c: char| !c.is_alphabetic())
+            .filter(|word| word.len() > 3)
+            .map(|word| word.trim_end_matches('s').to_owned())
+            .collect()
     };
     let whole = headers[0].contains(" per ") && !nouns(headers[0]).is_disjoint(&nouns(headers[2])) && !shape.times;
     let three = whole && fit.fits.len() == 2 && fit.misfits.len() == 1 && fit.digits >= 3.0;
@@ -147,9 +155,15 @@ fn held(grid: &Grid, shape: Shape) -> Option<Fit> {
 }
 
 /// One of the three does not change, or two are the same: then the third is nothing but the other.
-fn constant(grid: &Grid, rows: &[usize], shape: Shape) -> bool {
+fn constant(grid: &Grid, rows: &[usize], shape: Shape, rate: bool) -> bool {
     let texts = |column: usize| rows.iter().take(SAMPLE).map(move |row| grid.cell(*row, column).text.as_str());
-    [shape.target, shape.over, shape.under].into_iter().any(|column| texts(column).collect::<BTreeSet<_>>().len() < 3)
+    // So many in each row, in a rate of them.
+    let asked = if rate && !shape.times {
+        vec![shape.target, shape.under]
+    } else {
+        vec![shape.target, shape.over, shape.under]
+    };
+    asked.into_iter().any(|column| texts(column).collect::<BTreeSet<_>>().len() < 3)
         || texts(shape.over).eq(texts(shape.under))
 }
 
@@ -157,15 +171,26 @@ fn report(grid: &Grid, fit: &Fit, all: &[Fit], told: &mut BTreeSet<usize>, out: 
     let Shape { target, over, under, times } = fit.shape;
     for row in fit.fits.iter().take(200) {
         let cell = grid.cell(*row, target);
-        out.fits(grid.place(*row, target), "derived", format!("{} of {} {}", brief(&grid.columns[target].text), brief(&grid.rows[*row].text), cell.text));
+        out.fits(
+            grid.place(*row, target),
+            "derived",
+            format!("{} of {} {}", brief(&grid.columns[target].text), brief(&grid.rows[*row].text), cell.text),
+        );
     }
     for row in &fit.misfits {
         let (Some(k), cell) = (factor(grid, fit.shape, *row), grid.cell(*row, target)) else { continue };
         let off = k.middle() / fit.factor;
         let slight = k.half() / k.middle() + 0.02;
         // Another of the three relations of the same columns explains the row.
-        let excused = all.iter().any(|other| other.shape != fit.shape && other.shape.target == target && other.fits.contains(row));
-        if (off - 1.0).abs() < slight || !(0.1..10.0).contains(&off) || excused || cell.more.len() > 1 || !told.insert(*row) {
+        let excused = all
+            .iter()
+            .any(|other| other.shape != fit.shape && other.shape.target == target && other.fits.contains(row));
+        if (off - 1.0).abs() < slight
+            || !(0.1..10.0).contains(&off)
+            || excused
+            || cell.more.len() > 1
+            || !told.insert(*row)
+        {
             continue;
         }
         let text = |column: usize| format!("{} {}", brief(&grid.columns[column].text), grid.cell(*row, column).text);

@@ -32,22 +32,35 @@ pub fn check(paper: &Paper<'_>, out: &mut Out<'_>) {
 
 fn firm(quantity: &Quantity) -> bool {
     let stated = quantity.number.stated;
-    quantity.upper.is_none() && stated.bound == Bound::Value && !quantity.number.about && !quantity.number.signed && stated.value > 0.0
+    quantity.upper.is_none()
+        && stated.bound == Bound::Value
+        && !quantity.number.about
+        && !quantity.number.signed
+        && stated.value > 0.0
 }
 
 /// Three parts and more are all of them; two only where they are more than the whole.
 fn parts(sentence: &Sentence<'_>, out: &mut Out<'_>) {
     for (index, whole) in sentence.quantities.iter().enumerate() {
         let rest = &sentence.text[whole.range.end..];
-        let Some(open) = rest.find('(').filter(|open| rest[..*open].split_whitespace().count() <= 3 && !rest[..*open].contains([',', ';', '.'])) else { continue };
+        let Some(open) = rest
+            .find('(')
+            .filter(|open| rest[..*open].split_whitespace().count() <= 3 && !rest[..*open].contains([',', ';', '.']))
+        else {
+            continue;
+        };
         let Some(close) = rest[open..].find(')').map(|close| whole.range.end + open + close) else { continue };
         let start = whole.range.end + open + 1;
-        let inner: Vec<&Quantity> = sentence.quantities[index + 1..].iter().filter(|q| q.range.start >= start && q.range.end <= close).collect();
+        let inner: Vec<&Quantity> = sentence.quantities[index + 1..]
+            .iter()
+            .filter(|q| q.range.start >= start && q.range.end <= close)
+            .collect();
         let scaled = whole.unit.dim == Dim::None && whole.unit.scale > 1.0;
         let measured = matches!(whole.unit.dim, Dim::Time | Dim::Bytes | Dim::Physical(_) | Dim::Money) || scaled;
         let large = |q: &&Quantity| q.unit.scale > 1.0;
         let counts = matches!(whole.unit.dim, Dim::Count(_)) && whole.unit.scale > 1.0 && inner.iter().all(large);
-        let kind = |q: &&Quantity| q.unit.dim == whole.unit.dim || counts && matches!(q.unit.dim, Dim::Count(_) | Dim::None);
+        let kind =
+            |q: &&Quantity| q.unit.dim == whole.unit.dim || counts && matches!(q.unit.dim, Dim::Count(_) | Dim::None);
         let text = sentence.text.get(start..close).unwrap_or("");
         let listed = inner.windows(2).all(|two| {
             let between = sentence.between(two[0].range.end, two[1].range.start);
@@ -58,8 +71,19 @@ fn parts(sentence: &Sentence<'_>, out: &mut Out<'_>) {
             after.starts_with(char::is_alphabetic)
         });
         let begins = inner.first().is_some_and(|q| sentence.between(start, q.range.start).trim().is_empty());
-        let other = contains_any(&text.to_lowercase(), "vs|versus|instead|from|before|of which|including|mostly|mainly|e.g|each|per |up to|median|mean|p9|p5|max|min|sd|±|warm|cold|with |without|for |at |on |after|first|second|then|old|new|previous");
-        if inner.len() < 2 || !(measured || counts) || !firm(whole) || !inner.iter().all(|q| firm(q) && kind(q)) || !listed || !begins || !worded || other {
+        let other = contains_any(
+            &text.to_lowercase(),
+            "vs|versus|instead|from|before|of which|including|mostly|mainly|e.g|each|per |up to|median|mean|p9|p5|max|min|sd|±|warm|cold|with |without|for |at |on |after|first|second|then|old|new|previous",
+        );
+        if inner.len() < 2
+            || !(measured || counts)
+            || !firm(whole)
+            || !inner.iter().all(|q| firm(q) && kind(q))
+            || !listed
+            || !begins
+            || !worded
+            || other
+        {
             continue;
         }
         let sum = inner.iter().fold(Interval::at(0.0), |sum, q| sum.plus(q.interval()));
@@ -92,7 +116,12 @@ fn spent(sentence: &Sentence<'_>, out: &mut Out<'_>) {
             "days" => 86_400.0,
             _ => continue,
         };
-        if !joined || time.unit.dim != Dim::Time || singular(first) != *noun || !things_near(sentence, time, whole) || ![things, time, whole].into_iter().all(firm) {
+        if !joined
+            || time.unit.dim != Dim::Time
+            || singular(first) != *noun
+            || !things_near(sentence, time, whole)
+            || ![things, time, whole].into_iter().all(firm)
+        {
             continue;
         }
         let follows = time.interval().scaled(things.base().value / hours);
@@ -103,7 +132,12 @@ fn spent(sentence: &Sentence<'_>, out: &mut Out<'_>) {
         if (Interval { low: own.low - slack, high: own.high + slack }).meets(follows) {
             out.fits(place, "parts", stated);
         } else if (0.4..2.5).contains(&(own.middle() / follows.middle())) {
-            out.wrong(place, "parts", Sure::Warning, [stated, show(follows.middle()), "the number of things times their time".into()]);
+            out.wrong(
+                place,
+                "parts",
+                Sure::Warning,
+                [stated, show(follows.middle()), "the number of things times their time".into()],
+            );
         }
     }
 }
@@ -114,8 +148,9 @@ fn things_near(sentence: &Sentence<'_>, time: &Quantity, whole: &Quantity) -> bo
 }
 
 /// `slower than B: 44 ms against 31 ms`
-static THAN: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"\b(faster|slower|higher|lower|larger|smaller|shorter|longer) than [^:(.;,]{1,40}(?:: |\s\()$").ok());
+static THAN: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"\b(faster|slower|higher|lower|larger|smaller|shorter|longer) than [^:(.;,]{1,40}(?:: |\s\()$").ok()
+});
 
 fn compared(sentence: &Sentence<'_>, out: &mut Out<'_>) {
     for two in sentence.quantities.windows(2) {
@@ -125,7 +160,12 @@ fn compared(sentence: &Sentence<'_>, out: &mut Out<'_>) {
         let between = sentence.between(a.range.end, b.range.start).trim();
         let scale = if a.unit.dim == Dim::None { b.unit.scale } else { a.unit.scale };
         let alike = a.unit.dim == b.unit.dim || a.unit.dim == Dim::None;
-        if !one_of("against|vs|vs.|versus|compared to|compared with", between) || !alike || !firm(a) || !firm(b) || contains_any(before, " not | no |if ") {
+        if !one_of("against|vs|vs.|versus|compared to|compared with", between)
+            || !alike
+            || !firm(a)
+            || !firm(b)
+            || contains_any(before, " not | no |if ")
+        {
             continue;
         }
         let time = b.unit.dim == Dim::Time;
@@ -154,7 +194,8 @@ fn compared(sentence: &Sentence<'_>, out: &mut Out<'_>) {
 
 /// Whole numbers of a sentence, in digits and in words, with the noun behind each.
 fn counts(sentence: &Sentence<'_>) -> Vec<(f64, String)> {
-    let words: Vec<&str> = sentence.lower.split(|c: char| !(c.is_alphanumeric() || c == ',')).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> =
+        sentence.lower.split(|c: char| !(c.is_alphanumeric() || c == ',')).filter(|word| !word.is_empty()).collect();
     let mut found = Vec::new();
     for (at, word) in words.iter().enumerate() {
         let word = word.trim_end_matches(',');
@@ -172,14 +213,32 @@ fn design(before: &Sentence<'_>, sentence: &Sentence<'_>, out: &mut Out<'_>) {
     const RESULTS: &str = "run|build|trial|experiment|configuration|combination|measurement|test|job|case|sample|cell|execution|setting|observation|trace|session";
     let (first, own) = (counts(before), counts(sentence));
     let Some(((total, noun), more)) = own.split_last() else { return };
-    let cue = contains_any(&sentence.lower, "in total|in all|altogether|that gives|this gives|which gives|that makes|this makes|which makes|for a total|resulting in|based on all");
+    let cue = contains_any(
+        &sentence.lower,
+        "in total|in all|altogether|that gives|this gives|which gives|that makes|this makes|which makes|for a total|resulting in|based on all",
+    );
     let hedged = |sentence: &Sentence<'_>| {
-        contains_any(&sentence.lower, "%|from |between|about|except|without|exclud|failed|lost|dropped,|remov|crash|at least|up to|or |most|some|version|another|further|warm")
+        contains_any(
+            &sentence.lower,
+            "%|from |between|about|except|without|exclud|failed|lost|dropped,|remov|crash|at least|up to|or |most|some|version|another|further|warm",
+        )
     };
-    let decimals = before.quantities.iter().chain(&sentence.quantities).any(|q| q.number.stated.value.fract() != 0.0 || q.upper.is_some() || !matches!(q.unit.dim, Dim::None | Dim::Count(_) | Dim::Factor));
+    let decimals = before.quantities.iter().chain(&sentence.quantities).any(|q| {
+        q.number.stated.value.fract() != 0.0
+            || q.upper.is_some()
+            || !matches!(q.unit.dim, Dim::None | Dim::Count(_) | Dim::Factor)
+    });
     let factors: Vec<f64> = first.iter().chain(more).map(|(value, _)| *value).collect();
     let crossed = contains_any(&before.lower, "each|every|under|with|crossed|by ");
-    if !cue || hedged(before) || hedged(sentence) || decimals || !crossed || !(2..=5).contains(&factors.len()) || first.len() < 2 || !one_of(RESULTS, noun) {
+    if !cue
+        || hedged(before)
+        || hedged(sentence)
+        || decimals
+        || !crossed
+        || !(2..=5).contains(&factors.len())
+        || first.len() < 2
+        || !one_of(RESULTS, noun)
+    {
         return;
     }
     let product: f64 = factors.iter().product();

@@ -40,7 +40,10 @@ pub fn check(paper: &Paper<'_>, out: &mut Out<'_>) {
 fn opens(between: &str) -> bool {
     let Some(inside) = between.trim().strip_prefix('(') else { return false };
     let inside = inside.trim().trim_start_matches(['~', '≈', '=']).trim().trim_end_matches(',').to_lowercase();
-    matches!(inside.as_str(), "" | "or" | "i.e." | "i.e" | "about" | "roughly" | "approximately" | "that is" | "also" | "etwa")
+    matches!(
+        inside.as_str(),
+        "" | "or" | "i.e." | "i.e" | "about" | "roughly" | "approximately" | "that is" | "also" | "etwa"
+    )
 }
 
 fn judge(
@@ -69,7 +72,8 @@ fn judge(
     let slack = if vague { 0.03 * second.middle() } else { 0.01 * second.middle() + second.half() };
     let wide = Interval { low: second.low - slack, high: second.high + slack };
     // 1 GB is 1000 or 1024 MB.
-    let powers: &[f64] = if unit.dim == Dim::Bytes { &[1.0, 1.024, 1.048_576, 1.073_741_824, 1.099_511_627_776] } else { &[1.0] };
+    let powers: &[f64] =
+        if unit.dim == Dim::Bytes { &[1.0, 1.024, 1.048_576, 1.073_741_824, 1.099_511_627_776] } else { &[1.0] };
     let fits = powers.iter().any(|power| wide.scaled(*power).meets(first) || wide.scaled(1.0 / power).meets(first));
     // What is far off is another quantity: a deviation, a limit.
     let ratio = second.middle() / first.middle();

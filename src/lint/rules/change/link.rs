@@ -56,12 +56,7 @@ pub(super) fn linked<'p>(sentence: &Sentence<'_>, pairs: &'p [Pair], claim: &Cla
 }
 
 /// Without a pair: the two numbers of one measured kind in the sentence, or in the one before that "that is" points to.
-pub(super) fn loose(
-    sentence: &Sentence<'_>,
-    pairs: &[Pair],
-    claim: &Claim,
-    before: &[&Sentence<'_>],
-) -> Option<Pair> {
+pub(super) fn loose(sentence: &Sentence<'_>, pairs: &[Pair], claim: &Claim, before: &[&Sentence<'_>]) -> Option<Pair> {
     if claim.word.is_empty()
         || sentence.quantities.iter().filter(|q| matches!(q.unit.dim, Dim::Percent | Dim::Factor | Dim::Points)).count()
             != 1

@@ -52,7 +52,11 @@ impl Said<'_, '_> {
         let company = self.sentence.quantities.iter().any(|other| {
             let near = |cell: Interval| other.base().cut().meets(cell);
             other.range != quantity.range
-                && grid.cells[row].iter().filter(|cell| cell.unit.dim == other.unit.dim || cell.unit.dim == Dim::None).filter_map(|cell| cell.interval()).any(near)
+                && grid.cells[row]
+                    .iter()
+                    .filter(|cell| cell.unit.dim == other.unit.dim || cell.unit.dim == Dim::None)
+                    .filter_map(|cell| cell.interval())
+                    .any(near)
         });
         let column = match (self.pick(grid, &alike, named), alike.as_slice()) {
             (Some(column), _) => column,

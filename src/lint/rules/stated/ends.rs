@@ -20,7 +20,12 @@ impl Said<'_, '_> {
         let [(low, high, quantity)] = spans.as_slice() else { return false };
         let ratio = matches!(quantity.unit.dim, Dim::Factor | Dim::Percent);
         let counted = matches!(quantity.unit.dim, Dim::Count(_) | Dim::None);
-        if ratio || !named.rows.is_empty() || self.partial_of(grid) || !self.claims.is_empty() || self.foreign(grid, view) {
+        if ratio
+            || !named.rows.is_empty()
+            || self.partial_of(grid)
+            || !self.claims.is_empty()
+            || self.foreign(grid, view)
+        {
             return false;
         }
         let alike: Vec<usize> = (usize::from(grid.levels)..grid.columns.len())
@@ -83,7 +88,12 @@ impl Said<'_, '_> {
             return false;
         }
         let scale = if quantity.unit.scale == 0.0 { 1.0 } else { quantity.unit.scale };
-        let follows = format!("{} to {} in the table (line {})", show(least.middle() / scale), show(most.middle() / scale), view.place.line);
+        let follows = format!(
+            "{} to {} in the table (line {})",
+            show(least.middle() / scale),
+            show(most.middle() / scale),
+            view.place.line
+        );
         let why = format!("the least and the largest of {}; one end is right", brief(&grid.columns[column].text));
         out.wrong(place, "stated", Sure::Warning, [says, follows, why]);
         true
@@ -96,7 +106,11 @@ impl Said<'_, '_> {
             let before = self.sentence.lower.get(..quantity.range.start).unwrap_or("");
             let near = &before[before.char_indices().rev().nth(44).map_or(0, |(at, _)| at)..];
             let near = near.rsplit([';', '.']).next().unwrap_or(near);
-            let most = near.rfind("largest ").or(near.rfind("highest ")).or(near.rfind("greatest ")).or(near.rfind("maximum "));
+            let most = near
+                .rfind("largest ")
+                .or(near.rfind("highest "))
+                .or(near.rfind("greatest "))
+                .or(near.rfind("maximum "));
             let least = near.rfind("smallest ").or(near.rfind("lowest ")).or(near.rfind("minimum "));
             let (at, most) = match (most, least) {
                 (None, None) => continue,
@@ -105,12 +119,20 @@ impl Said<'_, '_> {
             };
             let Some(at) = at else { continue };
             let phrase = &near[at..];
-            let firm = quantity.upper.is_none() && quantity.number.stated.bound == Bound::Value && !quantity.number.about;
-            if !firm || phrase.chars().any(|c| c.is_ascii_digit()) || phrase.matches(',').count() > 1 || self.foreign(grid, view) {
+            let firm =
+                quantity.upper.is_none() && quantity.number.stated.bound == Bound::Value && !quantity.number.about;
+            if !firm
+                || phrase.chars().any(|c| c.is_ascii_digit())
+                || phrase.matches(',').count() > 1
+                || self.foreign(grid, view)
+            {
                 continue;
             }
             let alike: Vec<usize> = (usize::from(grid.levels)..grid.columns.len())
-                .filter(|column| grid.dim(*column).as_ref() == Some(&quantity.unit.dim) && !matches!(quantity.unit.dim, Dim::None | Dim::Count(_)))
+                .filter(|column| {
+                    grid.dim(*column).as_ref() == Some(&quantity.unit.dim)
+                        && !matches!(quantity.unit.dim, Dim::None | Dim::Count(_))
+                })
                 .collect();
             let Some(column) = self.pick(grid, &alike, named) else { continue };
             let column = &column;
@@ -118,8 +140,13 @@ impl Said<'_, '_> {
             let actual = if most { high } else { low };
             let stated = quantity.base();
             let place = self.sentence.place(quantity.range.start);
-            let says = format!("{} {}", if most { "largest" } else { "smallest" }, self.sentence.quote(quantity.range.clone()));
-            let cell = grid.cells.iter().flatten().filter_map(|cell| cell.interval()).any(|cell| stated.cut().meets(cell));
+            let says = format!(
+                "{} {}",
+                if most { "largest" } else { "smallest" },
+                self.sentence.quote(quantity.range.clone())
+            );
+            let cell =
+                grid.cells.iter().flatten().filter_map(|cell| cell.interval()).any(|cell| stated.cut().meets(cell));
             let off = (stated.value / actual.middle() - 1.0).abs();
             decided = true;
             if stated.cut().meets(actual) {
@@ -127,7 +154,12 @@ impl Said<'_, '_> {
             } else if !cell && off > 0.02 && off < 0.6 {
                 let scale = if quantity.unit.scale == 0.0 { 1.0 } else { quantity.unit.scale };
                 let follows = format!("{} in the table (line {})", show(actual.middle() / scale), view.place.line);
-                out.wrong(place, "stated", Sure::Warning, [says, follows, format!("the end of {}", brief(&grid.columns[*column].text))]);
+                out.wrong(
+                    place,
+                    "stated",
+                    Sure::Warning,
+                    [says, follows, format!("the end of {}", brief(&grid.columns[*column].text))],
+                );
             }
         }
         decided
@@ -140,8 +172,14 @@ impl Said<'_, '_> {
         let Some(high) = quantity.upper else { return false };
         let low = quantity.number.stated;
         let many = grid.columns.len() > 8 || grid.rows.len() < 3;
-        let telling = quantity.number.stated.value >= 1.1 && (low.half / low.value < 0.05 && high.half / high.value < 0.05);
-        if many || !telling || !named.rows.is_empty() || self.claims.len() != 1 || self.has("if|would|could|previous|previously|earlier|prior|theoretical|without|except") {
+        let telling =
+            quantity.number.stated.value >= 1.1 && (low.half / low.value < 0.05 && high.half / high.value < 0.05);
+        if many
+            || !telling
+            || !named.rows.is_empty()
+            || self.claims.len() != 1
+            || self.has("if|would|could|previous|previously|earlier|prior|theoretical|without|except")
+        {
             return false;
         }
         let mut near: Option<(Interval, Interval, usize, usize)> = None;
@@ -156,10 +194,16 @@ impl Said<'_, '_> {
                     continue;
                 }
                 let (least, most) = ends(&ratios);
-                let meets = |stated: Stated, actual: Interval| stated.cut().meets(actual) || (stated.value / actual.middle() - 1.0).abs() < 0.015;
+                let meets = |stated: Stated, actual: Interval| {
+                    stated.cut().meets(actual) || (stated.value / actual.middle() - 1.0).abs() < 0.015
+                };
                 match (meets(low, least), meets(high, most)) {
                     (true, true) => {
-                        out.fits(self.sentence.place(quantity.range.start), "stated", self.sentence.quote(quantity.range.clone()));
+                        out.fits(
+                            self.sentence.place(quantity.range.start),
+                            "stated",
+                            self.sentence.quote(quantity.range.clone()),
+                        );
                         return true;
                     }
                     (false, false) => {}
@@ -178,7 +222,11 @@ impl Said<'_, '_> {
         let said = [
             format!("range {}", self.sentence.quote(quantity.range.clone())),
             format!("{} to {} in the table (line {})", show(least.middle()), show(most.middle()), view.place.line),
-            format!("{} through {}, row by row; one end is right", brief(&grid.columns[a].text), brief(&grid.columns[b].text)),
+            format!(
+                "{} through {}, row by row; one end is right",
+                brief(&grid.columns[a].text),
+                brief(&grid.columns[b].text)
+            ),
         ];
         out.wrong(self.sentence.place(quantity.range.start), "stated", Sure::Warning, said);
         true

@@ -28,15 +28,20 @@ impl Said<'_, '_> {
                 at += 1;
                 continue;
             }
-            let phrase = self.tokens[at + 1..].iter().take(6).take_while(|word| {
-                !one_of(BRING, word) && (!one_of(END, word) || one_of("the|a|an|our|all", word))
-            });
+            let phrase = self.tokens[at + 1..]
+                .iter()
+                .take(6)
+                .take_while(|word| !one_of(BRING, word) && (!one_of(END, word) || one_of("the|a|an|our|all", word)));
             let content: Vec<&String> = phrase.filter(|word| !one_of("the|a|an", word)).take(4).collect();
             let number = content.first().is_some_and(|word| word.starts_with(|c: char| c.is_ascii_digit()));
             let strange = |word: &&&String| {
                 let root = root(word);
                 word.chars().all(|c| c.is_alphabetic() || c == '-')
                     && !known.contains(root)
+                    && !known.iter().any(|name| {
+                        name.len() >= 5
+                            && (root.starts_with(name.as_str()) || root.len() >= 5 && name.starts_with(root))
+                    })
                     && !one_of(GENERAL, word)
                     && !one_of(GENERAL, root)
             };

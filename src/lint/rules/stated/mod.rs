@@ -104,7 +104,7 @@ fn near<'p, 'a>(paper: &'p Paper<'a>, paragraph: &Paragraph<'_>) -> Vec<&'p View
 }
 
 /// Words of a part of the rows, of another study, or of what might be.
-const PARTIAL: &str = "excluding|except|without|only|among|if|would|could|expected|target|goal|previous|previously|prior|theoretical|smaller|larger|some|most|many|other|others|first|last|few|half|typical|typically|when|older|certain|workloads|small|large|long|short|cold|warm|after|before|subsequent|following|shown|best|worst";
+const PARTIAL: &str = "excluding|except|without|only|among|if|would|could|expected|target|goal|previous|previously|prior|theoretical|smaller|larger|some|most|many|other|others|first|last|few|typical|typically|when|older|certain|workloads|small|large|long|short|cold|warm|after|before|subsequent|following|shown|best|worst";
 
 /// A sentence with what it claims.
 struct Said<'s, 'a> {

@@ -14,8 +14,16 @@ pub(super) fn tokens(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// Without units in brackets, and without a general word behind a telling one: `FxHash time`.
 pub(super) fn label_words(label: &str) -> Vec<String> {
-    tokens(label.split(['(', '[', '<']).next().unwrap_or(label))
+    let mut words = tokens(label.split(['(', '[', '<']).next().unwrap_or(label));
+    while words.len() > 1
+        && words.last().is_some_and(|last| one_of("time|times|speed|ms|us|ns|s|mb", last))
+        && words[..words.len() - 1].iter().any(|word| !one_of(GENERIC, word))
+    {
+        words.pop();
+    }
+    words
 }
 
 /// The words stand there, in the singular or the plural.
@@ -57,9 +65,11 @@ impl Said<'_, '_> {
         }
         let inner = label.split_once('(').and_then(|(_, rest)| rest.split_once(')')).map(|(inner, _)| tokens(inner));
         if let Some(inner) = inner.filter(|inner| {
-            inner.len() <= 4 && inner.iter().any(|word| word.len() > 4 && !one_of(GENERIC, word) && !one_of(PLAIN, word))
+            inner.len() <= 4
+                && inner.iter().any(|word| word.len() > 4 && !one_of(GENERIC, word) && !one_of(PLAIN, word))
         }) {
-            let spots = (0..=self.tokens.len().saturating_sub(inner.len())).filter(|at| matches_at(&self.tokens, *at, &inner));
+            let spots =
+                (0..=self.tokens.len().saturating_sub(inner.len())).filter(|at| matches_at(&self.tokens, *at, &inner));
             let spots: Vec<(usize, usize)> = spots.map(|at| (inner.len(), at)).collect();
             if !spots.is_empty() {
                 return spots;
@@ -79,6 +89,7 @@ impl Said<'_, '_> {
     /// A label is named if all its words stand in the sentence in their order.
     fn names(&self, label: &str) -> bool {
         let words = label_words(label);
+        let label = label.split(['(', '[']).next().unwrap_or(label).trim();
         let telling = label.chars().count() == 1 && self.capital(label)
             || words.iter().any(|word| {
                 !one_of(GENERIC, word)

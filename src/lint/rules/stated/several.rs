@@ -34,12 +34,17 @@ impl Said<'_, '_> {
         };
         let quantities: Vec<&Quantity> = self.sentence.quantities.iter().filter(|q| q.upper.is_none()).collect();
         let Some(last) = quantities.last() else { return false };
-        let values: Vec<&Quantity> = quantities.iter().copied().rev().take(rows.len()).collect::<Vec<_>>().into_iter().rev().collect();
+        let values: Vec<&Quantity> =
+            quantities.iter().copied().rev().take(rows.len()).collect::<Vec<_>>().into_iter().rev().collect();
         let listed = values.windows(2).all(|two| {
             matches!(self.sentence.between(two[0].range.end, two[1].range.start).trim(), "," | "and" | ", and" | "&")
         });
         let plain = |q: &&&Quantity| q.unit.dim == last.unit.dim || q.unit.dim == Dim::None;
-        if values.len() != rows.len() || !listed || !values.iter().all(|q| plain(&q)) || quantities.len() > rows.len() + 1 {
+        if values.len() != rows.len()
+            || !listed
+            || !values.iter().all(|q| plain(&q))
+            || quantities.len() > rows.len() + 1
+        {
             return false;
         }
         // In the order in which the sentence names them.
@@ -74,12 +79,20 @@ impl Said<'_, '_> {
         let odd: Vec<&(usize, &Quantity, Interval)> =
             pairs.iter().filter(|(row, q, cell)| !stated(q, *row).meets(*cell)).collect();
         match odd.as_slice() {
-            [] => out.fits(self.sentence.place(values[0].range.start), "restated", self.sentence.quote(values[0].range.start..last.range.end)),
+            [] => out.fits(
+                self.sentence.place(values[0].range.start),
+                "restated",
+                self.sentence.quote(values[0].range.start..last.range.end),
+            ),
             [(row, quantity, _)] if pairs.len() >= 2 => {
                 let said = [
                     self.sentence.quote(quantity.range.clone()),
                     format!("{} in the table (line {})", grid.cell(*row, column).text, view.place.line),
-                    format!("{} of {}, in the order of the sentence", brief(&grid.columns[column].text), brief(&grid.rows[*row].text)),
+                    format!(
+                        "{} of {}, in the order of the sentence",
+                        brief(&grid.columns[column].text),
+                        brief(&grid.rows[*row].text)
+                    ),
                 ];
                 out.wrong(self.sentence.place(quantity.range.start), "restated", Sure::Warning, said);
             }
@@ -91,8 +104,14 @@ impl Said<'_, '_> {
     /// "faster than A on five of the six": as many rows as that.
     pub(super) fn counted(&self, grid: &Grid, view: &View<'_>, named: &Named, out: &mut Out<'_>) -> bool {
         let [a, b] = named.columns.as_slice() else { return false };
-        let word = self.tokens.iter().find(|token| matches!(token.as_str(), "faster" | "slower" | "smaller" | "larger" | "higher" | "lower"));
-        let Some(word) = word.filter(|_| self.has("than|beats|outperforms") && named.rows.is_empty() && !self.apart()) else { return false };
+        let word = self
+            .tokens
+            .iter()
+            .find(|token| matches!(token.as_str(), "faster" | "slower" | "smaller" | "larger" | "higher" | "lower"));
+        let Some(word) = word.filter(|_| self.has("than|beats|outperforms") && named.rows.is_empty() && !self.apart())
+        else {
+            return false;
+        };
         let number = |token: &String| cardinal(token).or_else(|| token.parse().ok());
         let of = self.tokens.windows(4).find_map(|window| {
             let [k, of, n, more] = window else { return None };
@@ -100,12 +119,18 @@ impl Said<'_, '_> {
             (of == "of").then(|| Some((number(k)?, number(n)?))).flatten()
         });
         let rows: Vec<usize> = (0..grid.rows.len()).filter(|row| !is_summary(&grid.rows[*row].lower)).collect();
-        let all = contains_any(&self.sentence.lower, "on all|on every|in every|in all|on each|for every|for all|everywhere");
+        let all =
+            contains_any(&self.sentence.lower, "on all|on every|in every|in all|on each|for every|for all|everywhere");
         let count = rows.len() as f64;
-        let Some((k, n)) = of.or((all && self.sentence.quantities.is_empty()).then_some((count, count))) else { return false };
+        let Some((k, n)) = of.or((all && self.sentence.quantities.is_empty()).then_some((count, count))) else {
+            return false;
+        };
         let time = grid.dim(*a) == Some(Dim::Time);
         let rate = matches!(grid.dim(*a), Some(Dim::Rate(_)));
-        if rows.len() as f64 != n || grid.dim(*a) != grid.dim(*b) || contains_any(&self.sentence.lower, "%|×| x |times|at least|more than") {
+        if rows.len() as f64 != n
+            || grid.dim(*a) != grid.dim(*b)
+            || contains_any(&self.sentence.lower, "%|×| x |times|at least|more than")
+        {
             return false;
         }
         let more = match word.as_str() {
@@ -118,11 +143,15 @@ impl Said<'_, '_> {
             _ => return false,
         };
         // Who is meant stands first.
-        let at = |column: usize| self.sentence.text.find(grid.columns[column].text.split(['(', '[']).next().unwrap_or("").trim());
+        let at = |column: usize| {
+            self.sentence.text.find(grid.columns[column].text.split(['(', '[']).next().unwrap_or("").trim())
+        };
         let (first, second) = if at(*a) <= at(*b) { (*a, *b) } else { (*b, *a) };
         let (mut least, mut most) = (0.0, 0.0);
         for row in &rows {
-            let (Some(x), Some(y)) = (grid.cell(*row, first).interval(), grid.cell(*row, second).interval()) else { return false };
+            let (Some(x), Some(y)) = (grid.cell(*row, first).interval(), grid.cell(*row, second).interval()) else {
+                return false;
+            };
             let (x, y) = if more { (x, y) } else { (y, x) };
             least += f64::from(u8::from(x.low > y.high));
             most += f64::from(u8::from(x.high >= y.low));
@@ -142,7 +171,8 @@ impl Said<'_, '_> {
     /// "We are 1.6× faster than A and 2.8× faster than B on R": each claim with the name behind its `than`.
     pub(super) fn several(&self, grid: &Grid, view: &View<'_>, named: &Named, out: &mut Out<'_>) -> bool {
         let factors = self.claims.iter().filter(|claim| matches!(claim.kind, Kind::Factor | Kind::Percent)).count();
-        if self.claims.len() != 2 || factors != 2 || !self.pairs.is_empty() || self.apart() || self.foreign(grid, view) {
+        if self.claims.len() != 2 || factors != 2 || !self.pairs.is_empty() || self.apart() || self.foreign(grid, view)
+        {
             return false;
         }
         let turned;
@@ -160,12 +190,18 @@ impl Said<'_, '_> {
             let end = self.claims.get(index + 1).map_or(self.sentence.text.len(), |next| next.range.start);
             let tail = self.sentence.lower.get(claim.range.end..end).unwrap_or("");
             let Some(than) = tail.find("than ").map(|at| &tail[at + 5..]) else { return decided };
-            let name = |column: usize| grid.columns[column].lower.split(['(', '[']).next().unwrap_or("").trim().to_owned();
+            let name =
+                |column: usize| grid.columns[column].lower.split(['(', '[']).next().unwrap_or("").trim().to_owned();
             let other = systems.iter().copied().find(|column| than.contains(name(*column).as_str()));
-            let subject: Vec<usize> = systems.iter().copied().filter(|column| {
-                let words = name(*column);
-                words == "ours" || self.sentence.lower.find(words.as_str()).is_some_and(|at| at < self.claims[0].range.start)
-            }).collect();
+            let subject: Vec<usize> = systems
+                .iter()
+                .copied()
+                .filter(|column| {
+                    let words = name(*column);
+                    words == "ours"
+                        || self.sentence.lower.find(words.as_str()).is_some_and(|at| at < self.claims[0].range.start)
+                })
+                .collect();
             let (Some(other), [subject]) = (other, subject.as_slice()) else { return decided };
             let (x, y) = (grid.cell(row, *subject), grid.cell(row, other));
             decided |= self.ratio_of((x, y), claim.range.clone(), claim.kind, view, out);
@@ -173,7 +209,14 @@ impl Said<'_, '_> {
         decided
     }
 
-    fn ratio_of(&self, (x, y): (&Cell, &Cell), range: std::ops::Range<usize>, kind: Kind, view: &View<'_>, out: &mut Out<'_>) -> bool {
+    fn ratio_of(
+        &self,
+        (x, y): (&Cell, &Cell),
+        range: std::ops::Range<usize>,
+        kind: Kind,
+        view: &View<'_>,
+        out: &mut Out<'_>,
+    ) -> bool {
         let Some(quantity) = self.sentence.quantities.iter().find(|q| q.range == range) else { return false };
         let (Some(a), Some(b)) = (x.interval(), y.interval()) else { return false };
         let (Some(ratio), Some(inverse)) = (a.over(b), b.over(a)) else { return false };
@@ -196,7 +239,8 @@ impl Said<'_, '_> {
         if meant.iter().any(near) {
             out.fits(place, "stated", says);
         } else {
-            let shown = if kind == Kind::Factor { show(ratio.middle().max(inverse.middle())) } else { show(meant[0].middle()) };
+            let shown =
+                if kind == Kind::Factor { show(ratio.middle().max(inverse.middle())) } else { show(meant[0].middle()) };
             let follows = format!("{shown} by the table (line {})", view.place.line);
             out.wrong(place, "stated", Sure::Warning, [says, follows, format!("{} against {}", x.text, y.text)]);
         }
@@ -211,20 +255,25 @@ impl Said<'_, '_> {
         if !plain || self.elsewhere() || self.foreign(grid, view) || self.sentence.quantities.len() > 2 {
             return false;
         }
-        let alike: Vec<usize> = (0..grid.columns.len()).filter(|column| matches!(grid.dim(*column), Some(Dim::Percent))).collect();
+        let alike: Vec<usize> =
+            (0..grid.columns.len()).filter(|column| matches!(grid.dim(*column), Some(Dim::Percent))).collect();
         let column = match (self.pick(grid, &alike, named), alike.as_slice()) {
             (Some(column), _) => column,
             (None, [column]) => *column,
             _ => return false,
         };
-        let (Some(x), Some(y)) = (grid.cell(*a, column).interval(), grid.cell(*b, column).interval()) else { return false };
+        let (Some(x), Some(y)) = (grid.cell(*a, column).interval(), grid.cell(*b, column).interval()) else {
+            return false;
+        };
         let follows = if x.middle() > y.middle() { x.minus(y) } else { y.minus(x) };
         let stated = quantity.number.stated;
         let place = self.sentence.place(quantity.range.start);
         let says = self.sentence.quote(quantity.range.clone());
         if stated.cut().meets(follows) {
             out.fits(place, "stated", says);
-        } else if (stated.value - follows.middle()).abs() > 0.15 && (0.3..3.0).contains(&(stated.value / follows.middle())) {
+        } else if (stated.value - follows.middle()).abs() > 0.15
+            && (0.3..3.0).contains(&(stated.value / follows.middle()))
+        {
             let follows = format!("{} by the table (line {})", show(follows.middle()), view.place.line);
             let why = format!("{} against {}", brief(&grid.rows[*a].text), brief(&grid.rows[*b].text));
             out.wrong(place, "stated", Sure::Warning, [says, follows, why]);

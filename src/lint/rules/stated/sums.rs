@@ -14,18 +14,27 @@ use crate::lint::{
 
 impl Said<'_, '_> {
     pub(super) fn total(&self, grid: &Grid, view: &View<'_>, named: &Named, out: &mut Out<'_>) -> bool {
-        let told = contains_any(&self.sentence.lower, "in total|altogether|in sum|total of|insgesamt|summed|sum up to|add up to|combined|in all");
-        if !told || !named.rows.is_empty() || self.apart() || self.foreign(grid, view) || self.has("per|each|average|mean|of which") {
+        let told = contains_any(
+            &self.sentence.lower,
+            "in total|altogether|in sum|total of|insgesamt|summed|sum up to|add up to|combined|in all",
+        );
+        if !told
+            || !named.rows.is_empty()
+            || self.apart()
+            || self.foreign(grid, view)
+            || self.has("per|each|average|mean|of which")
+        {
             return false;
         }
         let rows: Vec<usize> = (0..grid.rows.len()).filter(|row| !is_summary(&grid.rows[*row].lower)).collect();
-        for quantity in self.sentence.quantities.iter().filter(|q| firm(q)) {
+        for quantity in self.sentence.quantities.iter().filter(firm) {
             let alike = |column: &usize| {
                 let dim = grid.dim(*column);
                 let things = matches!(&quantity.unit.dim, Dim::Count(noun)
                     if dim == Some(Dim::None) && grid.columns[*column].lower.split(' ').any(|word| singular(word) == *noun));
                 let same = things
-                    || dim.as_ref() == Some(&quantity.unit.dim) && !matches!(quantity.unit.dim, Dim::None | Dim::Count(_));
+                    || dim.as_ref() == Some(&quantity.unit.dim)
+                        && !matches!(quantity.unit.dim, Dim::None | Dim::Count(_));
                 same && !matches!(quantity.unit.dim, Dim::Percent | Dim::Factor | Dim::Rate(_))
             };
             let columns: Vec<usize> = (0..grid.columns.len()).filter(alike).collect();
@@ -38,7 +47,8 @@ impl Said<'_, '_> {
             let place = self.sentence.place(quantity.range.start);
             let says = format!("in total {}", self.sentence.quote(quantity.range.clone()));
             let ratio = stated.value / sum.middle();
-            let any = grid.cells.iter().flatten().filter_map(|cell| cell.interval()).any(|cell| stated.cut().meets(cell));
+            let any =
+                grid.cells.iter().flatten().filter_map(|cell| cell.interval()).any(|cell| stated.cut().meets(cell));
             if stated.cut().meets(sum) || any {
                 out.fits(place, "stated", says);
                 return true;
@@ -57,20 +67,42 @@ impl Said<'_, '_> {
     /// "Parsing takes 33 % of the total time"
     pub(super) fn part(&self, grid: &Grid, view: &View<'_>, named: &Named, out: &mut Out<'_>) -> bool {
         let [row] = named.rows.as_slice() else { return false };
-        let shares: Vec<&Quantity> = self.sentence.quantities.iter().filter(|q| q.unit.dim == Dim::Percent && firm(q)).collect();
+        let shares: Vec<&Quantity> =
+            self.sentence.quantities.iter().filter(|q| q.unit.dim == Dim::Percent && firm(q)).collect();
         let [quantity] = shares.as_slice() else { return false };
         let after = self.sentence.lower.get(quantity.range.end..).unwrap_or("");
-        let of = [" of the total", " of total", " of the whole", " of all", " of the overall", " of the sum", " of the run time", " of the runtime", " of the time", " der gesamt"];
-        if !of.iter().any(|of| after.starts_with(of)) || self.apart() || self.foreign(grid, view) || is_summary(&grid.rows[*row].lower) {
+        let of = [
+            " of the total",
+            " of total",
+            " of the whole",
+            " of all",
+            " of the overall",
+            " of the sum",
+            " of the run time",
+            " of the runtime",
+            " of the time",
+            " der gesamt",
+        ];
+        if !of.iter().any(|of| after.starts_with(of))
+            || self.apart()
+            || self.foreign(grid, view)
+            || is_summary(&grid.rows[*row].lower)
+        {
             return false;
         }
         let columns: Vec<usize> = (usize::from(grid.levels)..grid.columns.len())
-            .filter(|column| grid.dim(*column).is_some_and(|dim| !matches!(dim, Dim::Percent | Dim::Factor | Dim::Rate(_))))
+            .filter(|column| {
+                grid.dim(*column).is_some_and(|dim| !matches!(dim, Dim::Percent | Dim::Factor | Dim::Rate(_)))
+            })
             .collect();
-        let told: Vec<usize> =
-            columns.iter().copied().filter(|column| named.columns.contains(column) || self.shares_word(&grid.columns[*column].text)).collect();
+        let told: Vec<usize> = columns
+            .iter()
+            .copied()
+            .filter(|column| named.columns.contains(column) || self.shares_word(&grid.columns[*column].text))
+            .collect();
         let (([column], _) | (_, [column])) = (told.as_slice(), columns.as_slice()) else { return false };
-        let total = (0..grid.rows.len()).find(|row| super::super::names::kind(&grid.rows[*row].lower) == Some(super::super::names::Kind::Total));
+        let total = (0..grid.rows.len())
+            .find(|row| super::super::names::kind(&grid.rows[*row].lower) == Some(super::super::names::Kind::Total));
         let parts: Option<Vec<Interval>> = (0..grid.rows.len())
             .filter(|row| !is_summary(&grid.rows[*row].lower))
             .map(|row| grid.cell(row, *column).interval())
@@ -93,7 +125,8 @@ impl Said<'_, '_> {
             return true;
         }
         let follows = format!("{} % by the table (line {})", show(first.middle()), view.place.line);
-        let why = format!("{} of {} through its total", brief(&grid.columns[*column].text), brief(&grid.rows[*row].text));
+        let why =
+            format!("{} of {} through its total", brief(&grid.columns[*column].text), brief(&grid.rows[*row].text));
         out.wrong(place, "stated", Sure::Warning, [says, follows, why]);
         true
     }
