@@ -115,6 +115,15 @@ fn held(grid: &Grid, shape: Shape) -> Option<Fit> {
     if sample.len() < 3 || constant(grid, &rows, shape, rate) {
         return None;
     }
+    // Of one kind in every row; a ratio of two of one kind is a derived column of its own.
+    let dims = [shape.target, shape.over, shape.under].map(|column| grid.dim(column));
+    let even = |(row, _): &(usize, Interval)| {
+        let columns = [shape.target, shape.over, shape.under];
+        columns.iter().zip(&dims).all(|(column, dim)| Some(&grid.cell(*row, *column).unit.dim) == dim.as_ref())
+    };
+    if !sample.iter().all(even) || dims[1] == dims[2] && dims[1] != Some(Dim::None) {
+        return None;
+    }
     let mut middles: Vec<f64> = sample.iter().map(|(_, k)| k.middle()).collect();
     middles.sort_by(f64::total_cmp);
     let known = unit(middles[middles.len() / 2])?;

@@ -32,7 +32,11 @@ impl Said<'_, '_> {
         let bare = matches!(quantity.unit.dim, Dim::None | Dim::Count(_));
         let alone = self.sentence.quantities.iter().filter(|q| q.unit.dim == quantity.unit.dim).count() == 1;
         let fraction = self.sentence.text[quantity.number.range.clone()].contains(['.', ',']);
-        let claim = self.claims.iter().any(|claim| claim.range == quantity.range);
+        let before = self.sentence.lower.get(..quantity.range.start).unwrap_or("").trim_end();
+        // A change "by" so much is no cell.
+        let claim = self.claims.iter().any(|claim| claim.range == quantity.range)
+            || before.ends_with(" by")
+            || before.ends_with(" um");
         if quantity.upper.is_some()
             || quantity.number.stated.bound != Bound::Value
             || quantity.number.about
@@ -96,7 +100,7 @@ impl Said<'_, '_> {
         let precise = stated.half < 0.03 * stated.value.abs();
         // Scores lie near each other: there a small difference is one.
         let least = if bare { 0.004 } else { 0.02 };
-        let far = if company { 0.25..4.0 } else { 0.6..1.67 };
+        let far = if company && !bare { 0.25..4.0 } else { 0.6..1.67 };
         if elsewhere || spread || !precise || !far.contains(&ratio) || (ratio - 1.0).abs() < least {
             return false;
         }
