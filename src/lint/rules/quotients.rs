@@ -27,12 +27,13 @@ pub fn check(paper: &Paper<'_>, out: &mut Out<'_>) {
         if !(3..=WIDEST).contains(&width) || grid.rows.len() < 3 {
             continue;
         }
+        let rows: Vec<usize> = (0..grid.rows.len()).filter(|row| !is_summary(&grid.rows[*row].lower)).collect();
         let mut told = BTreeSet::new();
         let mut best: Vec<Fit> = Vec::new();
         for k in 2..width {
             for j in 1..k {
                 for i in 0..j {
-                    best.extend(shapes(i, j, k).into_iter().filter_map(|shape| held(grid, shape)));
+                    best.extend(shapes(i, j, k).into_iter().filter_map(|shape| held(grid, &rows, shape)));
                 }
             }
         }
@@ -105,18 +106,18 @@ fn unit(value: f64) -> Option<f64> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "digits are held against a threshold")]
-fn held(grid: &Grid, shape: Shape) -> Option<Fit> {
-    let rows: Vec<usize> = (0..grid.rows.len()).filter(|row| !is_summary(&grid.rows[*row].lower)).collect();
+fn held(grid: &Grid, rows: &[usize], shape: Shape) -> Option<Fit> {
     let all = |rows: &[usize]| -> Vec<(usize, Interval)> {
         rows.iter().filter_map(|row| Some((*row, factor(grid, shape, *row)?))).collect()
     };
     let sample = all(&rows[..rows.len().min(SAMPLE)]);
     let rate = grid.columns[shape.target].lower.contains('/');
-    if sample.len() < 3 || constant(grid, &rows, shape, rate) {
+    if sample.len() < 3 || constant(grid, rows, shape, rate) {
         return None;
     }
     // Of one kind in every row; a ratio of two of one kind is a derived column of its own.
-    let dims = [shape.target, shape.over, shape.under].map(|column| grid.dim(column));
+    let first = |column: usize| sample.first().map(|(row, _)| grid.cell(*row, column).unit.dim.clone());
+    let dims = [shape.target, shape.over, shape.under].map(first);
     let even = |(row, _): &(usize, Interval)| {
         let columns = [shape.target, shape.over, shape.under];
         columns.iter().zip(&dims).all(|(column, dim)| Some(&grid.cell(*row, *column).unit.dim) == dim.as_ref())
@@ -133,7 +134,7 @@ fn held(grid: &Grid, shape: Shape) -> Option<Fit> {
     }
     let mut fit = Fit { shape, factor: known, fits: Vec::new(), misfits: Vec::new(), digits: 0.0 };
     let mut said = BTreeSet::new();
-    for (row, k) in all(&rows) {
+    for (row, k) in all(rows) {
         if near(&k) {
             let digits = if k.half() > 0.0 { (k.middle() / k.half()).log10().min(4.0) } else { 4.0 };
             if said.insert(grid.cell(row, shape.target).text.as_str()) {
