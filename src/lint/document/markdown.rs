@@ -1,5 +1,5 @@
 //! Markdown (CommonMark, GFM's tables, footnotes and strikethrough, math, raw HTML) -> headings, paragraphs, list items and tables.
-//! Front matter, code blocks, comments and struck-out text are left out.
+//! Front matter, code blocks that are no printed tables, comments and struck-out text are left out.
 
 use std::ops::Range;
 
