@@ -68,6 +68,8 @@ pub struct Grid {
     pub turned: bool,
     /// The first column numbers the rows, or gives their level.
     pub levels: bool,
+    /// The same of the first row, where the table is turned.
+    pub level_row: bool,
 }
 
 impl Grid {
@@ -103,7 +105,7 @@ impl Grid {
             row.drain(..start.min(row.len()));
             row.resize_with(columns.len(), Cell::default);
         }
-        let mut grid = Grid { rows, columns, cells, turned: false, levels: first == 0 };
+        let mut grid = Grid { rows, columns, cells, turned: false, levels: first == 0, level_row: false };
         grid.give_units();
         grid.cells.iter().flatten().any(|cell| cell.value.is_some()).then_some(grid)
     }
@@ -128,7 +130,14 @@ impl Grid {
     pub fn turn(&self) -> Grid {
         let cells =
             (0..self.columns.len()).map(|column| self.cells.iter().map(|row| row[column].clone()).collect()).collect();
-        Grid { rows: self.columns.clone(), columns: self.rows.clone(), cells, turned: !self.turned, levels: false }
+        Grid {
+            rows: self.columns.clone(),
+            columns: self.rows.clone(),
+            cells,
+            turned: !self.turned,
+            levels: false,
+            level_row: self.levels,
+        }
     }
 
     /// The dimension that most numbers of a column have; `None` where it has none.
@@ -216,12 +225,20 @@ pub fn cell(text: &str, decimals: Decimals) -> Cell {
     let trimmed = text
         .trim()
         .trim_matches(|c: char| "✅❌🏆🥇🥈🥉🚀⚡🔥↑↓▲▼⬆⬇🟢🔴🟡⭐".contains(c) || c == '\u{fe0f}' || c.is_whitespace());
+    // `x 2.35`
+    let trimmed =
+        trimmed.strip_prefix("x ").filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit())).unwrap_or(trimmed);
     let mut cell = Cell { text: text.trim().to_owned(), unit: Unit::none(), ..Cell::default() };
     cell.loose = trimmed.contains(marks) || trimmed.contains("^a") || trimmed.contains("¹") || trimmed.contains("²");
     let found = sentence::quantities(trimmed, decimals);
     let Some(first) = found.first() else { return cell };
     // What is in brackets or behind ± goes with the first.
     let tail = trimmed[first.range.end..].find(['(', '[', '±', '{']).map_or(trimmed.len(), |at| first.range.end + at);
+    // `13.9 µs -7.4%`: a change behind its value.
+    let behind = found.get(1).filter(|second| {
+        found.len() == 2 && second.number.signed && second.unit.dim == Dim::Percent && first.unit.dim != Dim::Percent
+    });
+    let tail = behind.map_or(tail, |second| tail.min(second.range.start));
     let (own, more): (Vec<&Quantity>, Vec<&Quantity>) = found.iter().partition(|quantity| quantity.range.start < tail);
     let outside = format!(
         "{} {}",

@@ -8,6 +8,7 @@ mod grid;
 mod label;
 mod means;
 mod number;
+mod numerals;
 mod paper;
 mod readings;
 mod report;

@@ -166,7 +166,8 @@ pub fn all(text: &str, decimals: Decimals) -> Vec<Found> {
         }
         let start = at;
         let digits = digits(text, start, decimals);
-        at = digits.end;
+        // `.5` is no number where the comma parts decimals.
+        at = digits.end.max(start + 1);
         // `95th` is a place, not an amount.
         let ordinal = list("st|nd|rd|th")
             .any(|end| text[at..].starts_with(end) && !text[at + 2..].starts_with(char::is_alphanumeric));
@@ -467,6 +468,7 @@ mod tests {
         assert_eq!(values("stieg von 2,0 auf 3,5 s; 1.234,5 MB; 0,259"), [2.0, 3.5, 1234.5, 0.259]);
         assert_eq!(values("weights (1,2) of 3.5 and 4.5"), [1.0, 2.0, 3.5, 4.5]);
         assert_eq!(values("0,259 beside 1.5"), [0.259, 1.5]);
+        assert_eq!(values("stieg von 2,0 auf 3,5 s, siehe .5"), [2.0, 3.5, 5.0]);
     }
 
     #[test]

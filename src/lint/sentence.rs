@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::{
     document::{Place, Text},
     number::{self, Decimals, Found, Interval, Stated, is_cjk},
+    numerals,
     unit::{self, Dim, Unit},
     words::{one_of, words as list},
 };
@@ -185,22 +186,6 @@ pub fn quantities(text: &str, decimals: Decimals) -> Vec<Quantity> {
 
 /// `three times`, `sixfold`, `twice`: factors in words, no more exact than a word.
 fn in_words(text: &str) -> Vec<Quantity> {
-    const NUMBERS: [(&str, f64); 14] = [
-        ("two", 2.0),
-        ("three", 3.0),
-        ("four", 4.0),
-        ("five", 5.0),
-        ("six", 6.0),
-        ("seven", 7.0),
-        ("eight", 8.0),
-        ("nine", 9.0),
-        ("ten", 10.0),
-        ("twelve", 12.0),
-        ("twenty", 20.0),
-        ("drei", 3.0),
-        ("fünf", 5.0),
-        ("zehn", 10.0),
-    ];
     let lower = text.to_lowercase();
     if lower.len() != text.len() {
         return Vec::new();
@@ -210,7 +195,7 @@ fn in_words(text: &str) -> Vec<Quantity> {
     {
         found.extend(lower.match_indices(name).map(|(at, _)| factor(at..at + name.len(), value)));
     }
-    for (name, value) in NUMBERS {
+    for (name, value) in list(numerals::FACTORS).filter_map(|name| Some((name, numerals::cardinal(name)?))) {
         for (at, _) in lower.match_indices(name) {
             let free = lower[..at].chars().next_back().is_none_or(|c| !c.is_alphanumeric());
             let rest = &lower[at + name.len()..];

@@ -240,6 +240,8 @@ fn plain(word: &str) -> Option<Unit> {
         "kHz" => physical("Hz", 1e3),
         "MHz" => physical("Hz", 1e6),
         "GHz" => physical("Hz", 1e9),
+        "kg" => physical("g", 1e3),
+        "MWh" => physical("J", 3.6e9),
         "°C" | "°" => physical("°C", 1.0),
         "$" | "€" | "USD" | "EUR" | "dollars" | "cents" | "元" | "Euro" => Some(Unit::new(Dim::Money, 1.0)),
         _ => None,

@@ -1,5 +1,5 @@
 //! Markdown (CommonMark, GFM's tables, footnotes and strikethrough, math, raw HTML) -> headings, paragraphs, list items and tables.
-//! Front matter, code blocks, comments and struck-out text are left out.
+//! Front matter, code blocks that are no printed tables, comments and struck-out text are left out.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use pulldown_cmark::{CodeBlockKind, CowStr, Event, Options, Parser, Tag, TagEnd}
 
 use super::flow::{self, Flow, Lines, Mark};
 use super::masked::{self, Math};
-use super::{Block, Document, Row, Table, Text, html, math, silence};
+use super::{Block, Document, Place, Row, Table, Text, html, math, printed, silence};
 
 /// An image's alternative text of fewer words is a name, not a sentence.
 const SENTENCE: usize = 5;
@@ -40,6 +40,7 @@ pub(super) fn read_with(source: &str, lines: &Lines, into: &mut Document) {
         captions: Vec::new(),
         table: None,
         code: None,
+        printed: false,
         html: None,
         passed: 0,
         no_table_end: false,
@@ -71,6 +72,8 @@ struct Reader<'a> {
     table: Option<Table>,
     /// The text of a code block, if it is math.
     code: Option<Option<String>>,
+    /// It may be what a program printed.
+    printed: bool,
     html: Option<Html>,
     /// What stands before this offset has been read as HTML.
     passed: usize,
@@ -121,6 +124,10 @@ impl Reader<'_> {
                 self.end_block();
                 let math = matches!(&kind, CodeBlockKind::Fenced(name) if name.trim() == "math");
                 self.code = Some(math.then(String::new));
+                self.printed = match &kind {
+                    CodeBlockKind::Fenced(name) => ["", "text", "txt", "console", "output"].contains(&name.trim()),
+                    CodeBlockKind::Indented => true,
+                };
             }
             Tag::HtmlBlock => self.start_html(range),
             Tag::Table(_) => {
@@ -289,7 +296,20 @@ impl Reader<'_> {
             let place = self.lines.at(range.start);
             self.flow.add(&math::plain(&tex), place);
             self.end_block();
+        } else if self.printed {
+            self.printed(range);
         }
+    }
+
+    /// What a program printed, if it is a table.
+    fn printed(&mut self, range: &Range<usize>) {
+        let source = &self.source[range.clone()];
+        let first = self.lines.at(range.start);
+        let fence = |line: &str| line.trim_start().starts_with("```") || line.trim_start().starts_with("~~~");
+        let lines = source.lines().enumerate().filter(|(_, line)| !fence(line));
+        let lines: Vec<(&str, Place)> =
+            lines.map(|(index, line)| (line, Place { line: first.line + index, ..first })).collect();
+        self.into.blocks.extend(printed::table(&lines).map(Block::Table));
     }
 
     fn inline_html(&mut self, range: &Range<usize>) {

@@ -18,6 +18,7 @@ mod open;
 mod org;
 mod org_inline;
 mod pdf;
+mod printed;
 mod rst;
 mod rst_inline;
 mod rst_table;

@@ -4,7 +4,7 @@
 use super::flow::{self, Flow, Lines, Source};
 use super::rst_inline::inline;
 use super::rst_table::{self, Numbered};
-use super::{Block, Document, LeftOut, Place, Table, Text, math, silence};
+use super::{Block, Document, LeftOut, Place, Table, Text, math, printed, silence};
 
 /// Directives whose content is not the paper's text.
 const SKIPPED: [&str; 26] = [
@@ -169,7 +169,10 @@ impl<'a> Reader<'a> {
         if !literal {
             return at + 1;
         }
-        self.while_lines(at, |line| line.trim().is_empty() || indent(line) > least)
+        let end = self.while_lines(at, |line| line.trim().is_empty() || indent(line) > least);
+        let lines: Vec<(&str, Place)> = (at..end).map(|at| (self.get(at), self.place(at))).collect();
+        self.into.blocks.extend(printed::table(&lines).map(Block::Table));
+        end
     }
 
     /// What a literal block is indented against: the line before the blank one.

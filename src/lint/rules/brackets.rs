@@ -63,6 +63,11 @@ fn of_grid(grid: &Grid, out: &mut Out<'_>) {
         }
         let ratio = own.middle() / base.middle();
         let factor = change(cell).is_some_and(|change| change.1);
+        let stated = change(cell).map_or(0.0, |change| change.0.middle().abs());
+        let off = (stated - ((ratio - 1.0) * 100.0).abs()).abs();
+        if !factor && off < 0.5 && off < 0.08 * stated {
+            continue;
+        }
         let follows = if factor {
             format!("{}×", show(ratio.max(1.0 / ratio)))
         } else {
@@ -111,7 +116,8 @@ fn agrees(grid: &Grid, (row, column): (usize, usize), of: Of) -> Option<bool> {
     } else {
         vec![percent(ratio), percent(ratio).scaled(-1.0), percent(inverse), percent(inverse).scaled(-1.0)]
     };
-    let slack = 0.004 * stated.middle().abs();
+    // A tool that estimates a change does so by itself.
+    let slack = 0.012 * stated.middle().abs();
     let stated = Interval { low: stated.low - slack, high: stated.high + slack };
     Some(meant.iter().any(|meant| stated.meets(*meant)))
 }

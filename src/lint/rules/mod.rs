@@ -1,23 +1,29 @@
 //! The rules, one file for each kind of arithmetic. A rule reads, and adds findings; none knows of another.
 
 mod arithmetic;
+mod best;
 mod brackets;
 mod change;
 mod copied;
 mod counts;
 mod derived;
 mod groups;
+mod growth;
+mod listed;
 mod names;
 mod parts;
+mod quotients;
 mod ranking;
 mod rates;
 mod restated;
+mod split;
 mod spread;
 mod stated;
 mod summary;
 mod tests;
 mod told;
 mod trend;
+mod twice;
 mod within;
 
 use super::{
@@ -31,6 +37,7 @@ pub fn all(paper: &Paper<'_>) -> Report {
     let mut out = Out::new(paper.document);
     for check in [
         derived::check,
+        quotients::check,
         summary::check,
         change::check,
         stated::check,
@@ -46,8 +53,13 @@ pub fn all(paper: &Paper<'_>) -> Report {
         copied::check,
         brackets::check,
         ranking::check,
+        best::check,
         told::check,
         within::check,
+        twice::check,
+        listed::check,
+        split::check,
+        growth::check,
     ] {
         check(paper, &mut out);
     }

@@ -132,7 +132,7 @@ fn rows(grid: &Grid, out: &mut Out<'_>) {
 /// The sets of rows that the target may sum up: those above or below it, with or without subtotals, back to the last of its kind.
 fn sets(grid: &Grid, target: usize) -> Vec<Vec<usize>> {
     let label = |row: &usize| grid.rows[*row].lower.as_str();
-    let other = |row: &usize| kind(label(row)).is_none();
+    let other = |row: &usize| kind(label(row)).is_none() && !(*row == 0 && grid.level_row);
     let above: Vec<usize> = (0..target).filter(other).collect();
     let below: Vec<usize> = (target + 1..grid.rows.len()).filter(other).collect();
     let since = (0..target).rfind(|row| kind(label(row)).is_some() || is_subtotal(label(row))).map_or(0, |row| row + 1);
@@ -259,6 +259,11 @@ fn judge(
         }
         Kind::Mean => {
             let mean = if proven >= 2 { 0.1..10.0 } else { 0.5..2.0 }.contains(&(stated.value / sum.value));
+            // The only numbers that there are, and the mean below them.
+            let alone = grid.columns.len() == 1 && set.len() >= 3 && target + 1 == grid.rows.len() && !grid.turned;
+            if alone && mean {
+                return Some(Sure::Warning);
+            }
             if cell.unit.dim == Dim::Percent && proven == 0 || !mean {
                 return None;
             }

@@ -9,7 +9,7 @@ use super::{
 use crate::lint::{
     sentence::{Quantity, Sentence},
     unit::Dim,
-    words::{one_of, words as list},
+    words::{contains_any, one_of, words as list},
 };
 
 /// A change in per cent, a factor, or percentage points.
@@ -120,6 +120,10 @@ pub(super) fn claim(sentence: &Sentence<'_>, index: usize, quantity: &Quantity, 
         {
             "as".into()
         }
+        // Of what stands behind it, in a table; no change of a pair.
+        None if kind == Kind::Factor && next.first().is_some_and(|word| word == "the") && !open && !spoken => {
+            "the".into()
+        }
         None if kind == Kind::Factor
             && next.first().is_some_and(|word| word == "as")
             && next.get(1).is_some_and(|word| one_of(AS, word)) =>
@@ -135,6 +139,25 @@ pub(super) fn claim(sentence: &Sentence<'_>, index: usize, quantity: &Quantity, 
             .find(|word| one_of(CHANGES, word) || list(RISES).chain(list(FALLS)).any(|stem| word.starts_with(stem)))
             .cloned()
             .unwrap_or_default(),
+        // A rise or a fall is of the first number.
+        None if cjk
+            && kind == Kind::Percent
+            && contains_any(
+                &before[before.char_indices().rev().nth(4).map_or(0, |(at, _)| at)..],
+                "降低|下降|减少|缩短",
+            ) =>
+        {
+            "decrease".into()
+        }
+        None if cjk
+            && kind == Kind::Percent
+            && contains_any(
+                &before[before.char_indices().rev().nth(4).map_or(0, |(at, _)| at)..],
+                "提升|提高|增加|增长",
+            ) =>
+        {
+            "increase".into()
+        }
         None if open || adjacent || factor_of || cjk || spoken => String::new(),
         None => return None,
     };

@@ -14,16 +14,20 @@ use crate::lint::{
     words::{contains_any, one_of, words as list},
 };
 
-pub(super) const STRICT: &str = "increase|decrease|reduction|rise|growth|drop|decline|rose|fell|grew|grow|grows|dropped|drops|increased|increases|decreased|decreases|reduced|reduces|falls|rises|declined";
+pub(super) const STRICT: &str = "saving|savings|increase|decrease|reduction|rise|growth|drop|decline|rose|fell|grew|grow|grows|dropped|drops|increased|increases|decreased|decreases|reduced|reduces|falls|rises|declined";
 
 /// Holds a claim against the pair beside it, or the two numbers of the sentence.
 pub(super) fn held(
     sentence: &Sentence<'_>,
     pairs: &[Pair],
     claim: &Claim,
-    before: Option<&Sentence<'_>>,
+    before: &[&Sentence<'_>],
     out: &mut Out<'_>,
 ) {
+    // In order, or of what a table has: other rules.
+    if claim.word == "the" || pairs.len() > 1 && contains_any(&sentence.lower, "respectively|jeweils|分别") {
+        return;
+    }
     let quantity = &sentence.quantities[claim.index];
     let linked = linked(sentence, pairs, claim);
     let (pair, sure) = match linked {
@@ -49,7 +53,7 @@ pub(super) fn held(
         out.fits(place, rule, format!("{where_from}: {stated}"));
         return;
     }
-    if excused(sentence, pairs, claim, before) || slight(quantity, &meant) {
+    if excused(sentence, pairs, claim, before.last().copied()) || slight(quantity, &meant) {
         return;
     }
     let ratio = pair.b.middle() / pair.a.middle();
@@ -129,7 +133,9 @@ pub(super) fn slight(quantity: &Quantity, meant: &[Interval]) -> bool {
     let stated = quantity.number.stated;
     meant.iter().any(|interval| {
         let off = (stated.value - interval.middle()).abs();
-        off <= 2.0 * stated.half + interval.half() + 0.004 * stated.value.abs()
+        // "More than 3" is no rounded number.
+        let half = if stated.bound == Bound::Value { stated.half } else { 0.0 };
+        off <= 2.0 * half + interval.half() + 0.004 * stated.value.abs()
     })
 }
 
@@ -149,7 +155,17 @@ pub(super) fn excused(sentence: &Sentence<'_>, pairs: &[Pair], claim: &Claim, be
                 || matches!(a.unit.dim, Dim::None | Dim::Count(_)) && matches!(b.unit.dim, Dim::None | Dim::Count(_))
                 || a.unit.dim == Dim::None
                 || b.unit.dim == Dim::None;
-            if !alike || a.base().low() <= 0.0 || b.base().low() <= 0.0 {
+            // Its own pair has been asked.
+            let within = |q: &Quantity| {
+                let inside = |pair: &Pair| pair.range.start <= q.range.start && q.range.end <= pair.range.end;
+                pairs.iter().position(inside).filter(|_| sentence.quantities.iter().any(|own| std::ptr::eq(own, q)))
+            };
+            // Of two pairs no number of the one is set against one of the other; and the only pair has been asked.
+            let own = match (within(a), within(b)) {
+                (Some(first), Some(second)) => first != second || pairs.len() == 1,
+                _ => false,
+            };
+            if own || !alike || a.base().low() <= 0.0 || b.base().low() <= 0.0 {
                 return false;
             }
             let pair = Pair {

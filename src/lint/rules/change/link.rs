@@ -56,17 +56,17 @@ pub(super) fn linked<'p>(sentence: &Sentence<'_>, pairs: &'p [Pair], claim: &Cla
 }
 
 /// Without a pair: the two numbers of one measured kind in the sentence, or in the one before that "that is" points to.
-pub(super) fn loose(
-    sentence: &Sentence<'_>,
-    pairs: &[Pair],
-    claim: &Claim,
-    before: Option<&Sentence<'_>>,
-) -> Option<Pair> {
+pub(super) fn loose(sentence: &Sentence<'_>, pairs: &[Pair], claim: &Claim, before: &[&Sentence<'_>]) -> Option<Pair> {
     if claim.word.is_empty()
         || sentence.quantities.iter().filter(|q| matches!(q.unit.dim, Dim::Percent | Dim::Factor | Dim::Points)).count()
             != 1
         || sentence.lower.contains("respectively")
     {
+        return None;
+    }
+    // `with 71 % of a core`
+    let of = sentence.lower.get(claim.range.end..).unwrap_or("");
+    if claim.kind == Kind::Of && (of.starts_with(" of a ") || of.starts_with(" of an ")) {
         return None;
     }
     let counts = claim.word == "as" && sentence.quantities.len() == 3;
@@ -104,9 +104,35 @@ pub(super) fn loose(
     if here == 0
         && pairs.is_empty()
         && list(points).any(|word| sentence.lower.trim_start().starts_with(word))
-        && sentence.quantities.len() == 1
+        && sentence.quantities.len() <= 2
     {
-        let before = before?;
+        let (first, before) = match before {
+            [] => return None,
+            [one] => (None, *one),
+            [.., first, second] => (Some(*first), *second),
+        };
+        // `A takes 940 ms.` `Then it takes 235 ms.`
+        if let (Some(first), [b]) = (first, before.quantities.as_slice())
+            && let [a] = first.quantities.as_slice()
+            && measured(&a)
+            && measured(&b)
+            && a.unit.dim == b.unit.dim
+            && a.base().low() > 0.0
+            && b.base().low() > 0.0
+            && contains_any(&before.lower, "same|instead|then|now|after|afterwards|with it|without it|this")
+        {
+            return Some(Pair {
+                a: a.interval(),
+                b: b.interval(),
+                dim: a.unit.dim.clone(),
+                range: 0..0,
+                directed: false,
+                from: false,
+                verb: 0,
+                changed: false,
+                first: 0,
+            });
+        }
         let own = self::pairs(before);
         return match own.as_slice() {
             [pair] if before.quantities.len() == 2 => Some(pair.clone()),

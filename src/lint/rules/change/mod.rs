@@ -4,11 +4,13 @@ mod claims;
 mod held;
 mod link;
 mod listed;
+mod ordered;
 mod pairs;
 
 pub use claims::{Claim, Kind, claims};
 use held::{direction, held};
 use listed::listed;
+use ordered::ordered;
 pub use pairs::{Pair, pairs};
 
 use super::Paper;
@@ -19,18 +21,18 @@ pub fn check(paper: &Paper<'_>, out: &mut Out<'_>) {
         if paragraph.text.item && index >= 2 {
             listed([&paper.paragraphs[index - 2], &paper.paragraphs[index - 1], paragraph], out);
         }
-        let mut before: Option<&Sentence<'_>> = None;
-        for sentence in &paragraph.sentences {
+        for (at, sentence) in paragraph.sentences.iter().enumerate() {
+            let before: Vec<&Sentence<'_>> = paragraph.sentences[at.saturating_sub(2)..at].iter().collect();
             if !sentence.quantities.is_empty() {
                 let pairs = pairs(sentence);
                 for pair in pairs.iter().filter(|pair| pair.verb != 0) {
                     direction(sentence, pair, out);
                 }
+                ordered(sentence, &pairs, out);
                 for claim in claims(sentence, &pairs) {
-                    held(sentence, &pairs, &claim, before, out);
+                    held(sentence, &pairs, &claim, &before, out);
                 }
             }
-            before = Some(sentence);
         }
     }
 }

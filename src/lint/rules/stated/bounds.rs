@@ -166,7 +166,10 @@ impl Said<'_, '_> {
         let start = usize::from(grid.levels);
         let measured: Vec<usize> = (start..grid.columns.len()).filter(|column| grid.dim(*column).is_some()).collect();
         let before = |column: usize| {
-            contains_any(&grid.columns[column].lower, "before|baseline|old|stock|vorher|without|原始|优化前")
+            contains_any(
+                &grid.columns[column].lower,
+                "before|baseline|old|stock|vorher|without|原始|优化前|plain|original|naive|default|unoptimi|eager",
+            )
         };
         match measured.as_slice() {
             [a, b] if grid.dim(*a) == grid.dim(*b) && (before(*a) || before(*b)) => Some([*a, *b]),

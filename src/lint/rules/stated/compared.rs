@@ -12,7 +12,7 @@ use crate::lint::{
     report::{Out, Sure},
     sentence::Quantity,
     unit::Dim,
-    words::one_of,
+    words::{contains_any, one_of},
 };
 
 impl Said<'_, '_> {
@@ -33,12 +33,19 @@ impl Said<'_, '_> {
             .quantities
             .iter()
             .filter(|q| q.range != quantity.range && !(matches!(q.unit.dim, Dim::None | Dim::Count(_)) && known(q)))
+            // The cell itself may be said beside.
+            .filter(|q| {
+                let own = |cell: &Cell| {
+                    cell.unit.dim == q.unit.dim && cell.interval().is_some_and(|value| q.base().interval().meets(value))
+                };
+                !named.rows.iter().any(|row| grid.cells[*row].iter().any(own))
+            })
             .count();
         if !matches!(claim.kind, Kind::Factor | Kind::Percent)
             || quantity.upper.is_some()
             || others > 0
             || !self.pairs.is_empty()
-            || self.partial()
+            || self.partial_of(grid)
         {
             return false;
         }
@@ -111,6 +118,19 @@ impl Said<'_, '_> {
             }
             values
         };
+        // "Fewer" is of the larger, "more" of the smaller: a change the other way round is another one.
+        let less = percent && one_of("fewer|less|lower|smaller|shorter|reduction|decrease|saving", &claim.word);
+        let more = percent && one_of("more|higher|larger|longer|increase|bigger", &claim.word);
+        let both = |x: Interval, y: Interval| -> Vec<Interval> {
+            let (small, large) = if x.middle() < y.middle() { (x, y) } else { (y, x) };
+            if less || more {
+                let ratio = if less { small.over(large) } else { large.over(small) };
+                let change =
+                    ratio.map(|ratio| ratio.minus(Interval::at(1.0)).scaled(if less { -100.0 } else { 100.0 }));
+                return change.into_iter().collect();
+            }
+            both(x, y)
+        };
         let compares = self.has("than|vs|versus|over|compared|outperforms|outperform|beats|beat|against|as|relative");
         // A cell that already is a ratio.
         if let ([row], true) = (named.rows.as_slice(), named.columns.len() <= 2) {
@@ -129,6 +149,15 @@ impl Said<'_, '_> {
                     })
                 })
                 .collect();
+            // A percentage that is measured is no change.
+            let change = |column: &usize| {
+                quantity.unit.dim != Dim::Percent
+                    || contains_any(
+                        &grid.columns[*column].lower,
+                        "change|gain|sav|reduc|improv|overhead|vs|speed|diff|δ|delta|faster|slower",
+                    )
+            };
+            let alike: Vec<usize> = alike.into_iter().filter(change).collect();
             if let ([column], _) | ([], [column]) = (by_name.as_slice(), alike.as_slice()) {
                 let value = grid.cell(*row, *column).interval()?;
                 let all: Vec<Interval> = std::iter::once(value).collect();
@@ -138,22 +167,41 @@ impl Said<'_, '_> {
                 ));
             }
         }
-        if !compares && claim.word != "as" {
+        if !compares && !one_of("as|the", &claim.word) {
             return None;
         }
-        let (turned, side);
+        let (turned, side): (Grid, Vec<usize>);
         let systems: Vec<usize> =
             named.columns.iter().copied().filter(|column| !matches!(grid.dim(*column), Some(Dim::Factor))).collect();
         let (grid, two, rows): (&Grid, [usize; 2], &[usize]) = match (systems.as_slice(), named.rows.as_slice()) {
             ([a, b], rows) if rows.len() <= 1 => (grid, [*a, *b], rows),
+            (_, [a, b]) if self.behind(grid, claim).is_some() => {
+                turned = grid.turn();
+                side = self.behind(grid, claim).into_iter().collect();
+                (&turned, [*a, *b], &side)
+            }
             (columns, [a, b]) if columns.len() <= 1 => {
                 turned = grid.turn();
                 side = columns.to_vec();
                 (&turned, [*a, *b], &side)
             }
+            ([a], rows) if rows.len() <= 1 && self.other_column(grid, *a).is_some() => {
+                (grid, [*a, self.other_column(grid, *a)?], rows)
+            }
+            (columns, [a]) if columns.len() <= 1 && grid.rows.len() == 2 => {
+                turned = grid.turn();
+                side = columns.to_vec();
+                (&turned, [*a, 1 - *a], &side)
+            }
             _ => return None,
         };
-        let rows: Vec<usize> = if rows.is_empty() { (0..grid.rows.len()).collect() } else { rows.to_vec() };
+        let rows: Vec<usize> = if rows.is_empty() {
+            let told: Vec<usize> =
+                (0..grid.rows.len()).filter(|row| grid.turned && self.shares_word(&grid.rows[*row].text)).collect();
+            if told.len() == 1 { told } else { (0..grid.rows.len()).collect() }
+        } else {
+            rows.to_vec()
+        };
         let mut values = Vec::new();
         for row in rows {
             let [a, b] = two.map(|column| grid.cell(row, column));
@@ -170,6 +218,30 @@ impl Said<'_, '_> {
         }
         let names = two.map(|column| brief(&grid.columns[column].text));
         (!values.is_empty()).then(|| (values, format!("{} against {}", names[0], names[1])))
+    }
+
+    /// "3.7 times the power": the column whose name stands behind the claim.
+    fn behind(&self, grid: &Grid, claim: &Claim) -> Option<usize> {
+        let after = self.sentence.lower.get(claim.range.end..)?;
+        let near = &after[..after.char_indices().nth(28).map_or(after.len(), |(at, _)| at)];
+        let at = |column: usize| {
+            let name = tokens(&grid.columns[column].text).into_iter().find(|word| word.len() > 3)?;
+            near.find(&name).filter(|_| grid.dim(column).is_some_and(|dim| !matches!(dim, Dim::Factor | Dim::Percent)))
+        };
+        (usize::from(grid.levels)..grid.columns.len())
+            .filter_map(|column| Some((at(column)?, column)))
+            .min()
+            .map(|(_, column)| column)
+    }
+
+    /// The only other column of its kind.
+    fn other_column(&self, grid: &Grid, column: usize) -> Option<usize> {
+        let dim = grid.dim(column)?;
+        let ratio = matches!(dim, Dim::Factor | Dim::Percent);
+        let alike: Vec<usize> = (usize::from(grid.levels)..grid.columns.len())
+            .filter(|other| *other != column && grid.dim(*other).as_ref() == Some(&dim))
+            .collect();
+        if let ([other], false) = (alike.as_slice(), ratio) { Some(*other) } else { None }
     }
 
     /// "`Assemble` is 8× slower on the large file": one cell is named by row and column, or one row by its level; what is it a

@@ -3,9 +3,14 @@
 
 mod again;
 mod bounds;
+mod cells;
 mod compared;
+mod ends;
+mod foreign;
 mod named;
+mod several;
 mod statistics;
+mod sums;
 
 use named::tokens;
 
@@ -25,26 +30,66 @@ use crate::lint::{
 /// More rows than these are looked up, not told.
 const TOLD: usize = 200;
 
+/// More tables than these are no paper that sums itself up.
+const MOST: usize = 6;
+
 pub fn check(paper: &Paper<'_>, out: &mut Out<'_>) {
     for paragraph in &paper.paragraphs {
         let near = near(paper, paragraph);
-        if near.is_empty() {
+        let far = if near.is_empty() { far(paper, paragraph) } else { Vec::new() };
+        if near.is_empty() && far.is_empty() {
             continue;
         }
-        for sentence in paragraph.sentences.iter().filter(|sentence| !sentence.quantities.is_empty()) {
+        for sentence in paragraph.sentences.iter().filter(|sentence| told(sentence)) {
             for clause in sentence.clauses() {
-                let said = Said::new(clause.as_ref().unwrap_or(sentence));
+                let mut said = Said::new(clause.as_ref().unwrap_or(sentence));
+                let heading = tokens(&paper.headings[paragraph.section]);
+                said.heading = heading.iter().map(|word| foreign::root(word).to_owned()).collect();
                 said.points(paper, out);
-                for view in &near {
-                    if let Some(grid) = view.grid.as_ref()
-                        && said.of(grid, view, out)
-                    {
-                        break;
-                    }
-                }
+                held(&near, &said, |said, grid, view, out| said.of(grid, view, out), paper, out);
+                held(&far, &said, |said, grid, view, out| said.far(grid, view, out), paper, out);
             }
         }
     }
+}
+
+/// It has a number, or counts in words.
+fn told(sentence: &Sentence<'_>) -> bool {
+    !sentence.quantities.is_empty() || sentence.lower.contains(" than ")
+}
+
+/// The first table that a sentence is of decides, unless another one agrees.
+fn held(
+    views: &[&View<'_>],
+    said: &Said<'_, '_>,
+    rule: impl Fn(&Said<'_, '_>, &Grid, &View<'_>, &mut Out<'_>) -> bool,
+    paper: &Paper<'_>,
+    out: &mut Out<'_>,
+) {
+    let mut decided: Option<Out<'_>> = None;
+    for view in views {
+        let Some(grid) = view.grid.as_ref() else { continue };
+        let mut trial = Out::new(paper.document);
+        if !rule(said, grid, view, &mut trial) {
+            continue;
+        }
+        if trial.findings.is_empty() {
+            out.agreed.append(&mut trial.agreed);
+            return;
+        }
+        decided.get_or_insert(trial);
+    }
+    if let Some(mut trial) = decided {
+        out.findings.append(&mut trial.findings);
+    }
+}
+
+/// Where a section has no table, as an abstract or a conclusion: all those of the paper, if they are few.
+fn far<'p, 'a>(paper: &'p Paper<'a>, paragraph: &Paragraph<'_>) -> Vec<&'p View<'a>> {
+    let own = paper.tables.iter().any(|view| view.section == paragraph.section);
+    let few = paper.tables.len() <= MOST;
+    let fits = |view: &&View<'_>| view.table.rows.len() <= TOLD && view.grid.is_some();
+    if own || !few { Vec::new() } else { paper.tables.iter().filter(fits).collect() }
 }
 
 /// The tables that a paragraph may speak of: the last two above it in its section, and the next one below.
@@ -58,12 +103,17 @@ fn near<'p, 'a>(paper: &'p Paper<'a>, paragraph: &Paragraph<'_>) -> Vec<&'p View
     above.chain(below).filter(fits).collect()
 }
 
+/// Words of a part of the rows, of another study, or of what might be.
+const PARTIAL: &str = "excluding|except|without|only|among|if|would|could|expected|target|goal|previous|previously|prior|theoretical|smaller|larger|some|most|many|other|others|first|last|few|typical|typically|when|older|certain|workloads|small|large|long|short|cold|warm|after|before|subsequent|following|shown|best|worst";
+
 /// A sentence with what it claims.
 struct Said<'s, 'a> {
     sentence: &'s Sentence<'a>,
     tokens: Vec<String>,
     pairs: Vec<Pair>,
     claims: Vec<Claim>,
+    /// The words of its section's heading.
+    heading: Vec<String>,
 }
 
 /// Rows or columns that a sentence names.
@@ -76,19 +126,40 @@ impl<'s, 'a> Said<'s, 'a> {
     fn new(sentence: &'s Sentence<'a>) -> Self {
         let pairs = change::pairs(sentence);
         let claims = change::claims(sentence, &pairs);
-        Said { sentence, tokens: tokens(sentence.text), pairs, claims }
+        Said { sentence, tokens: tokens(sentence.text), pairs, claims, heading: Vec::new() }
     }
 
     /// Holds what is said against a table. True if it was of it.
     fn of(&self, grid: &Grid, view: &View<'_>, out: &mut Out<'_>) -> bool {
         let named = self.named(grid);
-        self.statistic(grid, view, &named, out)
+        self.respectively(grid, view, &named, out)
+            || self.several(grid, view, &named, out)
+            || self.counted(grid, view, &named, out)
+            || self.lead(grid, view, &named, out)
+            || self.span(grid, view, &named, out)
+            || self.statistic(grid, view, &named, out)
             || self.bounded(grid, view, &named, out)
+            || self.one_end(grid, view, &named, out)
             || self.range(grid, view, &named, out)
+            || self.largest(grid, view, &named, out)
+            || self.total(grid, view, &named, out)
+            || self.part(grid, view, &named, out)
             || self.compared(grid, view, &named, out)
             || self.crossing(grid, view, &named, out)
             || self.pair_again(grid, view, &named, out)
             || self.cell_again(grid, view, &named, out)
+            || self.cell_told(grid, view, &named, out)
+    }
+
+    /// The same of a table in another section: only what names its cells.
+    fn far(&self, grid: &Grid, view: &View<'_>, out: &mut Out<'_>) -> bool {
+        let named = self.named(grid);
+        let told = !named.rows.is_empty() || !named.columns.is_empty();
+        told && !self.foreign(grid, view)
+            && (self.compared(grid, view, &named, out)
+                || self.largest(grid, view, &named, out)
+                || self.cell_again(grid, view, &named, out)
+                || self.cell_told(grid, view, &named, out))
     }
 
     fn has(&self, words: &'static str) -> bool {
@@ -101,9 +172,22 @@ impl<'s, 'a> Said<'s, 'a> {
         })
     }
 
+    /// The same, where the word is none of the table's own names.
+    fn partial_of(&self, grid: &Grid) -> bool {
+        let own = |word: &str| {
+            grid.rows.iter().chain(&grid.columns).any(|name| tokens(&name.text).iter().any(|known| known == word))
+        };
+        list(PARTIAL).any(|word| self.tokens.iter().any(|token| token == word) && !own(word))
+    }
+
+    /// It speaks of another study, of what might be, or leaves something out.
+    fn apart(&self) -> bool {
+        self.has("excluding|except|without|if|would|could|expected|target|goal|previous|previously|prior|theoretical|older|cold|warm|some|most")
+    }
+
     /// It speaks of some rows only, of another study, or of what might be.
     fn partial(&self) -> bool {
-        self.has("excluding|except|without|only|among|if|would|could|expected|target|goal|previous|previously|prior|theoretical|smaller|larger|some|most|many|other|others|first|last|few|half|typical|typically|when|older|certain|workloads|small|large|long|short|cold|warm|after|before|subsequent|following|shown|best|worst")
+        self.has(PARTIAL)
     }
 }
 

@@ -184,6 +184,28 @@ impl Said<'_, '_> {
             && self.tokens.len() <= 14
     }
 
+    /// Of columns of one kind the one that the sentence names, by its words or by its statistic.
+    pub(super) fn pick(&self, grid: &Grid, alike: &[usize], named: &Named) -> Option<usize> {
+        let header = |column: &usize| tokens(&grid.columns[*column].text);
+        let told: Vec<usize> = alike
+            .iter()
+            .copied()
+            .filter(|column| named.columns.contains(column) || self.shares_word(&grid.columns[*column].text))
+            .collect();
+        if let [column] = told.as_slice() {
+            return Some(*column);
+        }
+        let statistic = |column: &usize| {
+            header(column).iter().any(|word| {
+                one_of("median|mean|average|p50|p90|p95|p99|max|min|maximum|minimum|peak|total|test|dev|train", word)
+                    && self.tokens.contains(word)
+            })
+        };
+        let among = if told.is_empty() { alike } else { &told };
+        let found: Vec<usize> = among.iter().copied().filter(statistic).collect();
+        if let [column] = found.as_slice() { Some(*column) } else { None }
+    }
+
     /// The header's main word stands in the sentence: `Speedup` of "average speedup".
     pub(super) fn shares_word(&self, header: &str) -> bool {
         tokens(header.split(['(', '[']).next().unwrap_or(header))

@@ -1,8 +1,14 @@
 //! Parts of a whole in a sentence: `12 of 48 (25 %)`, `25 developers (11 juniors, 14 seniors)`, `3 models and 2 sizes: 6 runs`.
 
+mod design;
+mod fraction;
+
 use std::sync::LazyLock;
 
 use regex::Regex;
+
+use design::design;
+use fraction::{fraction, people};
 
 use super::Paper;
 use crate::lint::{
@@ -10,7 +16,7 @@ use crate::lint::{
     report::{Out, Sure},
     sentence::{Quantity, Sentence},
     unit::Dim,
-    words::{contains_any, one_of, words as list},
+    words::contains_any,
 };
 
 pub fn check(paper: &Paper<'_>, out: &mut Out<'_>) {
@@ -202,213 +208,6 @@ fn judge(
     } else if (1.0 / far..far).contains(&(value / stated.value)) {
         out.wrong(place, "parts", Sure::Warning, [quoted.to_owned(), show(value), why.into()]);
     }
-}
-
-/// `3 models, 2 resolutions and 8 frame rates, so the space has 48 configurations`.
-fn design(sentence: &Sentence<'_>, out: &mut Out<'_>) {
-    const RESULTS: &str = "configuration|combination|run|experiment|setting|trial|condition|cell|case|measurement|sequence|test|image|point|job|sample|total|observation|task|variant|request|execution|execution|call|query|queries|evaluation|rollout|simulation|scenario|model|pair|instance|benchmark|kombination|messung|lauf|läufe|konfiguration";
-    let cues = "so |thus|hence|total of|in total|giving|yielding|yields|resulting in|makes|for a total|i.e.|altogether|which gives|that is|leads to|insgesamt|also |therefore|result";
-    let numbers = counts(sentence);
-    let Some((last, factors)) = numbers.split_last() else { return };
-    if factors.len() < 2 || factors.len() > 5 || numbers.len() > 6 || sentence.text.contains(['=', '×', '%', '+']) {
-        return;
-    }
-    let Some(gap) = sentence.lower.get(factors[factors.len() - 1].1..last.1) else { return };
-    let after: Vec<&str> = sentence
-        .lower
-        .get(last.1..)
-        .unwrap_or("")
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .take(4)
-        .collect();
-    let names = after.iter().any(|word| list(RESULTS).any(|result| word.starts_with(result)));
-    let cued = contains_any(gap, cues) || sentence.lower.contains("each");
-    let total = sentence.lower.get(last.1..).is_some_and(|rest| {
-        rest.split([',', '.', ';', ')'])
-            .next()
-            .is_some_and(|rest| rest.contains("total") || rest.contains("altogether") || rest.contains("overall"))
-    });
-    let cue = total || contains_any(gap, cues);
-    let cued = cued || total;
-    let words: Vec<&str> = sentence.lower.split(|c: char| !c.is_alphanumeric()).collect();
-    let bad = words.iter().any(|word| ["or", "from"].contains(word))
-        || contains_any(
-            &sentence.lower,
-            "between|about|at least|more than|up to|minus|excluding|except| failed|dropped|removed|of which|discard|exclud|without|per cent",
-        );
-    let others = sentence.quantities.iter().any(|q| !counted(q));
-    if !names || !cued || !cue || bad || others {
-        return;
-    }
-    let values: Vec<f64> = factors.iter().map(|(value, _)| *value).collect();
-    let product: f64 = values.iter().product();
-    let total = last.0;
-    // A factor may be of something else; the numbers may be added.
-    let mut subsets = (1_u32..1 << values.len())
-        .map(|mask| values.iter().enumerate().filter(|(i, _)| mask >> i & 1 == 1).map(|(_, v)| v).product::<f64>());
-    let place = sentence.place(0);
-    let quoted = sentence.quote(0..sentence.text.len());
-    if (product - total).abs() < 0.5 {
-        out.fits(place, "design", quoted);
-    } else if !subsets.any(|subset| (subset - total).abs() < 0.5)
-        && (values.iter().sum::<f64>() - total).abs() > 0.5
-        && (0.5..2.0).contains(&(total / product))
-    {
-        let formula = values.iter().map(|v| show(*v)).collect::<Vec<_>>().join(" × ");
-        out.wrong(
-            place,
-            "design",
-            Sure::Warning,
-            [
-                quoted,
-                format!("{formula} = {}", show(product)),
-                "every level of each with every level of the others".into(),
-            ],
-        );
-    }
-}
-
-/// Whole numbers in digits and in words, each with its place.
-fn counts(sentence: &Sentence<'_>) -> Vec<(f64, usize)> {
-    const WORDS: [(&str, f64); 26] = [
-        ("two", 2.0),
-        ("three", 3.0),
-        ("four", 4.0),
-        ("five", 5.0),
-        ("six", 6.0),
-        ("seven", 7.0),
-        ("eight", 8.0),
-        ("nine", 9.0),
-        ("ten", 10.0),
-        ("eleven", 11.0),
-        ("twelve", 12.0),
-        ("twenty", 20.0),
-        ("thirty", 30.0),
-        ("twice", 2.0),
-        ("thrice", 3.0),
-        ("zwei", 2.0),
-        ("drei", 3.0),
-        ("vier", 4.0),
-        ("fünf", 5.0),
-        ("sechs", 6.0),
-        ("acht", 8.0),
-        ("zehn", 10.0),
-        ("sieben", 7.0),
-        ("neun", 9.0),
-        ("hundred", 100.0),
-        ("dozen", 12.0),
-    ];
-    let mut found: Vec<(f64, usize)> =
-        sentence.quantities.iter().filter(|q| counted(q)).map(|q| (q.base().value, q.number.range.end)).collect();
-    let mut at = 0;
-    for word in sentence.lower.split(|c: char| !c.is_alphanumeric()) {
-        if let Some((_, value)) = WORDS.iter().find(|(name, _)| *name == word) {
-            found.push((*value, at + word.len()));
-        }
-        at += word.len();
-        at += sentence.lower.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
-    }
-    found.sort_by_key(|(_, at)| *at);
-    found
-}
-
-/// "Of the 12 participants, 71 %": no number of people is that share.
-fn people(sentence: &Sentence<'_>, out: &mut Out<'_>) {
-    const PEOPLE: &str = "participant|people|person|user|subject|respondent|student|developer|engineer|patient|volunteer|teilnehmer|programmer|author";
-    let [n, p] = sentence.quantities.as_slice() else { return };
-    let Dim::Count(noun) = &n.unit.dim else { return };
-    let before = sentence.lower.get(..n.range.start).unwrap_or("").trim_end();
-    let of = before == "of" || before == "of the" || before == "of our" || before == "von" || before == "of all";
-    if !of
-        || !one_of(PEOPLE, noun)
-        || p.unit.dim != Dim::Percent
-        || !counted(n)
-        || p.upper.is_some()
-        || p.number.about
-        || p.number.stated.bound != Bound::Value
-    {
-        return;
-    }
-    let (n, share) = (n.base().value, p.number.stated);
-    if n < 3.0 || n * share.half / 50.0 >= 1.0 {
-        return;
-    }
-    let place = sentence.place(p.range.start);
-    let quoted = sentence.quote(0..p.range.end);
-    let nearest = (share.value * n / 100.0).round();
-    if Interval::at(100.0 * nearest / n).meets(share.cut()) {
-        out.fits(place, "grim", quoted);
-        return;
-    }
-    let below = (share.value * n / 100.0).floor();
-    let follows = format!("{} or {} %", show(100.0 * below / n), show(100.0 * (below + 1.0) / n));
-    out.wrong(place, "grim", Sure::Warning, [quoted, follows, format!("a whole number of {n}")]);
-}
-
-/// "One in eight requests was retried (30 of 150)", "half of them (30 of 48)".
-fn fraction(sentence: &Sentence<'_>, out: &mut Out<'_>) {
-    const FRACTIONS: [(&str, f64); 16] = [
-        ("one in two", 0.5),
-        ("one in three", 1.0 / 3.0),
-        ("one in four", 0.25),
-        ("one in five", 0.2),
-        ("one in six", 1.0 / 6.0),
-        ("one in eight", 0.125),
-        ("one in ten", 0.1),
-        ("three quarters", 0.75),
-        ("three-quarters", 0.75),
-        ("two thirds", 2.0 / 3.0),
-        ("two-thirds", 2.0 / 3.0),
-        ("a quarter", 0.25),
-        ("one quarter", 0.25),
-        ("a third", 1.0 / 3.0),
-        ("one third", 1.0 / 3.0),
-        ("half", 0.5),
-    ];
-    let [k, n] = sentence.quantities.as_slice() else { return };
-    let between = sentence.lower.get(k.range.end..n.range.start).unwrap_or("").trim();
-    if !matches!(between, "of" | "out of" | "of the" | "/" | "of all")
-        || !counted(k)
-        || !counted(n)
-        || k.base().value > n.base().value
-    {
-        return;
-    }
-    let mut said = FRACTIONS.iter().filter_map(|(word, value)| {
-        sentence
-            .lower
-            .find(word)
-            .filter(|at| word_alone(&sentence.lower, *at, word.len()))
-            .map(|at| (at, *word, *value))
-    });
-    let (Some((at, word, value)), None) = (said.next(), said.next()) else { return };
-    let bracket = sentence.lower.get(..k.range.start).is_some_and(|before| before.trim_end().ends_with('('));
-    let close = sentence.lower.get(n.range.end..).is_some_and(|rest| rest.split(' ').count() < 14);
-    let hedged = list("more than|less than|over |under |about|nearly|almost|roughly|at least|around|up to|fewer")
-        .any(|hedge| sentence.lower[..at].trim_end().ends_with(hedge.trim_end()));
-    let share = k.base().value / n.base().value;
-    let place = sentence.place(at);
-    let quoted = sentence.quote(0..sentence.text.len());
-    if (share / value - 1.0).abs() < 0.12 {
-        out.fits(place, "share", quoted);
-    } else if bracket && close && !hedged {
-        out.wrong(
-            place,
-            "share",
-            Sure::Warning,
-            [
-                quoted,
-                format!("{} of {} is {} %", show(k.base().value), show(n.base().value), show(100.0 * share)),
-                format!("{word} is {} %", show(100.0 * value)),
-            ],
-        );
-    }
-}
-
-fn word_alone(text: &str, at: usize, len: usize) -> bool {
-    text[..at].chars().next_back().is_none_or(|c| !c.is_alphanumeric())
-        && text[at + len..].chars().next().is_none_or(|c| !c.is_alphanumeric())
 }
 
 /// Three quantities of a sentence: an amount, a time and their rate.
