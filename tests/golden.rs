@@ -125,7 +125,8 @@ fn on_request(golden: &Golden, checkpoint: &Checkpoint, kernels: Kernels) {
         far = far.max(compare_logits(&engine, case, golden.stride, 3e-2));
     }
     let told = format!("{same} of {} texts are mlx-lm's, logits within {far}", golden.prompts.len());
-    writeln!(io::stderr(), "{kernels:?}: {told}").unwrap();
+    let mut past_the_capture = io::stderr();
+    writeln!(past_the_capture, "{kernels:?}: {told}").unwrap();
 }
 
 fn generated(engine: &mut Mlx, golden: &Golden, case: &Case) -> Generation {
