@@ -8,7 +8,10 @@
 use std::{ffi::CString, ptr};
 
 use mlx_rs::{Array, Dtype, Stream, ops::indexing::argmax_axis, random};
-use offprint::model::{kernels::levels, step::fused::draw};
+use offprint::model::{
+    kernels::{levels, levels_on_request},
+    step::fused::draw,
+};
 use offprint_kernels::{format, offprint_matmul};
 
 /// How a matrix is stored; `stored`: its scales.
@@ -51,6 +54,8 @@ struct Matrix {
     values: Vec<f64>,
     /// Of each value: what is added up to make it, without signs.
     sizes: Vec<f64>,
+    /// The part of it that is no bias.
+    scaled: Vec<f64>,
 }
 
 /// xorshift: numbers without a pattern, the same every time.
@@ -105,8 +110,9 @@ fn matrix(rows: usize, columns: usize, kind: Kind, random: &mut Random) -> Matri
         let bytes = fenced(bytes.concat());
         let words = bytes.chunks_exact(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect();
         let values: Vec<f64> = floats.iter().map(|x| f64::from(*x)).collect();
-        let sizes = values.iter().map(|x| x.abs()).collect();
-        return Matrix { rows, columns, kind, words, scales: Vec::new(), biases: Vec::new(), values, sizes };
+        let sizes: Vec<f64> = values.iter().map(|x| x.abs()).collect();
+        let scaled = sizes.clone();
+        return Matrix { rows, columns, kind, words, scales: Vec::new(), biases: Vec::new(), values, sizes, scaled };
     }
     let Kind { bits, group, .. } = kind;
     let groups = rows * columns / group;
@@ -132,7 +138,7 @@ fn matrix(rows: usize, columns: usize, kind: Kind, random: &mut Random) -> Matri
         (bytes.into_iter().map(number).collect(), vec![0.0; groups], kept, Vec::new())
     };
     let mut words = vec![0u32; rows * columns * bits / 32];
-    let (mut values, mut sizes) = (Vec::new(), Vec::new());
+    let (mut values, mut sizes, mut parts) = (Vec::new(), Vec::new(), Vec::new());
     for (index, at) in (0..rows * columns).map(|index| (index, index * bits)) {
         // A stream of bits from the lowest of the first word up: rows are whole words.
         let q = random.next() >> 20 & ((1 << bits) - 1);
@@ -148,8 +154,19 @@ fn matrix(rows: usize, columns: usize, kind: Kind, random: &mut Random) -> Matri
         let (scaled, bias) = (number * scales[index / group], biases[index / group]);
         values.push(scaled + bias);
         sizes.push(scaled.abs() + bias.abs());
+        parts.push(scaled.abs());
     }
-    Matrix { rows, columns, kind, words, scales: fenced(kept_scales), biases: kept_biases, values, sizes }
+    Matrix {
+        rows,
+        columns,
+        kind,
+        words,
+        scales: fenced(kept_scales),
+        biases: kept_biases,
+        values,
+        sizes,
+        scaled: parts,
+    }
 }
 
 /// `x @ matrix.T` by the kernel for vectors, one at a time, or by that for prompts; `x` holds `n` vectors.
@@ -187,18 +204,32 @@ fn product_of(m: &Matrix, level: &str, threads: i32, x: &[f32], together: i32) -
     y
 }
 
-/// By what a level that holds the activations of one word in fixed point may be off, where a weight can be zero: 2^-22 of the largest
-/// of the eight, for each.
-fn fixed_point(m: &Matrix, level: &str, x: &[f32], row: usize) -> f64 {
-    if level != "avx512vnni" || m.kind.bits != 4 || m.kind.format == format::AFFINE {
-        return 0.0;
-    }
-    let words = m.values[row * m.columns..][..m.columns].chunks(8).zip(x.chunks(8));
+/// All levels: `avx512vnni16` as well, which is taken by name only.
+fn all_levels() -> Vec<String> {
+    levels().into_iter().chain(levels_on_request()).collect()
+}
+
+/// Whether the level on request rounds activations to 16 bits for such a matrix.
+fn of_16_bits(kind: Kind) -> bool {
+    (kind.format == format::AFFINE && [4, 8].contains(&kind.bits)) || kind.format == format::MXFP4
+}
+
+/// By what a level that holds activations in fixed point may be off: a share of the largest of those that have one step, for each.
+fn fixed_point(m: &Matrix, level: &str, x: &[f32], row: usize, panels: bool) -> f64 {
+    let Kind { bits, format, .. } = m.kind;
+    let (together, share) = match level {
+        // Half of a 32639th, and what the step is rounded by. A step is that of 16 bytes of weights, or of 32 columns of a prompt.
+        "avx512vnni16" if of_16_bits(m.kind) => (if panels { 32 } else { 128 / bits }, 2f64.powf(-15.97)),
+        // Of a word's eight, where a weight can be zero: elsewhere other roundings are as large.
+        "avx512vnni" | "avx512vnni16" if bits == 4 && format != format::AFFINE => (8, 2f64.powi(-22)),
+        _ => return 0.0,
+    };
+    let runs = m.scaled[row * m.columns..][..m.columns].chunks(together).zip(x.chunks(together));
     let of = |(weights, x): (&[f64], &[f32])| {
         let most = x.iter().fold(0.0, |most, x| x.abs().max(most));
-        f64::from(most) * weights.iter().map(|weight| weight.abs()).sum::<f64>()
+        f64::from(most) * weights.iter().sum::<f64>()
     };
-    words.map(of).sum::<f64>() * 2f64.powi(-22)
+    runs.map(of).sum::<f64>() * share
 }
 
 fn assert_right(m: &Matrix, level: &str, threads: i32, x: &[f32], panels: bool) {
@@ -213,7 +244,7 @@ fn assert_right(m: &Matrix, level: &str, threads: i32, x: &[f32], panels: bool) 
             }
             // Some ten roundings of the largest partial sum; more where a few weights are hundreds of times the others, as E4M3's are.
             let roundings = if m.kind.format == format::MXFP8 { 18e-7 } else { 6e-7 };
-            let most = size * roundings + 1e-6 + fixed_point(m, level, &x[t * m.columns..], r);
+            let most = size * roundings + 1e-6 + fixed_point(m, level, &x[t * m.columns..], r, panels);
             let found = f64::from(y[t * m.rows + r]);
             assert!(
                 (found - sum).abs() <= most,
@@ -233,7 +264,7 @@ fn units(n: usize, random: &mut Random) -> Vec<f32> {
 #[test]
 fn products_are_right_for_every_packing_and_size() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    let found = levels();
+    let found = all_levels();
     assert!(found.contains(&"plain".to_owned()), "{found:?}");
     let affine = [2, 3, 4, 5, 6, 8].into_iter().flat_map(|bits| {
         [32, 64, 128].into_iter().flat_map(move |group| (0..3).map(move |stored| affine(bits, group, stored)))
@@ -276,7 +307,7 @@ fn vectors_together_give_what_each_gives_alone() {
             let m = matrix(rows, columns, kind, &mut random);
             let sizes = [1.0, 1e-3, 1e4, 0.0, -1.0];
             let x: Vec<f32> = (0..19 * columns).map(|i| random.unit() * sizes[i / columns % 5]).collect();
-            for level in levels() {
+            for level in all_levels() {
                 let alone = product_of(&m, &level, 1, &x, 1);
                 for (together, threads) in [(2, 1), (3, 1), (4, 3), (5, 1), (6, 1), (7, 1), (8, 3), (19, 1)] {
                     let found = product_of(&m, &level, threads, &x, together);
@@ -367,16 +398,21 @@ fn products_are_right_for_activations_of_all_sizes() {
             vec![-1.0; 576],
             vec![0.0; 576],
         ];
-        for level in levels() {
+        for level in all_levels() {
             for x in &all {
                 assert_right(&m, &level, 1, x, false);
+                if levels_on_request().contains(&level) && of_16_bits(kind) {
+                    assert_right(&m, &level, 1, x, true);
+                }
             }
             for none in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
                 for at in [0, 300, 575] {
                     let mut x = all[3].clone();
                     x[at] = none;
-                    let y = product(&m, &level, 1, &x, false);
-                    assert!(y.iter().all(|y| !y.is_finite()), "{level}, {kind:?}, {none} at {at}: {y:?}");
+                    for panels in [false, true] {
+                        let y = product(&m, &level, 1, &x, panels);
+                        assert!(y.iter().all(|y| !y.is_finite()), "{level}, {kind:?}, {none} at {at}: {y:?}");
+                    }
                 }
             }
         }

@@ -19,7 +19,7 @@
 
 // Null where a revision has no such level.
 namespace offprint {
-extern __attribute__((weak)) const Level avx2, avx512, avx512vnni;
+extern __attribute__((weak)) const Level avx2, avx512, avx512vnni, avx512vnni16;
 }
 
 using namespace offprint;
@@ -134,7 +134,7 @@ int main(int count, char** arguments) {
   const Shape* shape = nullptr;
   const Kind* of = kind(count >= 7 ? arguments[6] : "4");
   if (count >= 6) {
-    for (const Level* l : {&avx512vnni, &avx512, &avx2, &plain})
+    for (const Level* l : {&avx512vnni16, &avx512vnni, &avx512, &avx2, &plain})
       if (!level && l && l->usable() && (l->name == std::string(arguments[1]) || arguments[1] == std::string("best"))) level = l;
     for (const Shape& s : kShapes)
       if (s.name == std::string(arguments[3])) shape = &s;
@@ -142,7 +142,7 @@ int main(int count, char** arguments) {
   const int threads = level ? std::atoi(arguments[2]) : 0, prompt = level ? std::atoi(arguments[4]) : 0,
             tokens = level ? std::atoi(arguments[5]) : 0;
   if (!level || !shape || !of || threads < 1 || prompt < 1 || tokens < 1) {
-    std::fprintf(stderr, "usage: decode LEVEL THREADS (135m | 1b | 8b-layers) PROMPT TOKENS [FORMAT [SEQUENCES...]]; LEVEL: plain, or what this processor has of avx2, avx512, avx512vnni, or the best; FORMAT: 2, 3, 4, 5, 6, 8, mxfp4, mxfp8, nvfp4, float32, float16, bfloat16\n");
+    std::fprintf(stderr, "usage: decode LEVEL THREADS (135m | 1b | 8b-layers) PROMPT TOKENS [FORMAT [SEQUENCES...]]; LEVEL: plain, or what this processor has of avx2, avx512, avx512vnni, avx512vnni16, or the best; FORMAT: 2, 3, 4, 5, 6, 8, mxfp4, mxfp8, nvfp4, float32, float16, bfloat16\n");
     return 2;
   }
 

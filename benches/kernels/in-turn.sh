@@ -17,6 +17,7 @@ common="-std=c++20 -O3 -ffp-contract=fast"
 declare -A width=([plain]=4 [avx2]=8 [avx512]=16) flags=([plain]="" [avx2]="-mavx2 -mfma -mf16c"
   [avx512]="-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c -mprefer-vector-width=512")
 width[avx512vnni]=16 flags[avx512vnni]="${flags[avx512]} -mavx512vnni"
+width[avx512vnni16]=16 flags[avx512vnni16]="${flags[avx512vnni]} -DOFFPRINT_BYTES"
 
 programs=()
 for revision in "${revisions[@]}"; do
@@ -33,7 +34,7 @@ for revision in "${revisions[@]}"; do
     else git archive "$revision" native/offprint-kernels/cpp | tar -x -C "$folder/cpp" --strip-components 3
       git show "$revision:benches/kernels/decode.cpp" >"$folder/cpp/decode.cpp"; fi
     objects=()
-    for level in plain avx2 avx512 avx512vnni; do
+    for level in plain avx2 avx512 avx512vnni avx512vnni16; do
       [ "$level" = plain ] || { [ "$(uname -m)" = x86_64 ] && grep -qw "$level" "$folder/cpp/model.hpp"; } || continue
       ${CXX:-c++} $common ${flags[$level]} -DOFFPRINT_LEVEL="$level" -DOFFPRINT_WIDTH="${width[$level]}" -c "$folder/cpp/level.cpp" -o "$folder/$level.o"
       objects+=("$folder/$level.o")

@@ -13,6 +13,7 @@ const X86: &[Level] = &[
     ("avx2", 8, &["-mavx2", "-mfma", "-mf16c"]),
     ("avx512", 16, &["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512"]),
     ("avx512vnni", 16, &["-mavx512vnni"]),
+    ("avx512vnni16", 16, &["-DOFFPRINT_BYTES"]),
 ];
 const OTHER: &[Level] = &[("plain", 4, &[])];
 

@@ -5,8 +5,8 @@ use anyhow::{Context, Result, bail};
 use mlx_rs::DeviceType;
 
 /// `stock`: MLX's own, in mlx-lm's order; `qkv`, `gate_up` or `qkv,gate_up`: the same with those matrices joined. On a CPU
-/// `plain`, `avx2`, `avx512`, `avx512vnni`: ours at that level; on CUDA `cuda`: ours. Unset: on a CPU the best of ours that the
-/// processor can, on CUDA ours, on Metal `stock`, since nobody has measured the others there.
+/// `plain`, `avx2`, `avx512`, `avx512vnni`: ours at that level; `avx512vnni16`: ours with activations of 16 bits; on CUDA `cuda`: ours.
+/// Unset: on a CPU the best of ours that the processor can and that rounds no activation to 16 bits, on CUDA ours, on Metal `stock`, since nobody has measured the others there.
 pub const KERNELS_VARIABLE: &str = "OFFPRINT_KERNELS";
 /// Threads of ours on a CPU; unset: one a physical core that this program may use.
 pub use crate::factor::THREADS_VARIABLE;
@@ -86,7 +86,7 @@ impl Kernels {
             }
             let mut known = vec!["stock".to_owned(), "qkv".to_owned(), "gate_up".to_owned(), "qkv,gate_up".to_owned()];
             match device {
-                Device::Cpu => known.extend(levels()),
+                Device::Cpu => known.extend(levels().into_iter().chain(levels_on_request())),
                 Device::Cuda => known.push("cuda".to_owned()),
                 Device::Metal => {}
             }
@@ -195,9 +195,14 @@ impl std::fmt::Display for Kernels {
     }
 }
 
-/// The levels that this processor can, best first.
+/// The levels that this processor can, best first: any of them may be what is taken unasked.
 pub fn levels() -> Vec<String> {
     ["avx512vnni", "avx512", "avx2", "plain"].iter().filter_map(|level| best(level)).collect()
+}
+
+/// Levels that this processor can and that only who names them gets: they round activations to 16 bits.
+pub fn levels_on_request() -> Vec<String> {
+    ["avx512vnni16"].iter().filter_map(|level| best(level)).collect()
 }
 
 /// The best usable level, or the one asked for if it is usable.

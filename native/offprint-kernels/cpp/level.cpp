@@ -64,13 +64,14 @@ void matmul(const Matrix& m, Pool& pool, const Memory& memory, const float* x, i
   }
   const int count = (n + kLanes - 1) / kLanes;
   const size_t in = size_t(count) * m.columns * kLanes, out = size_t(count) * m.rows * kLanes;
-  Scratch scratch(memory, in + out);
+  const size_t of_fixed = count * fixed_floats(m.columns);
+  Scratch scratch(memory, in + out + of_fixed);
   float *from = scratch.take(in), *to = scratch.take(out);
   for (size_t i = 0; i < in; ++i) {
     const size_t p = i / kLanes / m.columns, k = i / kLanes % m.columns, t = p * kLanes + i % kLanes;
     from[i] = t < size_t(n) ? x[t * m.columns + k] : 0;
   }
-  shared_gemm(pool, m, from, count, false, to);
+  shared_gemm(pool, m, prepared(pool, from, m.columns, count, scratch.take(of_fixed), m), count, false, to);
   for (size_t t = 0; t < size_t(n); ++t)
     for (int r = 0; r < m.rows; ++r) y[t * m.rows + r] = to[(t / kLanes * m.rows + r) * kLanes + t % kLanes];
 }

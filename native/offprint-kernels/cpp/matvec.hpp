@@ -11,7 +11,7 @@
 // Of several vectors each has its own sums, added up in the order in which one vector's are: what a vector gives is to the bit what it
 // gives alone. What they share is the reading and the taking apart of weights.
 #pragma once
-#include "fixed.hpp"
+#include "bytes.hpp"
 
 namespace offprint {
 namespace {
@@ -38,7 +38,7 @@ inline int kind(int code) {
     case 3: return 3;
     case 5: return 4;
     case 6: return 5;
-    case kE2M1Code: return W == 4 ? -1 : kFixed ? 1 : 6;
+    case kE2M1Code: return W == 4 ? -1 : kFixed && !kBytes ? 1 : 6;
     default: return -1;
   }
 }
@@ -113,12 +113,12 @@ void prepare(Vector& v, const float* x, int columns, const M&... matrices) {
   bool wanted[kKinds] = {}, grouped[3] = {};
   for (const Matrix* m : {&matrices...}) {
     if (!packed(*m)) continue;
-    if (kind(code_of(*m)) >= 0) wanted[kind(code_of(*m))] = true;
+    if (const int of = in_bytes(*m) ? kind(m->bits) : kind(code_of(*m)); of >= 0) wanted[of] = true;
     if (m->format == Format::affine) grouped[group_kind(m->group)] = true;
   }
   if (wanted[0]) order<2>(x, columns, v.ordered[0]);
-  if (wanted[1]) order<4>(x, columns, v.ordered[1]);
-  if (wanted[2]) order<8>(x, columns, v.ordered[2]);
+  if (wanted[1]) kBytes ? order_bytes<4>(x, columns, v.ordered[1]) : order<4>(x, columns, v.ordered[1]);
+  if (wanted[2]) kBytes ? order_bytes<8>(x, columns, v.ordered[2]) : order<8>(x, columns, v.ordered[2]);
   if (wanted[3]) order<3>(x, columns, v.ordered[3]);
   if (wanted[4]) order<5>(x, columns, v.ordered[4]);
   if (wanted[5]) order<6>(x, columns, v.ordered[5]);
@@ -232,10 +232,6 @@ inline __attribute__((always_inline)) void block(const Unit<C>* w, int stride, i
   }
 }
 
-// Rows are short, and the processor's own guess of what is read next ends with each: so many bytes are asked for in
-// advance, or the next whole fours of rows.
-constexpr int kAhead = 8 * 1024;
-
 template <int R, int V, int C, int G, typename S>
 inline __attribute__((always_inline)) void rows(const Packed<C, S>& m, const float* const (&x)[V], const float* const (&sums)[V],
                                                 float (&y)[V][R]) {
@@ -334,7 +330,9 @@ template <int V, int C, int G, typename S, typename T>
 void words(const Matrix& m, const Vector* const (&vectors)[V], int from, int to, const T& put) {
   const int groups = m.columns / G, stride = int(row_bytes(m) / sizeof(Unit<C>));
   const float *x[V], *sums[V];
-  for (int v = 0; v < V; ++v) x[v] = vectors[v]->ordered[kind(C)], sums[v] = vectors[v]->sums[group_kind(G)];
+  constexpr bool bytes = kBytes && (C == 4 || C == 8 || (C == kE2M1Code && G == 32));
+  for (int v = 0; v < V; ++v) x[v] = vectors[v]->ordered[bytes ? kind(bits_of(C)) : kind(C)], sums[v] = vectors[v]->sums[group_kind(G)];
+  if constexpr (bytes) return byte_rows<V, C, G, S>(m, x, sums, from, to, put);
   const S *scales = (const S*)m.scales, *biases = (const S*)m.biases, *end = scales + size_t(m.rows) * groups;
   const auto *w = (const Unit<C>*)m.weight, *last = w + size_t(m.rows) * stride;
   // In whole numbers two rows with four vectors fill the registers.

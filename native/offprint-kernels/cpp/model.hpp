@@ -129,6 +129,6 @@ struct Level {
   void (*matmul)(const Matrix&, Pool&, const Memory&, const float* x, int n, int together, float* y);
 };
 
-extern const Level plain, avx2, avx512, avx512vnni;
+extern const Level plain, avx2, avx512, avx512vnni, avx512vnni16;
 
 }  // namespace offprint

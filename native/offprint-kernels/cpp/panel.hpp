@@ -49,6 +49,16 @@ inline void tiles(const float* w, size_t step, int rows, const float* x, int dep
   for (; r < rows; ++r) tile<1, Rows, Q>(w + (Rows ? r * step : r), step, x, xs, depth, add, c + r * kLanes, cs);
 }
 
+// A linear layer's bias, if there is one, to rows `from..to` of all panels.
+inline void add_offset(const Matrix& m, int from, int to, int panels, float* y, int stride) {
+  if (!m.offset) return;
+  for (int p = 0; p < panels; ++p)
+    for (int r = from; r < to; ++r) {
+      float* c = y + (size_t(p) * stride + r - from) * kLanes;
+      for (int l = 0; l < kLanes; l += W) store(c + l, load(c + l) + splat(m.offset[r]));
+    }
+}
+
 // Rows `from..to` (at most kRows) for all panels: `y[panel][row]` of `stride` rows a panel, `y` pointing at row `from`.
 inline void gemm(const Matrix& m, int from, int to, const float* x, int panels, bool add, float* y, int stride) {
   alignas(64) float unpacked[kRows * kDepth];
@@ -69,12 +79,7 @@ inline void gemm(const Matrix& m, int from, int to, const float* x, int panels, 
       tiles<true, kPanels>(w, step, to - from, in + p * xs, depth, add || k > 0, y + p * cs, xs, cs);
     for (; p < panels; ++p) tiles<true>(w, step, to - from, in + p * xs, depth, add || k > 0, y + p * cs);
   }
-  if (m.offset)
-    for (int p = 0; p < panels; ++p)
-      for (int r = from; r < to; ++r) {
-        float* c = y + (size_t(p) * stride + r - from) * kLanes;
-        for (int l = 0; l < kLanes; l += W) store(c + l, load(c + l) + splat(m.offset[r]));
-      }
+  add_offset(m, from, to, panels, y, stride);
 }
 
 inline int row_chunks(int rows) { return (rows + kRows - 1) / kRows; }

@@ -1,5 +1,6 @@
 // A prompt, or a part of it, through the model, 16 positions in a panel.
 #pragma once
+#include "byte_panel.hpp"
 #include "experts.hpp"
 #include "parts.hpp"
 #include "work.hpp"
@@ -9,7 +10,15 @@ namespace {
 
 constexpr int kSlice = 512;  // positions at a time: bounds the memory, and unpacking costs a 500th
 
-inline void shared_gemm(Pool& pool, const Matrix& m, const float* x, int panels, bool add, float* y) {
+// `x`, `[panel][columns][16]`, for these matrices; `fixed` has room for what some of them want.
+template <typename... M>
+Panels prepared(Pool& pool, const float* x, int columns, int panels, float* fixed, const M&... matrices) {
+  if (!(in_bytes(matrices) || ...)) return x;
+  share(pool, panels, [&](int p, int) { fix_panel(x + size_t(p) * columns * kLanes, columns, fixed + p * fixed_floats(columns)); });
+  return {x, fixed};
+}
+
+inline void shared_gemm(Pool& pool, const Matrix& m, Panels x, int panels, bool add, float* y) {
   share(pool, row_chunks(m.rows), [&](int chunk, int) {
     const int from = chunk * kRows, to = from + kRows < m.rows ? from + kRows : m.rows;
     gemm(m, from, to, x, panels, add, y + size_t(from) * kLanes, m.rows);
@@ -17,7 +26,7 @@ inline void shared_gemm(Pool& pool, const Matrix& m, const float* x, int panels,
 }
 
 // Of rows `from..to` of gate and up, what comes of both, for all panels: to `g`, of `stride` rows a panel. `up` has room for the rows.
-inline void gated_panels(const Layer& layer, const Matrix& gate, const Matrix& up, int from, int to, const float* x, int panels, float* g,
+inline void gated_panels(const Layer& layer, const Matrix& gate, const Matrix& up, int from, int to, Panels x, int panels, float* g,
                          int stride, float* u) {
   gemm(gate, from, to, x, panels, false, g + size_t(from) * kLanes, stride);
   gemm(up, from, to, x, panels, false, u, to - from);
@@ -167,13 +176,16 @@ inline void prefill(const Model& m, Cache& cache, Pool& pool, const Memory& memo
   size_t own = size_t(cache.capacity + kLanes) * kLanes;
   own = own > rows_of_one ? own : rows_of_one;
   own = own > of_state ? own : of_state;
+  const int widest = hidden > queries ? (hidden > inner ? hidden : inner) : queries > inner ? queries : inner;
+  const size_t of_fixed = panels * fixed_floats(widest);
   Scratch scratch(memory, width * (size_t(hidden) * (aside ? 3 : 2) + queries * 2 + keys_of_one * 2 + inner + turns) + own * pool.threads() +
-                              of_mixture);
+                              of_mixture + of_fixed);
   float *x = scratch.take(width * hidden), *normed = scratch.take(width * hidden), *branch = aside ? scratch.take(width * hidden) : nullptr;
   float *q = scratch.take(width * queries), *mixed = scratch.take(width * queries);
   float *k = scratch.take(width * keys_of_one), *v = scratch.take(width * keys_of_one);
   float *gate = scratch.take(width * inner), *turn = scratch.take(width * turns);
   float *workers = scratch.take(own * pool.threads()), *mixture = scratch.take(of_mixture);
+  float* fixed = scratch.take(of_fixed);
 
   auto panel = [](float* of, int p, int rows) { return of + size_t(p) * rows * kLanes; };
   // The norm of the state, where there is one.
@@ -192,7 +204,7 @@ inline void prefill(const Model& m, Cache& cache, Pool& pool, const Memory& memo
   };
   auto finish = [&](const Matrix& last, const float* in, const float* out_norm) {
     const bool at_once = !out_norm && m.residual_scale == 1;
-    shared_gemm(pool, last, in, panels, at_once, at_once ? x : branch);
+    shared_gemm(pool, last, prepared(pool, in, last.columns, panels, fixed, last), panels, at_once, at_once ? x : branch);
     if (!at_once) settle(out_norm);
   };
 
@@ -215,8 +227,9 @@ inline void prefill(const Model& m, Cache& cache, Pool& pool, const Memory& memo
     const int turned = angle_place(m, layer) * kLanes;
     float *keys = cache.keys + cache.place(layer), *values = cache.values + cache.place(layer);
     const float* in = norm_all(layer.input_norm);
-    shared_gemm(pool, layer.k, in, panels, false, k);
-    shared_gemm(pool, layer.v, in, panels, false, v);
+    Panels ready = prepared(pool, in, hidden, panels, fixed, layer.k, layer.v, layer.q);
+    shared_gemm(pool, layer.k, ready, panels, false, k);
+    shared_gemm(pool, layer.v, ready, panels, false, v);
     share(pool, panels, [&](int p, int) {
       norm_heads(m, layer, layer.k_norm, layer.kv_heads, kLanes, panel(k, p, layer.keys()));
       for (int h = 0; h < layer.kv_heads; ++h) {
@@ -230,7 +243,7 @@ inline void prefill(const Model& m, Cache& cache, Pool& pool, const Memory& memo
       }
     });
     if (i == m.layers - 1 && !logits) break;
-    shared_gemm(pool, layer.q, in, panels, false, q);
+    shared_gemm(pool, layer.q, ready, panels, false, q);
     if (layer.q_norm)
       share(pool, panels, [&](int p, int) { norm_heads(m, layer, layer.q_norm, heads, kLanes, panel(q, p, layer.queries())); });
     share(pool, panels * heads, [&](int chunk, int worker) {
@@ -253,19 +266,20 @@ inline void prefill(const Model& m, Cache& cache, Pool& pool, const Memory& memo
       settle(layer.feed_out_norm);
       continue;
     }
+    ready = prepared(pool, in, hidden, panels, fixed, layer.gate, layer.up);
     share(pool, row_chunks(layer.gate.rows), [&](int chunk, int worker) {
       const int all = layer.gate.rows, from = chunk * kRows, to = from + kRows < all ? from + kRows : all;
-      gated_panels(layer, layer.gate, layer.up, from, to, in, panels, gate, all, workers + worker * own);
+      gated_panels(layer, layer.gate, layer.up, from, to, ready, panels, gate, all, workers + worker * own);
     });
     finish(layer.down, gate, layer.feed_out_norm);
   }
   cache.length += n;
   if (!logits) return;
-  norm_all(m.norm);
+  const Panels ready = prepared(pool, norm_all(m.norm), hidden, panels, fixed, m.head);
   share(pool, row_chunks(m.vocabulary), [&](int chunk, int worker) {
     const int from = chunk * kRows, to = from + kRows < m.vocabulary ? from + kRows : m.vocabulary;
     float* rows = workers + worker * own;
-    gemm(m.head, from, to, normed, panels, false, rows, to - from);
+    gemm(m.head, from, to, ready, panels, false, rows, to - from);
     for (int t = 0; t < n; ++t) {
       float* to_logits = logits + size_t(t) * m.vocabulary;
       for (int r = from; r < to; ++r) to_logits[r] = rows[(size_t(t / kLanes) * (to - from) + r - from) * kLanes + t % kLanes];

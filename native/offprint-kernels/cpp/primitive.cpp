@@ -25,7 +25,11 @@ const Level* const kLevels[] = {
 #if defined(__x86_64__)
     &avx512vnni, &avx512, &avx2,
 #endif
-    &plain};
+    &plain,
+#if defined(__x86_64__)
+    &avx512vnni16,  // behind one that is always usable: only who asks for it gets it
+#endif
+};
 
 const Level* level_of(const std::string& name) {
   for (const Level* level : kLevels)

@@ -34,6 +34,10 @@ inline size_t scale_bytes(const Matrix& m) {
 
 constexpr int kSpan = 64;  // groups whose scales and biases are unpacked at a time
 
+// Rows are short, and the processor's own guess of what is read next ends with each: kernels for vectors ask for so many bytes in
+// advance, or the next whole fours of rows.
+constexpr int kAhead = 8 * 1024;
+
 // `n` numbers, at most kSpan, to floats. Some more may be read and written, but none from `end` on: there, zeros are.
 template <typename S>
 inline void widen(const S* p, int n, const S* end, float* to) {
