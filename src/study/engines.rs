@@ -295,7 +295,7 @@ fn address(key: &str, url: &str, remote: bool, with_key: bool) -> Checked<()> {
     ensure(!rest.contains('/'), &at, form, &shown, hint)?;
     let (host, port) = match rest.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
-        _ => (authority, None),
+        _ => (rest, None),
     };
     let fits = port.is_none_or(|port| port == "{port}" || port.parse::<u16>().is_ok_and(|port| port > 0));
     ensure(fits, &at, form, &shown, "a port is 1 to 65535, or `{port}`")?;
