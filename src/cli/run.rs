@@ -25,6 +25,7 @@ use crate::{
     engine, installed,
     machine::{self, Bandwidth, CheckpointFacts, EngineFacts, Environment, Session},
     preflight::{self, Finding, Weight},
+    ranges::Ranges,
     record::{Outcome, Phase, RunRecord},
     store::{self, Beside, Dropped, Journal, Run, Torn},
     study::{ModelSpec, Plan, Published, Study},
@@ -195,12 +196,15 @@ pub(super) fn execute_with(
     let probes = each_loads(study_file, &study, &plan, &places, &programs, &stop, &mut environment)?;
     let beside =
         Beside { published: published(study_file, &study)?, text: predicted.map(|text| text.text.into_bytes()) };
+    let mut ranges = Ranges::new(&study, &environment);
     let (mut journal, done) = match unfinished {
         Some(folder) => {
             // First, since a folder that is refused stays as it is: going on cuts off what was in flight.
             same_conditions(&Run::read(folder, |_, _, _| Ok(()))?, &environment)?;
             let (journal, run) = Journal::resume(folder)?;
             tell_dropped(&journal);
+            // What is wrong with them is for the bundle to say.
+            run.records.iter().for_each(|record| drop(ranges.misfits(record)));
             let measured = run.records.iter().filter(|record| record.phase == Phase::Measured);
             (journal, measured.map(|record| record.run).collect::<BTreeSet<u32>>())
         }
@@ -216,8 +220,16 @@ pub(super) fn execute_with(
     let mut progress = RunProgress::new(&study, plan.runs.len(), &todo);
     let paths = publish::Paths::of(&study, &located.places);
     journal.append(&paths.rows(&probes))?;
-    let bench =
-        Bench { study: &study, plan: &plan, done, places, programs: &programs, gauge: gauge.as_ref(), stop: &stop };
+    let bench = Bench {
+        study: &study,
+        plan: &plan,
+        done,
+        ranges,
+        places,
+        programs: &programs,
+        gauge: gauge.as_ref(),
+        stop: &stop,
+    };
     let ended = bench.execute(&mut |rows| journal.append(&paths.rows(rows)), &mut |news| progress.show(news))?;
 
     let folder = journal.folder().to_owned();
