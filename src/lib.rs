@@ -25,6 +25,7 @@ pub mod metric; // one table of metrics: name, unit, formula, how it comes from 
 pub mod study; // YAML -> Study -> Plan
 pub mod quality; // rows of quality.jsonl: how well a model predicts a text
 pub mod machine; // what machine this is
+pub mod ranges; // what physics and the clock allow: rows -> values that no honest run can have
 #[cfg(feature = "mlx")]
 #[allow(clippy::disallowed_methods)] // what a model computes is compared to a tolerance
 pub mod model; // a source -> a verified checkpoint; a decoder from a description

@@ -30,6 +30,7 @@ use crate::{
     factor::{BATCH, CONTEXT, THREADS},
     load::Load,
     machine::{self, Fact},
+    ranges::Ranges,
     record::{Outcome, Phase, RunRecord},
     study::{Isolation, Plan, PlannedRun, Study},
 };
@@ -43,6 +44,11 @@ use worker::Lost;
 /// Tokens of a warm-up generation: enough to touch every kernel of a decode step.
 const WARMUP_TOKENS: u32 = 4;
 
+/// Of a row's text, in bytes.
+const MOST_TEXT: usize = 4 << 20;
+/// Of the reason for which a run failed, in characters.
+const MOST_REASON: usize = 4000;
+
 /// What is to be executed, and with what.
 #[derive(Debug)]
 pub struct Bench<'a> {
@@ -50,6 +56,8 @@ pub struct Bench<'a> {
     pub plan: &'a Plan,
     /// Runs that have their row already.
     pub done: BTreeSet<u32>,
+    /// What rows are held to; it has seen those that are there already.
+    pub ranges: Ranges,
     /// Where each model is, in the study's order.
     pub places: Vec<Place>,
     /// Where each model that drafts is, in the study's order.
@@ -98,6 +106,7 @@ impl Bench<'_> {
         if let (Some(_), None) = (self.study.execution.thermal_gate_s, &start_band) {
             watch(News::CannotWait { why: &reason.unwrap_or_default() });
         }
+        let mut ranges = self.ranges.clone();
         // In a session: each model's engine on each number of threads with each model that drafts, which is kept.
         let mut kept: BTreeMap<(usize, Option<u32>, Option<usize>), System> = BTreeMap::new();
         for (index, run) in todo.iter().enumerate() {
@@ -108,7 +117,7 @@ impl Bench<'_> {
             }
             let place = (run.model, threads_of(self.study, run), run.drafter(self.study));
             let system = kept.remove(&place);
-            let Some((rows, system)) = self.one(run, system) else { return Ok(Ended::Stopped) };
+            let Some((rows, system)) = self.one(run, system, &mut ranges) else { return Ok(Ended::Stopped) };
             if self.study.execution.isolation != Isolation::Process {
                 kept.extend(system.map(|system| (place, system)));
             } else if let Some(system) = system {
@@ -128,18 +137,22 @@ impl Bench<'_> {
     }
 
     /// The rows of one run and the engine, if it may be asked again; `None` when it was stopped from outside.
-    fn one(&self, run: &PlannedRun, mut system: Option<System>) -> Option<(Vec<RunRecord>, Option<System>)> {
+    fn one(
+        &self,
+        run: &PlannedRun,
+        mut system: Option<System>,
+        ranges: &mut Ranges,
+    ) -> Option<(Vec<RunRecord>, Option<System>)> {
         let mut rows = Vec::new();
         let mut measured = self.row(run, Phase::Measured);
         let deadline = Instant::now() + Duration::from_secs_f64(self.study.execution.timeout_s);
-        let ended = self.attempt(run, &mut system, deadline, &mut rows, &mut measured);
+        let ended = self.attempt(run, &mut system, deadline, ranges, &mut rows, &mut measured);
         match ended.map_err(|lost| lost.or_stopped(self.stop)) {
             Ok(()) => {}
             Err(Lost::Stopped) => return None,
             // Warm-up rows of a failed run stay: they happened.
             Err(Lost::Failed(reason)) => {
-                measured.outcome = Outcome::Failed;
-                measured.error = Some(reason);
+                fail(&mut measured, reason);
                 let lives = system.as_mut().is_some_and(System::outlives_failure);
                 system = system.filter(|_| lives);
             }
@@ -153,6 +166,7 @@ impl Bench<'_> {
         run: &PlannedRun,
         kept: &mut Option<System>,
         deadline: Instant,
+        ranges: &mut Ranges,
         rows: &mut Vec<RunRecord>,
         measured: &mut RunRecord,
     ) -> Result<(), Lost> {
@@ -191,6 +205,7 @@ impl Bench<'_> {
                 // The session's load belongs to its first generation, not to a measured run.
                 row.load_ns = load_ns.replace(0);
             }
+            held(ranges, &mut row)?;
             rows.push(row);
         }
         let rests = Instant::now();
@@ -199,25 +214,33 @@ impl Bench<'_> {
         }
         // The machine's rest is no part of the run.
         let deadline = deadline + rests.elapsed();
-        measured.startup_ns = startup_ns;
+        (measured.startup_ns, measured.load_ns) = (startup_ns, load_ns);
         let since = began(measured);
         let mut ask = |row: &mut RunRecord, deadline: Instant| self.ask(run, system, deadline, row);
         let batch = of_one_request(self.study, run);
         match self.gauge {
-            None => ask(measured, deadline)?,
+            None => {
+                ask(measured, deadline)?;
+                held(ranges, measured)?;
+            }
             Some(gauge) => match gauge.window() {
-                None => gauge.around(measured, batch, since, |row| ask(row, deadline))?,
+                None => {
+                    gauge.around(measured, batch, since, |row| ask(row, deadline))?;
+                    held(ranges, measured)?;
+                }
                 Some(window) => {
                     ask(measured, deadline)?;
+                    held(ranges, measured)?;
                     let mut row = self.row(run, Phase::Energy);
                     row.backend = measured.backend.clone();
                     let since = began(&mut row);
                     let deadline = Instant::now() + window + Duration::from_secs_f64(self.study.execution.timeout_s);
-                    match gauge.again(&mut row, batch, since, |row| ask(row, deadline)) {
+                    let asked = gauge.again(&mut row, batch, since, |row| ask(row, deadline));
+                    match asked.and_then(|()| held(ranges, &mut row)) {
                         Err(Lost::Stopped) => return Err(Lost::Stopped),
                         // The run itself has ended well.
                         Err(Lost::Failed(reason)) => {
-                            (row.outcome, row.error) = (Outcome::Failed, Some(reason));
+                            fail(&mut row, reason);
                             if !system.outlives_failure() {
                                 *kept = None;
                             }
@@ -228,7 +251,6 @@ impl Bench<'_> {
                 }
             },
         }
-        measured.load_ns = load_ns;
         Ok(())
     }
 
@@ -277,6 +299,27 @@ impl Bench<'_> {
         };
         world.cool_down(&self.study.execution, start, &mut |for_at_most| watch(News::Waits { for_at_most }));
     }
+}
+
+/// A row that ended well is one that `verify` will not refuse, and no text of a stranger's fills the disk.
+fn held(ranges: &mut Ranges, row: &mut RunRecord) -> Result<(), Lost> {
+    if let Some(text) = row.output_text.take_if(|text| text.len() > MOST_TEXT) {
+        return Err(Lost::Failed(format!("row: a text of {} bytes, more than {MOST_TEXT}", text.len())));
+    }
+    match ranges.misfits(row).first() {
+        None => Ok(()),
+        Some((expected, found)) => Err(Lost::Failed(format!("row: expected {expected}, found {found}"))),
+    }
+}
+
+/// What came stays in the row; joules are of runs that ended well.
+fn fail(row: &mut RunRecord, mut reason: String) {
+    if let Some((end, _)) = reason.char_indices().nth(MOST_REASON) {
+        reason.truncate(end);
+        reason.push_str(" …");
+    }
+    (row.outcome, row.error) = (Outcome::Failed, Some(reason));
+    (row.energy, row.energy_j) = (None, None);
 }
 
 /// The row begins now, and says how hot the machine is.

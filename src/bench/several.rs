@@ -59,8 +59,7 @@ fn places_free(taken: &[Taken], at_once: usize) -> Vec<u64> {
 }
 
 fn record(taken: Taken, request: &Request, due_ns: u64, number: u32) -> RequestRecord {
-    // One that was taken up before its place was counted free: both are the end of another's last token.
-    let sent_ns = taken.taken_ns.max(due_ns);
+    let sent_ns = taken.taken_ns;
     let times = &taken.token_times_ns;
     let from = std::iter::once(&sent_ns).chain(times);
     let end = times.last().map(|last| last.saturating_sub(sent_ns));

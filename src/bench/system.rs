@@ -5,13 +5,9 @@ use std::{sync::atomic::AtomicBool, time::Instant};
 use super::{
     programs::{Place, Programs, Started},
     several::{self, Several},
-    worker::{
-        Lost, Worker,
-        protocol::{Generated, Load as Loading},
-    },
+    worker::{Lost, Worker, protocol::Load as Loading},
 };
 use crate::{
-    digest,
     engine::Request,
     record::{Clock, CountedBy, RunRecord},
     study::{Engine, ModelSpec},
@@ -84,7 +80,7 @@ impl System {
         match self {
             System::Worker(worker) => {
                 let made = worker.generate(request, deadline, stop)?;
-                fill(row, made);
+                made.fill(row);
                 if engine.built_in().is_none() {
                     (row.clock, row.counted_by) = (Some(Clock::Worker), Some(CountedBy::Worker));
                 }
@@ -142,19 +138,4 @@ impl System {
             System::Server(server) => drop(server),
         }
     }
-}
-
-/// What the worker said, into the row.
-fn fill(row: &mut RunRecord, made: Generated) {
-    row.output_sha256 = made.tokens.as_deref().map(digest::sha256_ids);
-    row.n_prompt = Some(made.n_prompt);
-    row.n_gen = Some(made.n_gen);
-    row.finish_reason = made.finish;
-    row.tokenize_ns = Some(made.tokenize_ns);
-    row.ttft_ns = made.token_times_ns.first().copied();
-    row.token_times_ns = Some(made.token_times_ns);
-    row.rounds = made.rounds;
-    row.e2e_ns = Some(made.e2e_ns);
-    row.peak_memory_bytes = made.peak_memory_bytes;
-    row.output_text = Some(made.text);
 }

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 
+pub use crate::ranges::end::instant;
 use crate::store::Run;
 
 /// The day of the records, `2026-11-23`: the date of everything that is made from them.
@@ -10,12 +11,4 @@ use crate::store::Run;
 /// `captured_at` is no time.
 pub fn date(run: &Run) -> Result<String> {
     Ok(instant(&run.environment.captured_at).context("environment.json: captured_at")?.strftime("%Y-%m-%d").to_string())
-}
-
-/// RFC 3339, UTC.
-///
-/// # Errors
-/// Anything else.
-pub fn instant(text: &str) -> Result<jiff::Timestamp> {
-    text.parse().with_context(|| format!("expected a time such as 2026-11-23T18:39:38Z, found {text:?}"))
 }

@@ -18,7 +18,6 @@ use super::{
     pdf,
     places::{PAPER, PDF},
     problem::{Check, Problem},
-    ranges::Ranges,
     signature,
 };
 use crate::{
@@ -31,6 +30,7 @@ use crate::{
     machine,
     paper::Templates,
     quality::TextFacts,
+    ranges::Ranges,
     record::{Phase, RunRecord},
     store::{BASELINE, Run},
     study::Plan,

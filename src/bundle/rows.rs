@@ -7,13 +7,13 @@ use super::{
     label::Label,
     open::{Bundle, most_rows},
     problem::{Check, Problem},
-    ranges::Ranges,
     version,
 };
 use crate::{
     analysis::Tally,
     energy::ENERGY_SCHEMA,
     machine::Environment,
+    ranges::Ranges,
     record::{Phase, RunRecord},
     store::{self, Columns, PageRows, Records, energy::Beside},
     study::{Plan, Study},

@@ -25,6 +25,7 @@ use crate::{
     engine, installed,
     machine::{self, Bandwidth, CheckpointFacts, EngineFacts, Environment, Session},
     preflight::{self, Finding, Weight},
+    ranges::Ranges,
     record::{Outcome, Phase, RunRecord},
     store::{self, Beside, Dropped, Journal, Run, Torn},
     study::{ModelSpec, Plan, Published, Study},
@@ -196,12 +197,15 @@ pub(super) fn execute_with(
     let probes = each_loads(study_file, &study, &plan, (&places, &drafts), &programs, &stop, &mut environment)?;
     let beside =
         Beside { published: published(study_file, &study)?, text: predicted.map(|text| text.text.into_bytes()) };
+    let mut ranges = Ranges::new(&study, &environment);
     let (mut journal, done) = match unfinished {
         Some(folder) => {
             // First, since a folder that is refused stays as it is: going on cuts off what was in flight.
             same_conditions(&Run::read(folder, |_, _, _| Ok(()))?, &environment)?;
             let (journal, run) = Journal::resume(folder)?;
             tell_dropped(&journal);
+            // What is wrong with them is for the bundle to say.
+            run.records.iter().for_each(|record| drop(ranges.misfits(record)));
             let measured = run.records.iter().filter(|record| record.phase == Phase::Measured);
             (journal, measured.map(|record| record.run).collect::<BTreeSet<u32>>())
         }
@@ -221,6 +225,7 @@ pub(super) fn execute_with(
         study: &study,
         plan: &plan,
         done,
+        ranges,
         places,
         drafts,
         programs: &programs,

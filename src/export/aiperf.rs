@@ -31,7 +31,8 @@ pub fn lines(run: &Run) -> Result<Vec<Value>> {
 fn line(row: &RunRecord, load: &Load, began: u64, request: &RequestRecord) -> Value {
     let warmup = load.part(request.number) == Part::Ramp;
     let sent = began + request.sent_ns;
-    let end = sent + request.done_ns.or(request.finish_ns).unwrap_or_default();
+    // Rows of earlier versions do not say when the answer to a request that was refused had ended.
+    let end = sent + request.done_ns.or(request.finish_ns).or(request.headers_ns).unwrap_or_default();
     let error = request.error.as_ref().map(|message| {
         let kind = if request.outcome == Answered::Rejected { "rejected" } else { "failed" };
         json!({"code": request.status, "type": kind, "message": message})
@@ -103,6 +104,13 @@ mod tests {
         assert_eq!(third["metrics"]["request_latency"]["value"], 100.0);
         assert_eq!(third["metrics"]["inter_token_latency"]["value"], 10.0);
         let second = of(2);
+        row.requests[1] =
+            RequestRecord { finish_ns: None, done_ns: None, headers_ns: Some(7), ..row.requests[1].clone() };
+        let early = line(&row, &load, 0, &row.requests[1]);
+        assert_eq!(
+            early["metadata"]["request_end_ns"], early["metadata"]["request_ack_ns"],
+            "it ends no sooner than it is answered"
+        );
         assert_eq!((&second["error"]["code"], second["metrics"].get("request_latency")), (&json!(503), None));
     }
 }

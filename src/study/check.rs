@@ -27,9 +27,9 @@ const MAX_NAME: usize = 64;
 
 pub(super) fn study(file: File) -> Checked<Study> {
     let (levels, others) = quantization::apart(file.factors)?;
-    let models = quantization::applied(&levels, models(file.models)?)?;
-    let prompts = prompts(file.prompts)?;
     let settings = settings(file.benchmark_settings)?;
+    let models = quantization::applied(&levels, models(file.models, &settings)?)?;
+    let prompts = prompts(file.prompts)?;
     let isolation = served(&models, &prompts, &settings, file.execution.isolation)?;
     let drafts = drafts::models(file.drafts, &models)?;
     let factors = factors::check(others, &models, &drafts)?;
@@ -79,9 +79,6 @@ fn served(
     isolation: Option<Isolation>,
 ) -> Checked<Isolation> {
     let servers: Vec<&Http> = models.iter().filter_map(|model| model.engine.http()).collect();
-    for (i, model) in models.iter().enumerate() {
-        engines::fit(&format!("models[{i}].engine"), &model.engine, settings)?;
-    }
     let Some(first) = servers.first() else {
         let hint = "it is for servers that run already; leave `isolation` out";
         let external = isolation == Some(Isolation::External);
@@ -186,22 +183,22 @@ fn author(i: usize, entry: AuthorEntry) -> Checked<Author> {
     })
 }
 
-fn models(entries: Vec<Model>) -> Checked<Vec<ModelSpec>> {
+fn models(entries: Vec<Model>, settings: &Settings) -> Checked<Vec<ModelSpec>> {
     not_empty("models", &entries, "list at least one model, with id and name")?;
     distinct("models", &entries, |model| model.id.trim().to_owned(), ".id")?;
     distinct("models", &entries, |model| model.name.trim().to_owned(), ".name")?;
     let models: Vec<Vec<ModelSpec>> =
-        entries.into_iter().enumerate().map(|(i, entry)| model(i, entry)).collect::<Checked<_>>()?;
+        entries.into_iter().enumerate().map(|(i, entry)| model(i, entry, settings)).collect::<Checked<_>>()?;
     Ok(models.concat())
 }
 
 /// A model on each of its engines.
-fn model(i: usize, Model { id, name, source, engine }: Model) -> Checked<Vec<ModelSpec>> {
+fn model(i: usize, Model { id, name, source, engine }: Model, settings: &Settings) -> Checked<Vec<ModelSpec>> {
     let key = |name: &str| format!("models[{i}].{name}");
     let id = one_line(&key("id"), &id)?;
     ensure(!id.contains(char::is_whitespace), &key("id"), "no spaces", &format!("{id:?}"), "write `-` for a space")?;
     let name = one_line(&key("name"), &name)?;
-    let mut engines = engines::check(&key("engine"), engine)?;
+    let mut engines = engines::check(&key("engine"), engine, settings)?;
     if engines.is_empty() {
         let fake = source.as_ref().is_some_and(|source| source.starts_with("fake"));
         engines.push(Engine::BuiltIn(if fake { EngineKind::Fake } else { EngineKind::Mlx }));

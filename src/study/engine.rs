@@ -154,7 +154,7 @@ impl Engine {
             (Engine::BuiltIn(_), THREADS | CONTEXT) => unbounded,
             (Engine::BuiltIn(EngineKind::Mlx), BATCH) => unbounded,
             // One request at a time.
-            (Engine::BuiltIn(_), BATCH) => Some(1.0),
+            (Engine::BuiltIn(_) | Engine::Http(_), BATCH) => Some(1.0),
             // Which engines serve several is judged with the block `load`.
             (_, AT_ONCE | PER_SECOND) => unbounded,
             _ => None,

@@ -60,13 +60,17 @@ const OF_THE_REQUEST: [&str; 10] = [
 const PLACES: [&str; 4] = ["{port}", "{gguf}", "{checkpoint}", "{offprint}"];
 
 /// The engines of a model; `key` is that of its block. None where the file says none.
-pub(super) fn check(key: &str, Engines { entries, listed }: Engines) -> Checked<Vec<Engine>> {
+pub(super) fn check(key: &str, Engines { entries, listed }: Engines, settings: &Settings) -> Checked<Vec<Engine>> {
     if listed {
         not_empty(key, &entries, "list engines, e.g. [mlx, llama-cpp], or leave `engine` out for mlx")?;
     }
     let place = |j: usize| if listed { format!("{key}[{j}]") } else { key.to_owned() };
-    let engines: Vec<Engine> =
-        entries.into_iter().enumerate().map(|(j, entry)| engine(&place(j), entry)).collect::<Checked<_>>()?;
+    let of = |(j, entry): (usize, EngineEntry)| {
+        let engine = engine(&place(j), entry)?;
+        fit(&place(j), &engine, settings)?;
+        Ok(engine)
+    };
+    let engines: Vec<Engine> = entries.into_iter().enumerate().map(of).collect::<Checked<_>>()?;
     distinct(key, &engines, |engine| engine.name().to_owned(), "")?;
     Ok(engines)
 }
@@ -189,6 +193,9 @@ fn server(key: &str, named: Http, entry: HttpEntry) -> Checked<Http> {
     http.seed = entry.seed.unwrap_or(http.seed);
     http.cache = entry.cache.unwrap_or(http.cache);
     http.tokens = entry.tokens.unwrap_or(http.tokens);
+    let counted = http.api != Api::OllamaGenerate || http.tokens == Tokens::Usage;
+    let hint = "leave `tokens` out: its last line counts them, and no line has ids";
+    ensure(counted, &at("tokens"), "usage with the api ollama-generate", "ids", hint)?;
     if let Some(name) = &entry.key_from {
         let fits = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         let hint = "the name of the variable that holds the key, never the key";
@@ -313,7 +320,7 @@ fn path(key: &str, path: &str) -> Checked<()> {
 }
 
 /// What a server's interface cannot do of what the study's settings ask, and what it would do silently instead.
-pub(super) fn fit(key: &str, engine: &Engine, settings: &Settings) -> Checked<()> {
+fn fit(key: &str, engine: &Engine, settings: &Settings) -> Checked<()> {
     let Some(http) = engine.http() else { return Ok(()) };
     let chat = "benchmark_settings.chat_template";
     if http.api == Api::OpenaiCompletions {

@@ -488,6 +488,19 @@ fn every_fault_of_an_engine_of_others_has_its_place_and_a_way_out() {
         ("a server without a warm-up", and("cache: off").replace("warmup_runs: 1", "warmup_runs: 0")),
         ("files of nobody", and("cache: off").replace("pypi:x==1", "server").replace("[s, ", "[s, \"{gguf}\", ")),
     ];
+    // In a list an engine has a place.
+    let listed = on(&format!("      - mlx\n      - {{name: s, http: {{{start}}}}}"));
+    let error = Study::from_str("bad.yaml", &listed).unwrap_err().to_string();
+    assert!(error.contains("models[0].engine[1].http.length: expected ignore_eos"), "{error}");
+    let ids = Study::from_str("bad.yaml", &and("api: ollama-generate, tokens: ids")).unwrap_err().to_string();
+    assert!(
+        ids.contains("models[0].engine.http.tokens: expected usage with the api ollama-generate, found ids"),
+        "{ids}"
+    );
+    let batch =
+        |level: u32| Study::from_str("s.yaml", &(and("cache: off") + &format!("factors: {{batch: [{level}]}}\n")));
+    assert!(batch(1).is_ok(), "one at a time is what it does: {:?}", batch(1));
+    assert!(batch(2).unwrap_err().to_string().contains("at most 1, which is what the engine s can do"));
     let mut all = String::new();
     for (name, text) in cases {
         let error = Study::from_str("bad.yaml", &text).expect_err(name).to_string();

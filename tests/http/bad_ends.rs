@@ -39,6 +39,69 @@ fn cases() -> Vec<Case> {
         ),
         ("a context that is full", with(&[a.clone(), b.clone(), end(2)]), "length: 2 of 3 tokens"),
         (
+            "text after the reason for the end",
+            with(&[a.clone(), end(3).replace("data: [DONE]\n\n", ""), b.clone(), c.clone(), "data: [DONE]\n\n".into()]),
+            "stream: text after finish_reason",
+        ),
+        ("text after the mark", with(&[a.clone(), b.clone(), end(3), c.clone()]), "stream: text after finish_reason"),
+        (
+            "text after a mark without a reason",
+            with(&[a.clone(), "data: [DONE]\n\n".into(), b.clone(), end(3)]),
+            "stream: text after its last mark",
+        ),
+        (
+            "two reasons",
+            with(&[a.clone(), b.clone(), c.clone(), end(3), end(3).replace("\"length\"", "\"stop\"")]),
+            "stream: two reasons for its end",
+        ),
+        (
+            "the end of a text where there is none",
+            with(&[a.clone(), b.clone(), c.clone(), end(3).replace("\"length\"", "\"stop\"")]),
+            "length: 3 of 3 tokens, and the reason \"stop\"",
+        ),
+        (
+            "a choice that nobody asked for",
+            with(&[a.clone(), token("b").replace("{\"text\"", "{\"index\":1,\"text\""), c.clone(), end(3)]),
+            "stream: a choice of index 1, and one was asked for",
+        ),
+        (
+            "two choices",
+            with(&[token("a").replace("}]", "},{\"index\":0,\"text\":\"x\"}]"), b.clone(), c.clone(), end(3)]),
+            "stream: 2 choices in an event, and one was asked for",
+        ),
+        (
+            "a running count that has all at once",
+            with(&[counted("a", 3), counted("b", 3), counted("c", 3), end(3)]),
+            "count: no token in chunk 2, which has text",
+        ),
+        (
+            "a running count that falls",
+            with(&[counted("a", 2), counted("b", 1), end(3)]),
+            "count: 1 tokens after 1 chunks, and 2 before",
+        ),
+        (
+            "ids that are more than the tokens",
+            with(&[with_ids("a", "[1,2]"), with_ids("b", "[3,4]"), with_ids("c", "[5,6]"), end(3)]),
+            "count: 6 ids came, and the server counts 3 tokens",
+        ),
+        ("ids that are none", with(&[with_ids("a", "[-1]"), end(3)]), "count: after 0 chunks token_ids that are none"),
+        (
+            "a prompt of no tokens",
+            with(&[a.clone(), b.clone(), c.clone(), end(3).replace("\"prompt_tokens\":5", "\"prompt_tokens\":0")]),
+            "count: 0 tokens of the prompt",
+        ),
+        (
+            "more names than a row needs",
+            with(&[
+                a.clone(),
+                format!(
+                    "data: {{\"choices\":[],\"timings\":{{{}}}}}\n\n",
+                    (0..257).map(|n| format!("\"n{n}\":1")).collect::<Vec<_>>().join(",")
+                ),
+            ]),
+            "stream: 257 names in its timings",
+        ),
+        (
             "more than was asked for",
             with(&[a.clone(), b.clone(), c.clone(), token("d"), end(4)]),
             "length: 4 of 3 tokens",
@@ -145,6 +208,19 @@ fn cases() -> Vec<Case> {
             vec![format!("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9999\r\n\r\n{a}")],
             "stream: cut off after 1 chunks: ",
         ),
+        (
+            "a reason that is cut",
+            vec!["HTTP/1.1 500 Oops\r\nContent-Type: text/plain\r\nContent-Length: 999\r\n\r\nno memory".into()],
+            "status 500: no memory (cut off: ",
+        ),
+        (
+            "a body that says it is compressed",
+            with(&[a.clone(), b.clone(), c.clone(), end(3)])
+                .into_iter()
+                .map(|part| part.replace("Connection", "Content-Encoding: gzip\r\nConnection"))
+                .collect(),
+            "content: gzip",
+        ),
         ("no answer at all", vec![], "connect: "),
         ("no HTTP", vec!["SSH-2.0-OpenSSH_9.2\r\n".into()], "connect: "),
         (
@@ -157,6 +233,102 @@ fn cases() -> Vec<Case> {
             "status 400:  [2J ]0;owned",
         ),
     ]
+}
+
+fn counted(text: &str, n: u32) -> String {
+    token(text).replace("}]}", &format!("}}],\"usage\":{{\"prompt_tokens\":5,\"completion_tokens\":{n}}}}}"))
+}
+
+fn with_ids(text: &str, ids: &str) -> String {
+    token(text).replace("{\"text\"", &format!("{{\"token_ids\":{ids},\"text\""))
+}
+
+/// A context that is full gives fewer tokens, and says `length` as one that has them all.
+#[test]
+fn a_bound_that_was_not_reached_is_no_length() {
+    let text = |reason: &str| format!("{HEAD}{}{}{}", token("a"), token("b"), end(2).replace("length", reason));
+    let of = |reason: &str| {
+        let text = text(reason);
+        let port = one(move |stream| write(stream, &text));
+        let client = Client::new(&http(port, ""), &format!("http://127.0.0.1:{port}"), None, Vec::new(), None);
+        let request = Request { stop_on_eos: true, ..request(3) };
+        of(client.ask(&request, Instant::now() + PATIENCE, &AtomicBool::new(false))).map_err(|(reason, _)| reason)
+    };
+    assert_eq!(of("length").unwrap_err(), "length: 2 of 3 tokens");
+    assert_eq!(of("stop").unwrap().n_gen, Some(2));
+}
+
+/// ureq unpacks what it can and says nothing of it.
+#[test]
+fn a_body_that_is_compressed_is_no_answer() {
+    // "data: x\n\n", by gzip.
+    const PACKED: &[u8] = &[
+        0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 0xff, 0x4b, 0x49, 0x2c, 0x49, 0xb4, 0x52, 0xa8, 0xe0, 0xe2, 2, 0, 0x81, 0x7b,
+        0x33, 0x2b, 9, 0, 0, 0,
+    ];
+    let port = one(|stream| {
+        write(stream, &HEAD.replace("Connection", "content-encoding: GZip\r\nConnection"));
+        let _ = stream.write_all(PACKED);
+    });
+    let (reason, _) = ask(&http(port, ""), port, PATIENCE).unwrap_err();
+    assert_eq!(reason, "content: gzip");
+}
+
+#[test]
+fn bytes_that_are_no_text_are_no_answer() {
+    let port = one(|stream| {
+        write(stream, &format!("{HEAD}{}", token("a")));
+        let bytes: Vec<u8> = token("?").bytes().map(|byte| if byte == b'?' { 0xf0 } else { byte }).collect();
+        let _ = stream.write_all(&bytes);
+        write(stream, &end(3));
+    });
+    let (reason, _) = ask(&http(port, ""), port, PATIENCE).unwrap_err();
+    assert_eq!(reason, "stream: bytes that are no UTF-8 after 1 chunks");
+}
+
+#[test]
+fn a_text_has_an_end() {
+    let port = one(|stream| {
+        write(stream, HEAD);
+        let piece = token(&"x".repeat(1 << 19));
+        (0..9).for_each(|_| write(stream, &piece));
+    });
+    let (reason, answer) = ask(&http(port, ""), port, PATIENCE).unwrap_err();
+    assert_eq!(reason, "stream: a text of more than 4194304 bytes after 8 chunks");
+    assert_eq!(answer.text.len(), 4 << 20);
+}
+
+/// Else the time of one that was refused would be missing wherever requests under way are counted.
+#[test]
+fn what_is_refused_or_lost_was_under_way_until_then() {
+    type Reply = fn(&mut TcpStream);
+    let cases: [(&str, Reply); 3] = [
+        ("refused", |stream| {
+            write(stream, "HTTP/1.1 503 Busy\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\n");
+            thread::sleep(Duration::from_millis(60));
+            write(stream, "busy");
+        }),
+        ("a page", |stream| {
+            thread::sleep(Duration::from_millis(60));
+            write(stream, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 0\r\n\r\n");
+        }),
+        ("no answer", |_| thread::sleep(Duration::from_millis(60))),
+    ];
+    for (name, reply) in cases {
+        let port = one(reply);
+        let (_, answer) = ask(&http(port, ""), port, PATIENCE).expect_err(name);
+        assert!(answer.done_ns > Some(50_000_000) && answer.done_ns >= answer.headers_ns, "{name}: {answer:?}");
+    }
+}
+
+#[test]
+fn a_reason_without_an_end_is_told_as_far_as_it_came() {
+    let port = one(|stream| {
+        write(stream, "HTTP/1.1 500 Oops\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\nno memory: ");
+        while stream.write_all(&[b'x'; 1 << 14]).is_ok() {}
+    });
+    let (reason, _) = ask(&http(port, ""), port, PATIENCE).unwrap_err();
+    assert!(reason.starts_with("status 500: no memory: xxx"), "{reason}");
 }
 
 #[test]

@@ -116,7 +116,8 @@ class Handler(BaseHTTPRequestHandler):
             event({"choices": [{"text": text, "finish_reason": None}]})
         if "slow" in modes:
             time.sleep(1000)
-        usage = {"prompt_tokens": 7, "completion_tokens": n}
+        prompt = 8 if "recounts" in modes and asked > 3 else 7
+        usage = {"prompt_tokens": prompt, "completion_tokens": n}
         if "silent" not in modes:
             usage["prompt_tokens_details"] = {"cached_tokens": 6 if "caches" in modes else 0}
         said = {"timings": {os.environ["SERVER_SECRET"]: 1.5}} if "indiscreet" in modes else {}

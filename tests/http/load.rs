@@ -163,8 +163,9 @@ fn what_a_busy_server_rejects_is_a_result() {
     let rejected: Vec<_> = row.requests.iter().filter(|request| request.outcome == Answered::Rejected).collect();
     assert!(!rejected.is_empty() && rejected.iter().all(|request| request.status == Some(503)), "{row:?}");
     assert!(rejected[0].error.as_ref().unwrap().contains("come back later"));
+    assert!(rejected.iter().all(|request| request.done_ns.is_some() && request.done_ns >= request.headers_ns));
     let claims = claims(folder.path());
-    agree(folder.path(), &run.folder, &["rejected"]);
+    agree(folder.path(), &run.folder, &["rejected", "in_flight", "backlog"]);
     assert!(claims["claims"]["load.rejected"]["value"].as_f64() > Some(0.0));
 }
 

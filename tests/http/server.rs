@@ -7,6 +7,7 @@ use std::{
 };
 
 use offprint::{
+    ranges::Ranges,
     record::{Outcome, Phase, RunRecord},
     store::Run,
 };
@@ -147,6 +148,18 @@ fn a_cache_that_the_study_allows_is_said() {
     let (folder, _) = folder("caches", "        cache: allowed");
     let run = records(folder.path());
     assert!(measured(&run).iter().all(|row| row.outcome == Outcome::Ok && row.cached_tokens == Some(6)));
+}
+
+/// Else a run would end well and could never be bundled.
+#[test]
+fn what_verify_would_refuse_is_a_failed_run() {
+    let (folder, _) = folder("recounts", "");
+    let run = records(folder.path());
+    let mut ranges = Ranges::new(&run.study, &run.environment);
+    assert!(run.records.iter().all(|row| ranges.misfits(row).is_empty()));
+    let errors: Vec<Option<&str>> = measured(&run).iter().map(|row| row.error.as_deref()).collect();
+    let expected = Some("row: expected 7 tokens in every run of this prompt, found 8");
+    assert_eq!(errors, [None, None, expected, expected]);
 }
 
 #[test]

@@ -105,6 +105,44 @@ fn a_chat_s_stream() {
     assert_eq!((answer.text.as_str(), answer.chunk_times_ns.len(), answer.cached_tokens), ("hmab", 3, None));
 }
 
+/// A mark of the byte order before everything, a media type in capitals, thoughts under both of their names, and a reason said twice.
+#[test]
+fn what_changes_nothing_is_taken() {
+    let parts = &[
+        "HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream\r\nConnection: close\r\n\r\n",
+        "\u{feff}data: {\"choices\":[{\"index\":0,\"delta\":{\"reasoning_content\":\"hm\",\"reasoning\":\"hm\"},\"finish_reason\":null}]}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":null}]}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"b\"},\"finish_reason\":\"length\"}]}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"length\"}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":3}}\n\ndata: [DONE]\n\n",
+    ];
+    let port = one(move |stream| {
+        for part in parts {
+            write(stream, part);
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
+    let mut http = http(port, "cache: allowed");
+    http.api = offprint::study::Api::OpenaiChat;
+    let answer = ask(&http, port, PATIENCE).unwrap();
+    assert_eq!((answer.text.as_str(), answer.n_gen), ("hmab", Some(3)));
+    let since = answer.done_ns.unwrap() - answer.finish_ns.unwrap();
+    assert!(since > 10_000_000, "it ended when it said so first: {answer:?}");
+}
+
+/// Tokens of each chunk by a running count.
+#[test]
+fn a_running_count_is_taken_apart() {
+    let chunk = |text: &str, n: u32| {
+        format!(
+            "data: {{\"choices\":[{{\"text\":\"{text}\"}}],\"usage\":{{\"prompt_tokens\":5,\"completion_tokens\":{n}}}}}\n\n"
+        )
+    };
+    let text = format!("{HEAD}{}{}{}", chunk("a", 1), chunk("bc", 3), end(3));
+    let port = one(move |stream| write(stream, &text));
+    let answer = ask(&http(port, ""), port, PATIENCE).unwrap();
+    assert_eq!((answer.chunk_tokens, answer.n_gen), (Some(vec![1, 2]), Some(3)));
+}
+
 /// vLLM with `return_token_ids`: ids of each chunk, several at once.
 #[test]
 fn ids_in_the_stream_are_counted() {

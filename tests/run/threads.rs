@@ -4,6 +4,8 @@ use std::{collections::BTreeSet, sync::atomic::AtomicBool};
 
 use offprint::{
     bench::{Bench, Ended, Place, Programs},
+    machine,
+    ranges::Ranges,
     record::{Outcome, RunRecord},
     study::{Plan, Study},
 };
@@ -45,6 +47,7 @@ fn rows(factors: &str, isolation: &str) -> Vec<RunRecord> {
         study: &study,
         plan: &plan,
         done: BTreeSet::new(),
+        ranges: Ranges::new(&study, &machine::capture(Vec::new())),
         places: vec![Place { opens: "m".to_owned(), folder: None }],
         drafts: Vec::new(),
         programs: &programs,

@@ -1,5 +1,10 @@
 //! `offprint worker check`: it knows a worker from what is none.
 
+use std::{
+    io::{BufRead, BufReader},
+    process::Stdio,
+};
+
 use super::*;
 
 fn of(modes: &str) -> (Option<i32>, String) {
@@ -12,19 +17,29 @@ fn of(modes: &str) -> (Option<i32>, String) {
 
 #[test]
 fn a_worker_of_another_language_passes() {
-    for modes in ["", "own-clock", "no-ids", "bounds"] {
+    for modes in ["", "own-clock", "no-ids", "bounds", "serves"] {
         let (code, words) = of(modes);
         assert_eq!(code, Some(0), "{modes}: {words}");
-        assert!(words.contains("ok    hello    fake-worker 1") && words.contains("ok    end"), "{words}");
+        assert!(
+            words.contains("ok    hello    fake-worker 1")
+                && words.contains("ok    bye")
+                && words.contains("ok    end"),
+            "{words}"
+        );
     }
 }
 
 #[test]
 fn what_is_no_worker_is_told_what_is_wrong() {
     for (modes, expected) in [
-        ("exits", "FAIL  load     the worker ended with exit code 1: no such device"),
-        ("banner", "FAIL  load     the worker wrote something that is no answer: \"Welcome to the fake worker!\""),
+        ("exits", "FAIL  hello    the worker ended with exit code 1: no such device"),
+        ("banner", "FAIL  hello    the worker wrote something that is no answer: \"Welcome to the fake worker!\""),
         ("version", "expected a worker of offprint.worker/1, found one of \"offprint.worker/2\""),
+        ("realtime", "expected the clock \"CLOCK_MONOTONIC\" or null, found \"CLOCK_REALTIME\""),
+        ("stops", "FAIL  one      length: 1 of 1 tokens, and the reason \"stop\""),
+        ("no-prompt", "FAIL  one      count: 0 tokens of the prompt"),
+        ("crowds", "FAIL  serve    more than 2 under way: "),
+        ("ignores-bye", "FAIL  bye      five seconds after `bye` it still runs"),
         ("invents", "the worker says that its times are invented"),
         ("broken", "FAIL  load     the file is no model"),
         ("slow-load", "the worker's times do not fit the pipe's: 1000000000000 ns of loading in "),
@@ -49,6 +64,21 @@ fn what_is_no_worker_is_told_what_is_wrong() {
     assert!(
         output.status.code() == Some(1) && said(&output).contains("FAIL  start    the worker could not be started")
     );
+}
+
+/// Somebody looks on, and is told what is waited for long before it is given up.
+#[test]
+fn what_is_waited_for_is_said() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_offprint"))
+        .args(["worker", "check", "--", "python3", fake().to_str().unwrap(), "hangs-at-hello"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let told = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok).next();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(told.as_deref(), Some("note  hello    no answer yet; it has 60 s"));
 }
 
 /// The protocol is one: our own workers pass as anybody's would.

@@ -4,6 +4,7 @@ wrong is told by its arguments."""
 import json
 import os
 import sys
+import threading
 import time
 
 modes = sys.argv[1:]
@@ -34,11 +35,11 @@ def generate(asked):
         times.append(clock() - start)
     made = {
         "id": asked["id"],
-        "n_prompt": len(asked["prompt"].split()),
+        "n_prompt": 0 if "no-prompt" in modes else len(asked["prompt"].split()),
         "tokens": None if "no-ids" in modes else [(seed + i) % 1000 for i in range(n)],
         "n_gen": n,
         "text": " ".join(str((seed + i) % 1000) for i in range(n)),
-        "finish": "length",
+        "finish": "stop" if "stops" in modes else "length",
         "start_ns": start,
         "tokenize_ns": 0,
         "token_times_ns": times,
@@ -68,6 +69,37 @@ def generate(asked):
     return made
 
 
+def serve(asked):
+    """Each request as soon as it is due and a place is free; `crowds` has places without end."""
+    start, made = clock(), [None] * len(asked["requests"])
+    places = threading.Semaphore(1000 if "crowds" in modes else asked["at_once"])
+    queue, lock = iter(range(len(made))), threading.Lock()
+
+    def work():
+        while True:
+            with lock:
+                index = next(queue, None)
+            if index is None:
+                return
+            while clock() - start < asked["due_ns"][index]:
+                time.sleep(0.0005)
+            with places:
+                taken = clock() - start
+                if "crowds" in modes:
+                    time.sleep(0.03)
+                one = generate(asked["requests"][index])
+                times = [one["start_ns"] - start + time for time in one["token_times_ns"]]
+            fields = ["n_prompt", "tokens", "n_gen", "finish"]
+            made[index] = {name: one[name] for name in fields} | {"taken_ns": taken, "token_times_ns": times}
+
+    threads = [threading.Thread(target=work) for _ in range(len(made) if "crowds" in modes else asked["at_once"])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return {"id": asked["id"], "start_ns": start, "requests": made}
+
+
 if "exits" in modes:
     sys.exit("no such device")
 if "banner" in modes:
@@ -76,6 +108,11 @@ for line in sys.stdin:
     (kind, fields), = json.loads(line).items()
     if kind == "hello":
         can = {"exact_length": "bounds" not in modes, "seed": True, "token_ids": "no-ids" not in modes, "clock": "CLOCK_MONOTONIC"}
+        can["serve"] = "serves" in modes or "crowds" in modes
+        if "hangs-at-hello" in modes:
+            time.sleep(15)
+        if "realtime" in modes:
+            can["clock"] = "CLOCK_REALTIME"
         if "own-clock" in modes:
             can["clock"] = None
         if "invents" in modes:
@@ -95,7 +132,11 @@ for line in sys.stdin:
             say("failed", {"id": fields["id"], "kind": "refused", "message": "expected a prompt and a token"})
         else:
             say("generated", generate(fields))
+    elif kind == "serve":
+        say("served", serve(fields))
     elif kind == "bye":
+        if "ignores-bye" in modes:
+            continue
         break
     else:
         say("failed", {"id": None, "kind": "unsupported", "message": f"no message {kind}"})

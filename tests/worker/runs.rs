@@ -89,6 +89,9 @@ fn what_fails_in_a_run_is_a_row_that_says_why() {
     for (modes, more, expected) in [
         ("dies", "", "the worker ended with exit code 17: token 17: segmentation fault"),
         ("short", "", "length: 3 of 4 tokens"),
+        ("stops", "", "length: 4 of 4 tokens, and the reason \"stop\""),
+        ("no-prompt", "", "count: 0 tokens of the prompt"),
+        ("crowds", "factors: {at_once: [2]}\nload: {requests: 4}\n", "more than 2 under way: "),
         ("hangs", "execution: {timeout_s: 2}\n", "the run took longer than execution.timeout_s allows"),
         ("early", "", "the worker's times do not fit the pipe's"),
     ] {

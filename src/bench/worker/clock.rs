@@ -1,6 +1,7 @@
 //! The clock that all processes of a machine share, and whether a worker's times fit what was seen on its pipe.
 
 use super::protocol::{Generated, Served};
+use crate::ranges::requests::most_under_way;
 
 /// What a worker calls it.
 pub(super) const SHARED: &str = "CLOCK_MONOTONIC";
@@ -90,6 +91,24 @@ pub(super) fn misfit_of_several(answer: &Served, due_ns: &[u64], clock: Option<&
     (end > received).then(|| format!("an end {} ns after the answer was read", end - received))
 }
 
+/// Why requests had more places than there are, or took another's: a loop that is closed takes them up in their order.
+pub(super) fn crowd(answer: &Served, due_ns: &[u64], at_once: usize) -> Option<String> {
+    let last = |times: &[u64]| times.last().copied().unwrap_or_default();
+    let spans = answer.requests.iter().map(|taken| (taken.taken_ns, last(&taken.token_times_ns)));
+    let most = most_under_way(spans.clone());
+    if most > at_once {
+        return Some(format!("more than {at_once} under way: {most} at once"));
+    }
+    if due_ns.iter().any(|due| *due > 0) {
+        return None;
+    }
+    let mut ends: Vec<u64> = spans.map(|(_, end)| end).collect();
+    ends.sort_unstable();
+    let mut after_the_first = answer.requests.iter().enumerate().skip(at_once);
+    let early = after_the_first.find(|(index, taken)| taken.taken_ns < ends[index - at_once])?.0;
+    Some(format!("request {} was taken up before its turn", early + 1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +175,23 @@ mod tests {
             assert!(fits(change, Some(SHARED)).contains(words), "{words}: {}", fits(change, Some(SHARED)));
         }
         assert_eq!(fits(&|s| s.requests[1].token_times_ns = vec![100, 501], Some(INVENTED)), "");
+    }
+
+    #[test]
+    fn places_are_as_many_as_there_are() {
+        use crate::bench::worker::protocol::Taken;
+        let of = |spans: &[(u64, u64)], due: &[u64], at_once| {
+            let taken =
+                |(from, to): &(u64, u64)| Taken { taken_ns: *from, token_times_ns: vec![*to], ..Taken::default() };
+            let served = Served { requests: spans.iter().map(taken).collect(), ..Served::default() };
+            crowd(&served, due, at_once).unwrap_or_default()
+        };
+        assert_eq!(of(&[(0, 5), (0, 9), (5, 12), (9, 20)], &[0; 4], 2), "");
+        assert_eq!(of(&[(0, 5), (0, 9), (4, 12), (9, 20)], &[0; 4], 2), "more than 2 under way: 3 at once");
+        // The fourth came before the third.
+        assert_eq!(of(&[(0, 5), (0, 9), (9, 20), (5, 12)], &[0; 4], 2), "request 4 was taken up before its turn");
+        assert_eq!(of(&[(0, 5), (1, 9), (9, 20), (5, 12)], &[0, 1, 2, 2], 2), "");
+        assert_eq!(of(&[(0, 5), (1, 9), (2, 20)], &[0, 1, 2], 2), "more than 2 under way: 3 at once");
     }
 
     #[test]

@@ -17,14 +17,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use check::{Found, Verdict, check};
+pub use check::{Checks, Found, Verdict, check};
 pub use serve::serve;
 
 use super::{
     guard::Guard,
     process::{Process, Program},
 };
-use crate::{engine::Request, factor::THREADS_VARIABLE, foreign::Secrets};
+use crate::{
+    engine::Request,
+    factor::THREADS_VARIABLE,
+    foreign::Secrets,
+    ranges::{answer, end},
+    record::{FinishReason, Phase, RunRecord},
+};
 use clock::Span;
 use protocol::{
     Answer, Generate, Generated, Greeting, Hello, LONGEST_LINE, Load, Loaded, Message, PROTOCOL, Serve, Served,
@@ -32,6 +38,9 @@ use protocol::{
 
 /// How long a worker may take to end once it was said goodbye.
 const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Of a run; whoever checks a worker has a time of its own.
+const TOO_LONG: &str = "the run took longer than execution.timeout_s allows";
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -138,6 +147,11 @@ impl Worker {
     /// # Errors
     /// A worker of another protocol, one that does not load, a loading time that cannot be.
     pub fn loaded(&mut self, deadline: Instant, stop: &AtomicBool) -> Result<Loaded, Lost> {
+        self.greeted(deadline, stop)?;
+        self.has_loaded(deadline, stop)
+    }
+
+    fn greeted(&mut self, deadline: Instant, stop: &AtomicBool) -> Result<(), Lost> {
         let hello = match self.answer(deadline, stop)?.0 {
             Answer::Hello(hello) => hello,
             other => return Err(out_of_turn("hello", &other)),
@@ -145,10 +159,22 @@ impl Worker {
         if hello.protocol != PROTOCOL {
             return Err(Lost::Failed(format!("expected a worker of {PROTOCOL}, found one of {:?}", hello.protocol)));
         }
-        if self.foreign.is_some() && hello.can.clock.as_deref() == Some(clock::INVENTED) {
-            return Err(Lost::Failed("the worker says that its times are invented".to_owned()));
+        match hello.can.clock.as_deref() {
+            None | Some(clock::SHARED) => {}
+            Some(clock::INVENTED) if self.foreign.is_none() => {}
+            Some(clock::INVENTED) => {
+                return Err(Lost::Failed("the worker says that its times are invented".to_owned()));
+            }
+            Some(other) => {
+                let expected = format!("expected the clock {:?} or null", clock::SHARED);
+                return Err(Lost::Failed(format!("{expected}, found {other:?}")));
+            }
         }
         self.hello = hello;
+        Ok(())
+    }
+
+    fn has_loaded(&mut self, deadline: Instant, stop: &AtomicBool) -> Result<Loaded, Lost> {
         let (answer, span) = self.answer(deadline, stop)?;
         match answer {
             Answer::Loaded(loaded) => {
@@ -203,11 +229,14 @@ impl Worker {
         if let Some(what) = clock::misfit(&made, self.hello.can.clock.as_deref(), span) {
             return Err(unfit(&what));
         }
-        let (n, asked) = (made.n_gen, request.max_tokens);
-        if n == 0 || n > asked || (!request.stop_on_eos && n != asked) {
-            return Err(Lost::Failed(format!("length: {n} of {asked} tokens")));
+        ended((made.n_prompt, made.n_gen, made.finish), request)?;
+        // What else of an answer `verify` would refuse.
+        let mut row = RunRecord { phase: Phase::Warmup, max_tokens: request.max_tokens, ..RunRecord::empty() };
+        made.clone().fill(&mut row);
+        match answer::misfits(&row, request.stop_on_eos).first() {
+            None => Ok(made),
+            Some((expected, found)) => Err(Lost::Failed(format!("expected {expected}, found {found}"))),
         }
-        Ok(made)
     }
 
     /// Generates for several requests, of which `at_once` are under way at most.
@@ -242,11 +271,11 @@ impl Worker {
         if let Some(what) = clock::misfit_of_several(&served, &due_ns, self.hello.can.clock.as_deref(), span) {
             return Err(unfit(&what));
         }
+        if let Some(what) = clock::crowd(&served, &due_ns, at_once as usize) {
+            return Err(Lost::Failed(what));
+        }
         for (taken, request) in served.requests.iter().zip(requests) {
-            let (n, asked) = (taken.n_gen, request.max_tokens);
-            if n == 0 || n > asked || (!request.stop_on_eos && n != asked) {
-                return Err(Lost::Failed(format!("length: {n} of {asked} tokens")));
-            }
+            ended((taken.n_prompt, taken.n_gen, taken.finish), request)?;
         }
         Ok(served)
     }
@@ -301,7 +330,7 @@ impl Worker {
                 }
                 Err(RecvTimeoutError::Timeout) if stop.load(Ordering::SeqCst) => return Err(Lost::Stopped),
                 Err(RecvTimeoutError::Timeout) if Instant::now() >= deadline => {
-                    return Err(Lost::Failed("the run took longer than execution.timeout_s allows".into()));
+                    return Err(Lost::Failed(TOO_LONG.to_owned()));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -325,6 +354,17 @@ fn heard(answer: &mut Answer, secrets: &Secrets) {
         Answer::Generated(made) => made.text = secrets.hidden(&made.text).into_owned(),
         Answer::Served(_) => {}
         Answer::Failed(failed) => clean(&mut failed.message),
+    }
+}
+
+/// Has it counted its prompt, and did its text end as it was to end?
+fn ended((n_prompt, n, finish): (u32, u32, Option<FinishReason>), request: &Request) -> Result<(), Lost> {
+    if n_prompt == 0 {
+        return Err(Lost::Failed("count: 0 tokens of the prompt".to_owned()));
+    }
+    match end::of(n, request.max_tokens, finish, request.stop_on_eos) {
+        None => Ok(()),
+        Some((_, found)) => Err(Lost::Failed(format!("length: {found}"))),
     }
 }
 

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    digest,
     draft::Draft,
     engine::{
         Generation, Prompt, Request, Sampling,
         service::{self, Service},
     },
-    record::{FinishReason, Rounds, Steps},
+    record::{FinishReason, Rounds, RunRecord, Steps},
     study::{FILLER, Told},
 };
 
@@ -302,6 +303,21 @@ impl Served {
 }
 
 impl Generated {
+    /// What the worker said, into the row.
+    pub(in crate::bench) fn fill(self, row: &mut RunRecord) {
+        row.output_sha256 = self.tokens.as_deref().map(digest::sha256_ids);
+        row.n_prompt = Some(self.n_prompt);
+        row.n_gen = Some(self.n_gen);
+        row.finish_reason = self.finish;
+        row.tokenize_ns = Some(self.tokenize_ns);
+        row.ttft_ns = self.token_times_ns.first().copied();
+        row.token_times_ns = Some(self.token_times_ns);
+        row.rounds = self.rounds;
+        row.e2e_ns = Some(self.e2e_ns);
+        row.peak_memory_bytes = self.peak_memory_bytes;
+        row.output_text = Some(self.text);
+    }
+
     /// What an engine of this program made.
     pub(super) fn of(id: u64, start_ns: Option<u64>, generation: Generation) -> Generated {
         Generated {
@@ -337,7 +353,9 @@ impl Can {
 
     /// As `environment.json` has it.
     pub fn told(&self) -> BTreeMap<String, String> {
-        let json = serde_json::to_value(self).unwrap_or_default();
+        // What is absent is one at a time.
+        let can = Can { batch: self.batch.max(1), ..self.clone() };
+        let json = serde_json::to_value(can).unwrap_or_default();
         let fields = json.as_object().into_iter().flatten();
         fields
             .map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)))

@@ -7,11 +7,15 @@ const MOST_LINE: usize = 1 << 20;
 /// Of a body.
 const MOST_BODY: u64 = 64 << 20;
 
+/// U+FEFF.
+const MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Why reading ended early.
 #[derive(Debug)]
 pub(super) enum Fault {
     Read(std::io::Error),
-    TooLong(String),
+    /// A line or a body that is too long, or is no text.
+    Unfit(String),
     /// What a line said.
     Told(String),
 }
@@ -30,9 +34,14 @@ pub(super) fn each(
     take: &mut dyn FnMut(&str, u64) -> Result<(), String>,
 ) -> Result<(), Fault> {
     let (mut line, mut buffer, mut total) = (Vec::new(), [0; 16 << 10], 0);
-    let mut after_cr = false;
+    let (mut after_cr, mut first) = (false, true);
     let mut tell = |line: &mut Vec<u8>, at: u64| {
-        let told = take(&String::from_utf8_lossy(line), at).map_err(Fault::Told);
+        // A mark of the byte order may stand before everything, and says nothing.
+        let bytes = &line[..];
+        let text = if first { bytes.strip_prefix(MARK).unwrap_or(bytes) } else { bytes };
+        first = false;
+        let text = std::str::from_utf8(text).map_err(|_| Fault::Unfit("bytes that are no UTF-8".to_owned()))?;
+        let told = take(text, at).map_err(Fault::Told);
         line.clear();
         told
     };
@@ -49,14 +58,14 @@ pub(super) fn each(
         }
         total += n as u64;
         if total > MOST_BODY {
-            return Err(Fault::TooLong(format!("more than {MOST_BODY} bytes")));
+            return Err(Fault::Unfit(format!("more than {MOST_BODY} bytes")));
         }
         for byte in &buffer[..n] {
             match byte {
                 b'\n' if after_cr => {}
                 b'\n' | b'\r' => tell(&mut line, at)?,
                 _ if line.len() == MOST_LINE => {
-                    return Err(Fault::TooLong(format!("a line of more than {MOST_LINE} bytes")));
+                    return Err(Fault::Unfit(format!("a line of more than {MOST_LINE} bytes")));
                 }
                 _ => line.push(*byte),
             }
@@ -152,6 +161,7 @@ mod tests {
         assert_eq!(of(&["event: error\ndata: {}\n\n"]), [("error".to_owned(), "{}".to_owned(), 1)]);
         assert_eq!(of(&["data: a\n\ndata: [DONE]"]), [data("a", 1), data("[DONE]", 2)]);
         assert_eq!(of(&["id: 1\nretry: 2\n\n"]), []);
+        assert_eq!(of(&["\u{feff}data: a\n\n\u{feff}data: b\n\n"]), [data("a", 1)], "a mark is one at the beginning");
     }
 
     #[test]
@@ -169,14 +179,20 @@ mod tests {
     }
 
     #[test]
+    fn bytes_that_are_no_text_are_no_line() {
+        let clock = Cell::new(0);
+        let pieces = Pieces(vec![b"data: \xf0\x9f\n\n"], &clock);
+        let read = each(pieces, &|| 0, &mut |_, _| Ok(()));
+        assert!(matches!(read, Err(Fault::Unfit(what)) if what.contains("UTF-8")));
+    }
+
+    #[test]
     fn a_line_and_a_body_have_an_end() {
         let endless = std::io::repeat(b'x');
-        assert!(
-            matches!(each(endless, &|| 0, &mut |_, _| Ok(())), Err(Fault::TooLong(what)) if what.contains("a line"))
-        );
+        assert!(matches!(each(endless, &|| 0, &mut |_, _| Ok(())), Err(Fault::Unfit(what)) if what.contains("a line")));
         let lines = std::io::repeat(b'\n');
         assert!(
-            matches!(each(lines, &|| 0, &mut |_, _| Ok(())), Err(Fault::TooLong(what)) if what.contains("more than"))
+            matches!(each(lines, &|| 0, &mut |_, _| Ok(())), Err(Fault::Unfit(what)) if what.contains("more than"))
         );
     }
 }

@@ -11,6 +11,7 @@ mod transport;
 mod under_way;
 
 use std::{
+    io::Read,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -23,6 +24,7 @@ use reply::Gather;
 use serde_json::Value;
 use transport::Wire;
 pub use under_way::{UnderWay, watched};
+use ureq::{Body, http::Response};
 
 use crate::{
     engine::Request,
@@ -32,6 +34,8 @@ use crate::{
 
 /// Of an error's text.
 const MOST_CHARACTERS: usize = 300;
+/// Of the reason that a body gives: more of it says no more.
+const MOST_REASON: u64 = 64 << 10;
 /// Of a body that is no stream.
 const MOST_BYTES: u64 = 1 << 20;
 /// The least that a request may take.
@@ -149,26 +153,47 @@ impl Client {
             Api::OllamaGenerate => "/api/generate",
         };
         let sent = Arc::clone(&wire.connected);
-        let now = move || {
-            let since = sent.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            since.map_or(0, |since| since.elapsed().as_nanos() as u64)
+        let since = move || {
+            let sent = sent.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            sent.map(|sent| sent.elapsed().as_nanos() as u64)
         };
+        let now = || since().unwrap_or(0);
         let send = self.headed(wire.agent.post(format!("{}{path}", self.base)));
         let bytes = serde_json::to_vec(&body).map_err(|error| error.to_string())?;
-        let response =
-            send.header("content-type", "application/json").send(&bytes[..]).map_err(|error| at("connect", error))?;
+        let answered = send.header("content-type", "application/json").send(&bytes[..]);
+        let response = answered.map_err(|error| {
+            // One that was sent was under way until now.
+            gather.done_ns = since();
+            at("connect", error)
+        })?;
         gather.headers_ns = Some(now());
+        let read = self.read(response, wire.packed(), gather, &now);
+        // However it ended: until now the request was under way.
+        gather.done_ns = Some(now());
+        read
+    }
+
+    /// The answer, from its status to the end of its body.
+    fn read(
+        &self,
+        response: Response<Body>,
+        packed: Option<String>,
+        gather: &mut Gather,
+        now: &dyn Fn() -> u64,
+    ) -> Result<(), String> {
         let status = response.status();
         gather.status(status.as_u16());
-        let kind =
-            response.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
+        let kind = response.headers().get("content-type").and_then(|value| value.to_str().ok());
+        let kind = kind.unwrap_or_default().to_ascii_lowercase();
         if status.is_redirection() {
             return Err(format!("redirect: status {}, which is not followed", status.as_u16()));
         }
         if !status.is_success() {
-            let mut response = response;
-            let text = response.body_mut().with_config().limit(MOST_BYTES).lossy_utf8(true).read_to_string();
-            return Err(refused(status.as_u16(), &text.unwrap_or_default()));
+            return Err(refused(status.as_u16(), &told_by(response.into_body().into_reader())));
+        }
+        // What is compressed comes in lumps.
+        if let Some(packed) = packed {
+            return Err(format!("content: {packed}"));
         }
         let expected = if self.http.api == Api::OllamaGenerate { "json" } else { "text/event-stream" };
         if !kind.contains(expected) {
@@ -176,15 +201,14 @@ impl Client {
         }
         let reader = response.into_body().into_reader();
         let read = if self.http.api == Api::OllamaGenerate {
-            lines::each(reader, &now, &mut |line, at| gather.line(line, at))
+            lines::each(reader, now, &mut |line, at| gather.line(line, at))
         } else {
-            lines::events(reader, &now, &mut |event, at| gather.event(event, at))
+            lines::events(reader, now, &mut |event, at| gather.event(event, at))
         };
-        gather.done_ns = Some(now());
         read.map_err(|fault| match fault {
             lines::Fault::Read(error) if is_timeout(&error) => at_timeout(),
             lines::Fault::Read(error) => format!("stream: cut off after {} chunks: {error}", gather.chunks()),
-            lines::Fault::TooLong(what) => format!("stream: {what} after {} chunks", gather.chunks()),
+            lines::Fault::Unfit(what) => format!("stream: {what} after {} chunks", gather.chunks()),
             lines::Fault::Told(reason) => reason,
         })
     }
@@ -213,6 +237,19 @@ impl Client {
         match plain.char_indices().nth(MOST_CHARACTERS) {
             Some((end, _)) => format!("{} …", &plain[..end]),
             None => plain,
+        }
+    }
+}
+
+/// What a body says, as far as it comes.
+fn told_by(reader: impl Read) -> String {
+    let mut bytes = Vec::new();
+    let read = reader.take(MOST_REASON).read_to_end(&mut bytes);
+    let text = String::from_utf8_lossy(&bytes);
+    match read {
+        Ok(_) => text.into_owned(),
+        Err(error) => {
+            format!("{text} (cut off: {})", if is_timeout(&error) { at_timeout() } else { error.to_string() })
         }
     }
 }

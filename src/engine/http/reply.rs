@@ -7,9 +7,15 @@ use serde_json::Value;
 use super::lines::Event;
 use crate::{
     engine::Request,
+    ranges::end,
     record::FinishReason,
     study::{Api, Cache, Http, Tokens},
 };
+
+/// Of a text, in bytes; a row has as much room for it.
+const MOST_TEXT: usize = 4 << 20;
+/// Of a server's own times and counts.
+const MOST_NAMES: usize = 256;
 
 /// What came back. Times are ns since the request was sent: since its connection stood.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -41,6 +47,8 @@ pub struct Answer {
     pub status: Option<u16>,
     /// The mark that ends a whole stream has come.
     whole: bool,
+    /// Ids that came and the server's count, where they are not as many.
+    counts: Option<(u32, u32)>,
 }
 
 /// An answer as it comes.
@@ -103,7 +111,7 @@ impl Gather {
         }
         let text = |name: &str| json.get(name).and_then(Value::as_str).unwrap_or_default();
         let came = [text("thinking"), text("response")].concat();
-        self.chunk(&came, None, at);
+        self.chunk(&came, None, at)?;
         if json.get("done") == Some(&Value::Bool(true)) {
             self.answer.whole = true;
             self.finish(json.get("done_reason").and_then(Value::as_str).unwrap_or("stop"), at)?;
@@ -140,27 +148,8 @@ impl Gather {
         }
         let usage = json.get("usage").filter(|usage| usage.is_object());
         let counted = usage.and_then(|usage| count(usage, "completion_tokens"));
-        if let Some(choice) = json.pointer("/choices/0") {
-            let part = match self.api {
-                Api::OpenaiChat => choice.get("delta").unwrap_or(&Value::Null),
-                _ => choice,
-            };
-            let text = |name: &str| part.get(name).and_then(Value::as_str).unwrap_or_default();
-            let came = match self.api {
-                Api::OpenaiChat => [text("reasoning_content"), text("reasoning"), text("content")].concat(),
-                _ => text("text").to_owned(),
-            };
-            let ids = choice.get("token_ids").or_else(|| part.get("token_ids")).and_then(Value::as_array);
-            let ids: Option<Vec<u32>> =
-                ids.map(|ids| ids.iter().filter_map(|id| u32::try_from(id.as_u64()?).ok()).collect());
-            // Tokens since the chunk before, where ids or a running count say.
-            let running = counted.map(|now| now.saturating_sub(self.counted.unwrap_or(0)));
-            let tokens = ids.as_ref().map(|ids| ids.len() as u32).or(running);
-            self.ids.extend(ids.into_iter().flatten());
-            self.chunk(&came, tokens, at);
-            if let Some(reason) = choice.get("finish_reason").and_then(Value::as_str) {
-                self.finish(reason, at)?;
-            }
+        if let Some(choice) = one_choice(json)? {
+            self.choice(choice, counted, at)?;
         }
         self.counted = counted.or(self.counted);
         if let Some(usage) = usage {
@@ -169,6 +158,9 @@ impl Gather {
             self.answer.cached_tokens = cached.and_then(|n| u32::try_from(n).ok()).or(self.answer.cached_tokens);
         }
         if let Some(Value::Object(timings)) = json.get("timings") {
+            if timings.len() > MOST_NAMES {
+                return Err(format!("stream: {} names in its timings, more than {MOST_NAMES}", timings.len()));
+            }
             let is_rate = |name: &str| name.contains("per_second") || name.contains("per_token");
             let numbers = timings.iter().filter(|(name, _)| !is_rate(name));
             self.answer.server.extend(numbers.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))));
@@ -180,41 +172,98 @@ impl Gather {
         Ok(())
     }
 
+    /// What the one choice of an event has. `counted`: the tokens so far, where the event says.
+    fn choice(&mut self, choice: &Value, counted: Option<u32>, at: u64) -> Result<(), String> {
+        let part = match self.api {
+            Api::OpenaiChat => choice.get("delta").unwrap_or(&Value::Null),
+            _ => choice,
+        };
+        let text = |name: &str| part.get(name).and_then(Value::as_str).unwrap_or_default();
+        let came = match self.api {
+            Api::OpenaiChat => {
+                // Two names of one thing, in servers that go over from one to the other.
+                let (old, new) = (text("reasoning_content"), text("reasoning"));
+                [old, if new == old { "" } else { new }, text("content")].concat()
+            }
+            _ => text("text").to_owned(),
+        };
+        let ids = choice.get("token_ids").or_else(|| part.get("token_ids")).and_then(Value::as_array);
+        let ids = ids.map(|ids| ids.iter().map(id).collect::<Option<Vec<u32>>>());
+        if ids == Some(None) {
+            return Err(format!("count: after {} chunks token_ids that are none", self.chunks()));
+        }
+        let ids = ids.flatten();
+        let before = self.counted.unwrap_or(0);
+        if let Some(now) = counted.filter(|now| *now < before) {
+            return Err(format!("count: {now} tokens after {} chunks, and {before} before", self.chunks()));
+        }
+        // Tokens since the chunk before, where ids or a running count say.
+        let tokens = ids.as_ref().map(|ids| ids.len() as u32).or(counted.map(|now| now - before));
+        // Every chunk has a token at least.
+        if tokens == Some(0) && !came.is_empty() {
+            return Err(format!("count: no token in chunk {}, which has text", self.chunks() + 1));
+        }
+        self.ids.extend(ids.into_iter().flatten());
+        self.chunk(&came, tokens, at)?;
+        match choice.get("finish_reason").and_then(Value::as_str) {
+            Some(reason) => self.finish(reason, at),
+            None => Ok(()),
+        }
+    }
+
     /// Text that came; tokens without text are no chunk.
-    fn chunk(&mut self, text: &str, tokens: Option<u32>, at: u64) {
+    fn chunk(&mut self, text: &str, tokens: Option<u32>, at: u64) -> Result<(), String> {
         if text.is_empty() {
             // What they were belongs to the chunk before.
             if let (Some(Some(last)), Some(more)) = (self.of_chunks.last_mut(), tokens) {
-                *last += more;
+                *last = last.saturating_add(more);
             }
-            return;
+            return Ok(());
+        }
+        // Else an answer would end before its text.
+        if self.answer.finish_ns.is_some() {
+            return Err("stream: text after finish_reason".to_owned());
+        }
+        if self.answer.whole {
+            return Err("stream: text after its last mark".to_owned());
+        }
+        if self.answer.text.len() + text.len() > MOST_TEXT {
+            return Err(format!("stream: a text of more than {MOST_TEXT} bytes after {} chunks", self.chunks()));
         }
         self.answer.text.push_str(text);
         self.answer.chunk_times_ns.push(at);
         self.of_chunks.push(tokens);
+        Ok(())
     }
 
     fn finish(&mut self, reason: &str, at: u64) -> Result<(), String> {
-        self.answer.finish_ns = Some(at);
-        self.answer.finish = Some(match reason {
+        let found = match reason {
             "length" => FinishReason::Length,
             "stop" | "eos" => FinishReason::Stop,
             other => {
                 self.answer.finish = Some(FinishReason::Error);
                 return Err(format!("stream: it ended for the reason {other:?} after {} chunks", self.chunks()));
             }
-        });
+        };
+        // Who says it twice has ended when it was said first.
+        if self.answer.finish.is_some_and(|before| before != found) {
+            return Err("stream: two reasons for its end".to_owned());
+        }
+        self.answer.finish = Some(found);
+        self.answer.finish_ns.get_or_insert(at);
         Ok(())
     }
 
     pub(super) fn answer(mut self) -> Answer {
+        let ids = Some(self.ids.len() as u32).filter(|ids| *ids > 0);
+        self.answer.counts = ids.zip(self.counted).filter(|(ids, counted)| ids != counted);
         self.answer.n_gen = match self.tokens {
             Tokens::Usage => self.counted,
-            Tokens::Ids => (!self.ids.is_empty()).then_some(self.ids.len() as u32),
+            Tokens::Ids => ids,
         };
         let known: Option<Vec<u32>> = self.of_chunks.iter().copied().collect();
         self.answer.chunk_tokens = known.filter(|tokens| Some(tokens.iter().sum()) == self.answer.n_gen);
-        self.answer.ids = Some(self.ids).filter(|ids| !ids.is_empty() && Some(ids.len() as u32) == self.answer.n_gen);
+        self.answer.ids = Some(self.ids).filter(|_| ids.is_some() && ids == self.answer.n_gen);
         (self.answer.headers_ns, self.answer.done_ns) = (self.headers_ns, self.done_ns);
         if self.answer.finish.is_none() && self.headers_ns.is_some() {
             self.answer.finish = Some(FinishReason::Cut);
@@ -242,9 +291,14 @@ impl Answer {
         if chunks == 0 {
             return Err(format!("stream: {n} tokens and no text"));
         }
-        let asked = request.max_tokens;
-        if n == 0 || n > asked || (!request.stop_on_eos && n != asked) {
-            return Err(format!("length: {n} of {asked} tokens"));
+        if let Some((ids, counted)) = self.counts {
+            return Err(format!("count: {ids} ids came, and the server counts {counted} tokens"));
+        }
+        if self.n_prompt == Some(0) {
+            return Err("count: 0 tokens of the prompt".to_owned());
+        }
+        if let Some((_, found)) = end::of(n, request.max_tokens, self.finish, request.stop_on_eos) {
+            return Err(format!("length: {found}"));
         }
         // Every chunk has a token at least.
         if chunks > n as usize {
@@ -269,6 +323,26 @@ impl Answer {
     pub fn token_times_ns(&self) -> Option<&Vec<u64>> {
         Some(&self.chunk_times_ns).filter(|times| Some(times.len() as u32) == self.n_gen)
     }
+}
+
+/// The choice of an event; one was asked for.
+fn one_choice(json: &Value) -> Result<Option<&Value>, String> {
+    let choices = json.get("choices").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    for choice in choices {
+        let index = choice.get("index").unwrap_or(&Value::Null);
+        if !(index.is_null() || *index == 0) {
+            return Err(format!("stream: a choice of index {index}, and one was asked for"));
+        }
+    }
+    match choices {
+        [] => Ok(None),
+        [choice] => Ok(Some(choice)),
+        more => Err(format!("stream: {} choices in an event, and one was asked for", more.len())),
+    }
+}
+
+fn id(json: &Value) -> Option<u32> {
+    json.as_u64().and_then(|id| u32::try_from(id).ok())
 }
 
 fn count(json: &Value, name: &str) -> Option<u32> {

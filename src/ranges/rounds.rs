@@ -1,6 +1,6 @@
 //! The rounds of a run with drafts held against its tokens and its times.
 
-use super::several::Misfit;
+use super::end::Misfit;
 use crate::{
     draft::MOST,
     record::{Rounds, RunRecord},

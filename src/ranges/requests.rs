@@ -1,21 +1,19 @@
 //! A run of several requests held against its plan, which follows from the study and the run's seed alone, and against the clock.
 
+use super::end::{self, Misfit};
 use crate::{
     load::Load,
     record::{Answered, Clock, RequestRecord, RunRecord},
-    study::Study,
+    served::Served,
 };
-
-/// A value that cannot be: what was expected, what was found.
-pub type Misfit = (String, String);
 
 /// Logarithms of two systems may round to neighbouring microseconds.
 const APART_NS: u64 = 1_000;
 /// Longer than any run.
 const CENTURY_NS: u64 = 100 * 366 * 86_400 * 1_000_000_000;
 
-/// What is impossible in the requests of a row that ended well.
-pub(super) fn misfits(row: &RunRecord, load: &Load, study: &Study) -> Vec<Misfit> {
+/// What is impossible in the requests of a row that ended well. `may_stop`: a text may end before its last token.
+pub(super) fn misfits(row: &RunRecord, load: &Load, may_stop: bool) -> Vec<Misfit> {
     let mut found = Vec::new();
     let (expected, there) = (load.total() as usize, row.requests.len());
     if there != expected {
@@ -53,16 +51,43 @@ pub(super) fn misfits(row: &RunRecord, load: &Load, study: &Study) -> Vec<Misfit
         let told = (request.outcome == Answered::Ok) == request.error.is_none();
         expect(told, "an `error` of those that did not end well, and of no others", format!("{:?}", request.error));
         if request.outcome == Answered::Ok {
-            lengths(request, row, study, &mut expect);
+            lengths(request, row, may_stop, &mut expect);
         }
+    }
+    let most = most_under_way(row.requests.iter().map(|request| {
+        let ended = request.done_ns.or(request.finish_ns).unwrap_or_default();
+        (request.sent_ns, request.sent_ns.saturating_add(ended))
+    }));
+    if most > load.at_once as usize {
+        found.push((format!("at most {} requests under way", load.at_once), format!("{most} at once")));
+    }
+    // What is computed of them needs a window that lasts.
+    if found.is_empty()
+        && let Err(error) = Served::of(row)
+    {
+        found.push(("requests of which something can be computed".to_owned(), error.to_string()));
     }
     found
 }
 
-fn lengths(request: &RequestRecord, row: &RunRecord, study: &Study, expect: &mut impl FnMut(bool, &str, String)) {
-    let (n, most) = (request.n_gen.unwrap_or_default(), row.max_tokens);
-    let exact = !study.settings.stop_on_eos;
-    expect(n > 0 && n <= most && (!exact || n == most), &format!("tokens up to {most}, or exactly"), n.to_string());
+/// How many were under way at once, of their beginnings and ends. One that ends makes place for one that begins then.
+pub fn most_under_way(spans: impl Iterator<Item = (u64, u64)>) -> usize {
+    let mut moments: Vec<(u64, bool)> = spans.flat_map(|(from, to)| [(from, true), (to.max(from), false)]).collect();
+    // Ends before beginnings; one that took no time is never under way.
+    moments.sort_unstable();
+    let (mut now, mut most) = (0_isize, 0);
+    for (_, begins) in moments {
+        now += if begins { 1 } else { -1 };
+        most = most.max(now);
+    }
+    most.max(0) as usize
+}
+
+fn lengths(request: &RequestRecord, row: &RunRecord, may_stop: bool, expect: &mut impl FnMut(bool, &str, String)) {
+    let n = request.n_gen.unwrap_or_default();
+    if let Some((expected, found)) = end::of(n, row.max_tokens, request.finish_reason, may_stop) {
+        expect(false, &expected, found);
+    }
     expect(request.n_prompt.is_some_and(|n| n > 0), "the tokens of its prompt", format!("{:?}", request.n_prompt));
     let steps = request.steps_ns.len();
     // Every chunk has a token at least; an engine of ours says when each came.
@@ -76,12 +101,7 @@ fn lengths(request: &RequestRecord, row: &RunRecord, study: &Study, expect: &mut
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::Arrivals;
-
-    fn study() -> Study {
-        let text = "models: [{id: a, name: A, source: fake}]\nprompts: [p]\nbenchmark_settings: {max_tokens: [3], temperatures: [0], num_runs: 1}";
-        Study::from_str("s", text).unwrap()
-    }
+    use crate::{load::Arrivals, record::FinishReason};
 
     /// An open loop of one request that counts, as it was planned.
     fn row() -> RunRecord {
@@ -94,6 +114,7 @@ mod tests {
             sent_ns: due_ns + 5,
             n_prompt: Some(1),
             n_gen: Some(3),
+            finish_reason: Some(FinishReason::Length),
             steps_ns: vec![9, 1, 1],
             finish_ns: Some(12),
             done_ns: Some(12),
@@ -104,11 +125,18 @@ mod tests {
     }
 
     #[test]
+    fn who_ends_makes_place_for_who_begins() {
+        let most = |spans: &[(u64, u64)]| most_under_way(spans.iter().copied());
+        assert_eq!((most(&[]), most(&[(0, 5), (5, 9), (9, 12)]), most(&[(0, 5), (4, 9), (8, 12)])), (0, 1, 2));
+        assert_eq!(most(&[(0, 9), (1, 9), (2, 3), (3, 4), (4, 4)]), 3);
+    }
+
+    #[test]
     fn requests_are_those_of_the_plan_and_of_the_clock() {
         let found = |change: &dyn Fn(&mut Vec<RequestRecord>)| {
             let mut row = row();
             change(&mut row.requests);
-            let misfits = misfits(&row, row.load.as_ref().unwrap(), &study());
+            let misfits = misfits(&row, row.load.as_ref().unwrap(), false);
             misfits.into_iter().map(|(what, found)| format!("{what}: {found}")).collect::<Vec<_>>().join("; ")
         };
         assert_eq!(found(&|_| {}), "");
@@ -125,9 +153,14 @@ mod tests {
             ),
             (&|all: &mut Vec<RequestRecord>| all[2].finish_ns = Some(10), "request 3: its steps, then `finish_ns`"),
             (&|all: &mut Vec<RequestRecord>| all[0].error = Some("x".to_owned()), "request 1: an `error` of those"),
-            (&|all: &mut Vec<RequestRecord>| all[0].n_gen = Some(2), "request 1: tokens up to 3, or exactly: 2"),
+            (
+                &|all: &mut Vec<RequestRecord>| all[0].n_gen = Some(2),
+                "request 1: exactly 3 tokens, as the study says: 2 of 3",
+            ),
             (&|all: &mut Vec<RequestRecord>| all[0].steps_ns.truncate(2), "request 1: steps of 3 tokens: 2"),
             (&|all: &mut Vec<RequestRecord>| all[0].chunk_tokens = Some(vec![1, 1, 2]), "request 1: `chunk_tokens`"),
+            (&|all: &mut Vec<RequestRecord>| all[0].finish_reason = None, "request 1: a reason for the end that fits"),
+            (&|all: &mut Vec<RequestRecord>| all[0].done_ns = Some(1 << 50), "at most 1 requests under way: 2 at once"),
             (&|all: &mut Vec<RequestRecord>| all.swap(0, 1), "request 1: its number"),
         ] {
             assert!(found(change).contains(expected), "{expected}: {}", found(change));

@@ -1,6 +1,6 @@
 //! A row's energy held against its line of `energy.jsonl`, its window against the run's own times and against the other windows.
 
-use super::{dates::instant, several::Misfit};
+use super::end::{Misfit, instant};
 use crate::{
     factor::{BATCH, Value},
     record::{Answered, Outcome, Phase, RunRecord},
@@ -11,7 +11,7 @@ use crate::{
 const ROUNDING_NS: i128 = 2_000_000;
 
 /// What windows must share: one ends before another begins.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Windows {
     /// Begin and end in Unix nanoseconds, by run.
     seen: Vec<(i128, i128, u32)>,
