@@ -16,6 +16,13 @@ pub fn counted(n: usize, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
 
+/// A word that begins with a digit, of whatever script, is a number; with a letter before it, it is a name (`SHA-256`, `M4`).
+pub fn is_number(word: &str) -> bool {
+    // A unit: `1/s`.
+    let is_unit = word.strip_prefix("1/").is_some_and(|of| !of.is_empty() && of.chars().all(char::is_alphabetic));
+    !is_unit && word.chars().find(|c| c.is_alphanumeric()).is_some_and(char::is_numeric)
+}
+
 /// With a capital letter.
 pub fn sentence(text: &str) -> String {
     let mut letters = text.chars();
