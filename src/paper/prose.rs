@@ -14,9 +14,13 @@ use tera::{Context, Error, Kwargs, State, Tera, TeraResult};
 use super::{
     Templates, marks,
     nearest::nearest,
-    proofread::{self, Rules},
+    proofread::{self, Known, Rules},
 };
-use crate::claims::{Claim, Claims, Id, Value, words};
+use crate::claims::{
+    Claim, Claims, Id, Value,
+    own::{self, Own},
+    words,
+};
 
 /// All sections as one Markdown text, with marks at what claims and predicates say.
 ///
@@ -24,8 +28,12 @@ use crate::claims::{Claim, Claims, Id, Value, words};
 /// A section that breaks the rules of prose, an unknown claim or predicate, or a template that is none; with file and line.
 pub fn sections(templates: &Templates, claims: &Claims, levels: &impl Serialize) -> Result<String> {
     let sections = templates.sections();
-    proofread::check(&sections, claims, &Rules::read(templates.get("prose.yaml")?)?)?;
-    fill(claims, levels, &sections)
+    let own = templates.claims().map(|text| Own::read(own::FILE, text)).transpose()?;
+    let rules = Rules::read(templates.get("prose.yaml")?)?;
+    let levels = serde_json::to_value(levels)?;
+    let names = levels.as_object().into_iter().flat_map(|fields| fields.keys().cloned()).collect();
+    proofread::check(&sections, &Known { claims, rules: &rules, own: own.as_ref(), names: &names })?;
+    fill(claims, &levels, &sections)
 }
 
 fn fill(claims: &Claims, levels: &impl Serialize, sections: &[(&str, &str)]) -> Result<String> {
