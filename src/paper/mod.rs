@@ -19,6 +19,7 @@ mod people;
 mod proofread;
 mod prose;
 mod references;
+mod seen;
 pub mod submission;
 mod tabular;
 mod templates;
