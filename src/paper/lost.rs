@@ -95,7 +95,9 @@ pub(super) fn check(markdown: &str, figures: &BTreeMap<String, Vec<u8>>) -> Resu
             let what = format!(
                 "`{inside}`: expected at most {MOST_LISTS} lists in each other, {MOST_BLOCKS} with quotations, found more"
             );
-            return Err(Lost::new(what, inside, "write it less deep: LaTeX has no more levels"));
+            let mark = if open.contains(&Level::List) { "-" } else { ">" };
+            let near = format!("{mark} {inside}");
+            return Err(Lost::new(what, inside, "write it less deep: LaTeX has no more levels").near(near));
         }
         let begins_other = matches!(&event, Event::Start(tag) if !matches!(tag, Tag::Table(_)) && is_block(tag));
         if let Some(id) = caption.take_if(|_| begins_other) {
