@@ -12,7 +12,7 @@ use ssh_key::PrivateKey;
 
 use super::{
     archive::{self, Content, Input},
-    bag, content, dates, fixity,
+    bag, content, dates, difference, fixity,
     label::{BUNDLE_SCHEMA, Label, check_version},
     open::Bundle,
     pdf,
@@ -34,7 +34,7 @@ use crate::{
     record::{Phase, RunRecord},
     store::{BASELINE, Run},
     study::Plan,
-    typesetter::SOURCE,
+    typesetter::{Fault, SOURCE, Typesetter},
 };
 
 /// What is to be bundled.
@@ -234,5 +234,20 @@ pub(super) fn pdf(
     }
     let source = digest::sha256_hex(made.get(&format!("{PAPER}{SOURCE}")).map_or(&[], Vec::as_slice));
     let bytes = read("paper.pdf")?;
-    if pdf::is_set_from(&bytes, &run.runs_sha256, &source) { Ok(bytes) } else { refused("paper.pdf") }
+    if !pdf::is_set_from(&bytes, &run.runs_sha256, &source) {
+        return refused("paper.pdf");
+    }
+    // As `verify` will: where it can be set again, every byte counts.
+    let own = made.iter().filter_map(|(path, bytes)| Some((path.strip_prefix(PAPER)?.to_owned(), bytes.clone())));
+    match Typesetter::here() {
+        Ok(Some(typesetter)) => match typesetter.set(&own.collect()) {
+            Ok(again) if again != bytes => {
+                let found = difference::first(&bytes, &again);
+                Err(format!("{} is not what its {SOURCE} gives: {found}; {hint}", folder.join("paper.pdf").display()))
+            }
+            Ok(_) | Err(Fault::Machine(_)) => Ok(bytes),
+            Err(error) => Err(format!("{}: {}", folder.join("paper.pdf").display(), Problem::words(&error.into()))),
+        },
+        Ok(None) | Err(_) => Ok(bytes),
+    }
 }

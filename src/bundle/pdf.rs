@@ -26,6 +26,11 @@ pub fn is_of(pdf: &[u8], sha256: &str) -> bool {
     says(pdf, sha256) || object_streams(pdf).any(|stream| says(&stream, sha256))
 }
 
+/// Does it end where a PDF ends?
+pub fn is_whole(pdf: &[u8]) -> bool {
+    pdf.trim_ascii_end().ends_with(b"%%EOF")
+}
+
 /// `/OffprintRecords (e3b0...)`, or the string in hexadecimal; with or without white space.
 fn says(bytes: &[u8], sha256: &str) -> bool {
     let hex: String = sha256.bytes().map(|byte| format!("{byte:02x}")).collect();

@@ -16,6 +16,16 @@ pub fn counted(n: usize, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
 
+/// A word that begins with a digit, of whatever script, is a number; with a letter before it, it is a name (`SHA-256`, `M4`).
+pub fn is_number(word: &str) -> bool {
+    // A unit: `1/s`.
+    let is_unit = word
+        .trim_end_matches('.')
+        .strip_prefix("1/")
+        .is_some_and(|of| !of.is_empty() && of.chars().all(char::is_alphabetic));
+    !is_unit && word.chars().find(|c| c.is_alphanumeric()).is_some_and(char::is_numeric)
+}
+
 /// With a capital letter.
 pub fn sentence(text: &str) -> String {
     let mut letters = text.chars();
@@ -44,5 +54,11 @@ mod tests {
         assert_eq!([counted(1, "run", "runs"), counted(0, "run", "runs")], ["1 run", "0 runs"]);
         assert_eq!([percentage(0.9), percentage(0.975), percentage(1.0)], ["90", "97.5", "100"]);
         assert_eq!(sentence("über"), "Über");
+    }
+
+    #[test]
+    fn a_number_begins_with_a_digit_of_any_script() {
+        assert!(["3", "3ms", "+2x", "½", "٣", "５", "99th", "1/3"].into_iter().all(is_number));
+        assert!(!["1/s", "1/s.", "float32", "Q4_1", "x86", "SHA-256", "–"].into_iter().any(is_number));
     }
 }

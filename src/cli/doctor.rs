@@ -129,7 +129,7 @@ impl Findings {
                 Err(_) => Check::note(
                     "tex",
                     "no TeX engine: none is needed but for report --tex",
-                    "install latexmk (TeX Live) or tectonic",
+                    "install pdflatex (TeX Live) or tectonic",
                 ),
             },
             self.power(),

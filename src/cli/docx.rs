@@ -39,6 +39,13 @@ pub(super) fn make(folder: &Path) -> Result<Option<()>> {
     Ok(Some(()))
 }
 
+/// Does it end where a zip archive without a comment ends: 18 bytes behind the mark of its directory's end?
+pub(super) fn is_whole(bytes: &[u8]) -> bool {
+    const END: &[u8] = b"PK\x05\x06";
+    const LENGTH: usize = 22;
+    bytes.len() >= LENGTH && bytes[bytes.len() - LENGTH..].starts_with(END)
+}
+
 /// Places that links lead to as pandoc names them, and figures in a format that every word processor shows. What else has these signs
 /// in it is escaped.
 fn of_pandoc(markdown: &str) -> String {
@@ -60,6 +67,12 @@ fn of_pandoc(markdown: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_zip_ends_with_its_directory() {
+        let empty = [b"PK\x05\x06".as_slice(), &[0; 18]].concat();
+        assert!(is_whole(&empty) && !is_whole(&[&empty[..], b"x"].concat()) && !is_whole(b"PK"));
+    }
 
     #[test]
     fn places_and_figures_are_pandoc_s() {

@@ -186,7 +186,7 @@ fn show(Explanation { id, claim, places, rows, baseline_rows, recompute }: &Expl
 /// The text, and its unit unless an author's own text has words with it.
 pub(super) fn told(claim: &Claim) -> String {
     let words = matches!(claim.value, Value::Number(_)) && claim.text.contains(char::is_alphabetic);
-    if words { claim.text.clone() } else { format!("{} {}", claim.text, claim.unit) }
+    if words || claim.unit == "1" { claim.text.clone() } else { format!("{} {}", claim.text, claim.unit) }
 }
 
 pub(super) fn judge(Judgement { id, predicate }: &Judgement<'_>) {
@@ -277,7 +277,7 @@ mod tests {
             let claim = Claim { value, text: text.into(), unit: unit.into(), ..Claim::of("", &Runs::default()) };
             told(&claim)
         };
-        assert_eq!(of(Value::Number(1.84), "1.84", "1"), "1.84 1");
+        assert_eq!(of(Value::Number(1.84), "1.84", "1"), "1.84");
         assert_eq!(of(Value::Number(1.84), "1.84 times (1.71 to 1.98)", "1"), "1.84 times (1.71 to 1.98)");
         assert_eq!(of(Value::Number(12.3), "12.3 ms", "ms"), "12.3 ms");
         assert_eq!(of(Value::Text("none".into()), "none", ""), "none ");

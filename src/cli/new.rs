@@ -32,9 +32,16 @@ pub fn run(args: NewArgs) -> Result<ExitCode> {
             .with_context(|| format!("{}\nhint: is the folder writable?", file.display()))?;
     }
     say!("{}", folder.display());
-    let go = if folder == Path::new(".") { String::new() } else { format!("cd {} && ", folder.display()) };
+    let go = if folder == Path::new(".") { String::new() } else { format!("cd {} && ", quoted(&folder)) };
     tell!("hint: {go}offprint paper measures and writes paper/; README.md there says the rest");
     Ok(ExitCode::SUCCESS)
+}
+
+/// As a shell takes it.
+fn quoted(folder: &Path) -> String {
+    let shown = folder.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+~".contains(c);
+    if shown.chars().all(plain) { shown } else { format!("'{}'", shown.replace('\'', "'\\''")) }
 }
 
 /// Nothing that is there already is touched; a repository that was just begun, or a licence, is no reason to refuse.
@@ -55,4 +62,15 @@ fn refuse(folder: &Path) -> Result<()> {
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_quoted_where_a_shell_needs_it() {
+        assert_eq!(quoted(Path::new("a/b-1.x")), "a/b-1.x");
+        assert_eq!(quoted(Path::new("my paper's")), "'my paper'\\''s'");
+    }
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -142,8 +143,17 @@ fn check(out: &Path, from: &str, files: &BTreeMap<String, Vec<u8>>, again: &str)
     let mut differences = differences(out, files)?;
     match pdf_differs(out, files)? {
         Pdf::Fine => {}
+        Pdf::None => {
+            tell!("no {}: there was nothing to check; offprint report {again} sets it", out.join(PDF).display())
+        }
         Pdf::Unchecked(why) => tell!("not checked: the bytes of {}: {why}", out.join(PDF).display()),
         Pdf::Differs(line) => differences.push(line),
+    }
+    for (name, by) in [(TEX_PDF, "a TeX engine"), (DOCX, "pandoc")] {
+        let file = out.join(name);
+        if file.exists() {
+            tell!("not checked: the bytes of {}, which are {by}'s and maybe somebody's since", file.display());
+        }
     }
     for difference in &differences {
         say!("{difference}");
@@ -211,6 +221,15 @@ pub fn choose(out: &Path, results: &Path) -> Result<PathBuf> {
         let of_paper = folders.iter().find(|folder| {
             digest::sha256_file(&folder.join("runs.jsonl")).is_ok_and(|digest| digest == claims.source.sha256)
         });
+        let named = folders.iter().find(|folder| folder.ends_with(&claims.source.run_id));
+        if let (None, Some(run)) = (of_paper, named) {
+            bail!(
+                "{}: the records of its run have changed since: {}\nhint: offprint report --run {} makes the paper of what they are now",
+                file.display(),
+                run.join("runs.jsonl").display(),
+                run.display()
+            );
+        }
         return of_paper.cloned().with_context(|| {
             format!(
                 "{}: its run {} is not under {}\nhint: name a run folder with --run",
@@ -246,10 +265,21 @@ fn differences(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Stri
     {
         found.push(format!("{}: it is of another paper; this one has no such file", out.join(name).display()));
     }
-    if let Ok(bytes) = fs::read(out.join(TEX_PDF))
-        && !pdf::is_of(&bytes, &records(files)?)
+    if let Ok(bytes) = fs::read(out.join(TEX_PDF)) {
+        let file = out.join(TEX_PDF);
+        if !pdf::is_of(&bytes, &records(files)?) {
+            found.push(format!("{}: it does not say that it is of these records", file.display()));
+        } else if !pdf::is_whole(&bytes) {
+            found.push(format!("{}: expected its end, %%EOF, found more or less", file.display()));
+        }
+    }
+    if let Ok(bytes) = fs::read(out.join(DOCX))
+        && !docx::is_whole(&bytes)
     {
-        found.push(format!("{}: it does not say that it is of these records", out.join(TEX_PDF).display()));
+        found.push(format!(
+            "{}: expected a zip archive, which a .docx is, found more or less",
+            out.join(DOCX).display()
+        ));
     }
     Ok(found)
 }
@@ -257,16 +287,26 @@ fn differences(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Stri
 /// What is known of the PDF in a folder.
 enum Pdf {
     Fine,
+    /// There is none.
+    None,
     /// It says the right things; why its bytes were not looked at.
     Unchecked(String),
     /// In a line.
     Differs(String),
 }
 
-/// Is the PDF in `out` the one that these files give? Nothing is fetched for that. There need not be one.
+/// Is the PDF in `out` the one that these files give? Nothing is fetched for that. There need not be one where none can be set.
 fn pdf_differs(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<Pdf> {
     let path = out.join(PDF);
-    let Ok(found) = fs::read(&path) else { return Ok(Pdf::Fine) };
+    let found = match fs::read(&path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let set = Typesetter::here()?.map(|typesetter| typesetter.set(files));
+            let line = format!("{}: there is none, and it can be set here", path.display());
+            return Ok(if let Some(Ok(_)) = set { Pdf::Differs(line) } else { Pdf::None });
+        }
+        Err(error) => return Ok(Pdf::Differs(format!("{}: {error}", path.display()))),
+    };
     if !is_set_from(&found, files)? {
         let line = format!("{}: it does not say that it is of these records and this {SOURCE}", path.display());
         return Ok(Pdf::Differs(line));
@@ -297,12 +337,17 @@ pub(super) fn write(out: &Path, files: &BTreeMap<String, Vec<u8>>, tex: bool) ->
         }
         Err(_) => {}
     }
-    let typeset = tex.then(|| typeset(&ready.folder(), &out.join("paper.tex")));
+    let typeset = tex.then(|| typeset(files, &out.join("paper.tex")));
     let tex_kept = !matches!(typeset, Some(Ok(_))) && is_of_these(out, files);
-    if tex_kept {
-        ready.keep(TEX_PDF)?;
-    } else if matches!(typeset, Some(Ok(_))) {
-        ready.add(TEX_PDF);
+    match &typeset {
+        Some(Ok((bytes, _))) => ready.make(TEX_PDF, bytes)?,
+        _ if tex_kept => ready.keep(TEX_PDF)?,
+        _ => {}
+    }
+    // A word processor's file is of a text: it stays while that is the same.
+    let same = |name: &str| files.get(name).is_some_and(|new| fs::read(out.join(name)).is_ok_and(|old| old == *new));
+    if same("paper.md") && out.join(DOCX).is_file() {
+        ready.keep(DOCX)?;
     }
     let others = ready.put()?;
     for name in &others.stale {
@@ -331,7 +376,7 @@ pub(super) fn write(out: &Path, files: &BTreeMap<String, Vec<u8>>, tex: bool) ->
     let pdf = out.join(TEX_PDF);
     match typeset {
         None => {}
-        Some(Ok(engine)) => tell!("{} (by {engine})", pdf.display()),
+        Some(Ok((_, engine))) => tell!("{} (by {engine})", pdf.display()),
         Some(Err(error)) if error.is::<NoEngine>() && tex_kept => {
             tell!("{}: kept; it is of these very files, and there is no TeX engine to make it again", pdf.display());
         }
@@ -363,7 +408,8 @@ fn is_of_these(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> bool {
     };
     let same = |(name, bytes): (&String, &Vec<u8>)| fs::read(out.join(name)).is_ok_and(|found| found == *bytes);
     files.iter().filter(read).all(same)
-        && fs::read(out.join(TEX_PDF)).is_ok_and(|bytes| pdf::is_of(&bytes, &records(files).unwrap_or_default()))
+        && fs::read(out.join(TEX_PDF))
+            .is_ok_and(|bytes| pdf::is_of(&bytes, &records(files).unwrap_or_default()) && pdf::is_whole(&bytes))
 }
 
 /// An error with its way out, for a program that goes on.

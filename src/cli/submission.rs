@@ -18,7 +18,7 @@ use crate::{
     bundle::archive,
     evidence::Evidence,
     paper::{
-        self,
+        self, given,
         submission::{self, Order, Secrets, Venue, pack},
     },
     project,
@@ -116,12 +116,24 @@ fn tell_of(tried: &Tried) -> bool {
     true
 }
 
+/// Classes, styles and logos are smaller.
+const LARGEST_STYLE: usize = 16 << 20;
+
+/// A link that leads nowhere is there, too.
+fn is_there(file: &Path) -> bool {
+    fs::symlink_metadata(file).is_ok()
+}
+
 /// The venue's skin, and the files that it names and that lie beside it, in the order of the search: the project's, this program's.
 fn skin(venue: Venue, templates: &Path) -> Result<(String, BTreeMap<String, Vec<u8>>)> {
-    let skins = templates.join("skins");
-    let file = skins.join(venue.skin());
-    let read = |file: &Path| fs::read_to_string(file).with_context(|| file.display().to_string());
-    let of_project = file.is_file().then(|| read(&file)).transpose()?;
+    let path = format!("skins/{}", venue.skin());
+    let file = templates.join(&path);
+    let of_project = if is_there(&file) {
+        let bytes = given::read(templates, &path, LARGEST_STYLE)?;
+        Some(String::from_utf8(bytes).with_context(|| format!("{}\nhint: save it as UTF-8", file.display()))?)
+    } else {
+        None
+    };
     let Some(skin) = submission::skin(venue, of_project.as_deref()) else {
         bail!(
             "{}: there is no such file\nhint: put the venue's template there, with << title >>, << body >> and << rest >> where they go; \
@@ -133,10 +145,11 @@ fn skin(venue: Venue, templates: &Path) -> Result<(String, BTreeMap<String, Vec<
     let mut unread = vec![skin.clone()];
     while let Some(text) = unread.pop() {
         for name in submission::named(&text) {
-            let places = [skins.join(&name), skins.join("venues").join(&name), templates.join(&name)];
-            let Some(place) = places.iter().find(|place| place.is_file()) else { continue };
+            let places = [format!("skins/{name}"), format!("skins/venues/{name}"), name.clone()];
+            let is_here = |place: &&String| is_there(&templates.join(place)) && !templates.join(place).is_dir();
+            let Some(place) = places.iter().find(is_here) else { continue };
             if let Entry::Vacant(entry) = styles.entry(name) {
-                let bytes = fs::read(place).with_context(|| place.display().to_string())?;
+                let bytes = given::read(templates, place, LARGEST_STYLE)?;
                 // A class names packages of its own.
                 unread.extend(String::from_utf8(bytes.clone()).ok());
                 entry.insert(bytes);

@@ -1,50 +1,60 @@
-//! `paper.tex` in a folder -> `paper-tex.pdf` beside it, by the TeX engine that is installed.
+//! `paper.tex` and its figures -> LaTeX's PDF, by the TeX engine that is installed. A skin may be a stranger's: it is set in a folder of
+//! its own, reads nothing outside, and has an end.
 
-use std::{fs, io::ErrorKind, path::Path, process::Command};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    process::{Command, ExitStatus},
+};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
-use super::folder::TEX_PDF;
+use super::compile::{self, Ended, Tried, bounded, in_folder};
+use crate::typesetter::Scratch;
 
 /// There is no TeX engine.
 #[derive(Debug, thiserror::Error)]
-#[error("neither latexmk nor tectonic is installed; everything else is made")]
+#[error("neither pdflatex nor tectonic is installed; everything else is made")]
 pub struct NoEngine;
 
-/// Typesets `paper.tex` in `folder`, all auxiliary files apart. `shown` is its name in errors. Returns the engine's name.
+/// Typesets `paper.tex`, `shown` in errors, among a paper's files. The PDF, and the engine's name.
 ///
 /// # Errors
 /// [`NoEngine`], or what TeX complains of.
-pub fn typeset(folder: &Path, shown: &Path) -> Result<&'static str> {
-    let engines: [(&str, &[&str]); 2] = [
-        ("latexmk", &["-pdf", "-interaction=nonstopmode", "-halt-on-error", "-output-directory=.tex", "paper.tex"]),
-        ("tectonic", &["--outdir", ".tex", "paper.tex"]),
-    ];
-    let made = folder.join(".tex");
-    fs::create_dir_all(&made).with_context(|| format!("{}", made.display()))?;
-    let result = engines.into_iter().find_map(|(engine, arguments)| {
-        // The document's date is the records', not today's, so the same records give the same PDF.
-        let output = Command::new(engine)
-            .args(arguments)
-            .current_dir(folder)
-            .env("SOURCE_DATE_EPOCH", "0")
-            .env("FORCE_SOURCE_DATE", "1")
-            .output();
-        match output {
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            other => Some((engine, other)),
-        }
-    });
-    let Some((engine, output)) = result else { return Err(NoEngine.into()) };
-    let output = output.with_context(|| engine.to_owned())?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    let errors: Vec<&str> = said.lines().filter(|line| line.starts_with('!')).collect();
-    ensure!(
-        output.status.success(),
-        "{engine} cannot typeset {}: {}\nhint: run it there by hand to see more; all other files are written",
-        shown.display(),
-        errors.join("; ")
-    );
-    fs::rename(made.join("paper.pdf"), folder.join(TEX_PDF)).context(TEX_PDF)?;
-    Ok(engine)
+pub fn typeset(files: &BTreeMap<String, Vec<u8>>, shown: &Path) -> Result<(Vec<u8>, &'static str)> {
+    let read = |path: &str| path == "paper.tex" || path.starts_with("figures/");
+    let needed = files.iter().filter(|(path, _)| read(path)).map(|(path, bytes)| (path.clone(), bytes.clone()));
+    let folder = compile::written(&needed.collect())?;
+    let refused = |engine: &str, errors: &[String]| {
+        format!(
+            "{engine} cannot typeset {}: {}\nhint: run it there by hand to see more; all other files are written",
+            shown.display(),
+            errors.join("; ")
+        )
+    };
+    let engine = match in_folder(&folder)? {
+        Ok(_) => "pdflatex",
+        Err(Tried::Failed(errors)) => bail!(refused("pdflatex", &errors)),
+        Err(Tried::Not(why)) => match tectonic(&folder)? {
+            Some(status) => {
+                ensure!(status.success(), refused("tectonic", &["it gives no reason here".to_owned()]));
+                "tectonic"
+            }
+            None if why.starts_with("pdflatex") => return Err(NoEngine.into()),
+            None => bail!(refused("pdflatex", &[why])),
+        },
+        Err(Tried::Well { .. }) => "pdflatex",
+    };
+    Ok((fs::read(folder.path().join("paper.pdf")).context("paper.pdf")?, engine))
+}
+
+/// `None` where it is not installed.
+fn tectonic(folder: &Scratch) -> Result<Option<ExitStatus>> {
+    let mut command = Command::new("tectonic");
+    match bounded(command.args(["--untrusted", "paper.tex"]), folder.path(), compile::LONGEST)? {
+        Ended::Absent => Ok(None),
+        Ended::Never => bail!("tectonic did not end within {} s, or wrote without end", compile::LONGEST.as_secs()),
+        Ended::With(status) => Ok(Some(status)),
+    }
 }

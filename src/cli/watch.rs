@@ -56,7 +56,10 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode> {
     let (mut unwritten, mut changed) = (None, Instant::now());
     while !stop.load(Ordering::SeqCst) {
         let now = look(run, &folder);
-        if now != seen {
+        if now != seen && !folder.is_dir() {
+            seen = now;
+            tell!("{}: it is gone; the page stays as it is until the folder is back", folder.display());
+        } else if now != seen {
             let records = |seen: &Seen| {
                 seen.iter().filter(|(path, _)| path.starts_with(run)).map(|(p, s)| (p.clone(), *s)).collect::<Seen>()
             };

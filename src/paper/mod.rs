@@ -5,6 +5,7 @@
 
 mod context;
 mod files;
+pub mod given;
 mod html;
 mod latex;
 mod layout;
@@ -18,6 +19,7 @@ mod people;
 mod proofread;
 mod prose;
 mod references;
+mod seen;
 pub mod submission;
 mod tabular;
 mod templates;
@@ -105,7 +107,7 @@ fn rendered(
     front: Front,
     run: Option<&Run>,
 ) -> Result<Paper> {
-    let Numbered { printed: marked, symbolic } = marked(templates, claims, levels)?;
+    let Numbered { printed: marked, symbolic } = marked(templates, claims, levels, Some(&figures.svg))?;
     let (body, symbolic) = (marks::strip(&marked), marks::strip(&symbolic));
     lost::check(&body, &figures.svg).map_err(|lost| lost::placed(lost.into(), templates))?;
     let html = templates.get("skins/paper.html")?;
@@ -193,9 +195,17 @@ fn tex(name: &str, template: &str, front: &Front, symbolic: &str) -> Result<Stri
 }
 
 /// The numbered Markdown, without front matter, with marks at what claims and predicates say.
-fn marked(templates: &Templates, claims: &Claims, levels: &impl Serialize) -> Result<Numbered> {
+fn marked(
+    templates: &Templates,
+    claims: &Claims,
+    levels: &impl Serialize,
+    drawn: Option<&BTreeMap<String, Vec<u8>>>,
+) -> Result<Numbered> {
     let references = References::new(templates.get("references.bib")?)?;
-    numbering::number(&prose::sections(templates, claims, levels)?, &references)
+    let text = prose::sections(templates, claims, levels)?;
+    let missing = drawn.and_then(|drawn| numbering::figures(&text).iter().find_map(|id| lost::undrawn(id, drawn)));
+    missing
+        .map_or_else(|| numbering::number(&text, &references), |lost| Err(lost.into()))
         .map_err(|error| lost::placed(error, templates))
 }
 
@@ -238,7 +248,7 @@ fn places_of(
     levels: &impl Serialize,
     front: &Front,
 ) -> Result<BTreeMap<Id, Vec<Place>>> {
-    let text = markdown(templates, front, &marked(templates, claims, levels)?.printed)?;
+    let text = markdown(templates, front, &marked(templates, claims, levels, None)?.printed)?;
     let ids = marks::Ids::of(claims);
     let mut found: BTreeMap<Id, Vec<Place>> = BTreeMap::new();
     for (index, line) in text.lines().enumerate() {

@@ -48,7 +48,7 @@ impl Numbered {
 /// A reference to nothing, a table or figure that nothing speaks of, a citation without entry or an entry without one.
 pub fn number(text: &str, references: &References) -> Result<Numbered> {
     let text = &with_plain_labels(text);
-    let mut known = Known { numbers: labels(text)?, ..Known::default() };
+    let mut known = Known { numbers: labels(text)?, references: Some(references), ..Known::default() };
     let mut sections = Sections::default();
     let (mut out, mut listed) = (Numbered::default(), false);
     for (line, is_code) in lines(text) {
@@ -60,6 +60,12 @@ pub fn number(text: &str, references: &References) -> Result<Numbered> {
             listed = true;
             out.each(&list, &format!("<a id=\"references\"></a>\n\n{list}"));
         } else if let Some((depth, title)) = heading(line) {
+            if let Some(written) = reference_in(title) {
+                let hint = "contents and anchors take a heading as it stands: write it in the text below; `\\@` is the sign itself";
+                return Err(
+                    Lost::new(format!("`{title}`: a heading has no reference, found `{written}`"), line, hint).into()
+                );
+            }
             let title = sections.next(depth, title);
             out.each(&title.printed, &title.symbolic);
         } else if let Some((id, caption)) = table(line) {
@@ -99,6 +105,12 @@ pub fn number(text: &str, references: &References) -> Result<Numbered> {
     Ok(out)
 }
 
+/// The figures that a text shows, by id.
+pub(super) fn figures(text: &str) -> Vec<String> {
+    let text = with_plain_labels(text);
+    lines(&text).filter(|(_, is_code)| !is_code).filter_map(|(line, _)| Some(figure(line)?.1.to_owned())).collect()
+}
+
 /// A value of a template has its signs escaped, which a label (`table:at\_once`) must not have.
 fn with_plain_labels(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -113,9 +125,13 @@ fn with_plain_labels(text: &str) -> String {
     out + rest
 }
 
+/// So many characters before a sign tell it from others like it.
+const NEAR: usize = 12;
+
 /// What a text refers to, and has referred to so far.
 #[derive(Default)]
-struct Known {
+struct Known<'a> {
+    references: Option<&'a References>,
     /// Of tables and figures.
     numbers: BTreeMap<String, u32>,
     spoken_of: BTreeSet<String>,
@@ -174,6 +190,24 @@ fn code_span(text: &str) -> Option<usize> {
     }
 }
 
+/// `@key` or `@table:x` outside of code.
+fn reference_in(title: &str) -> Option<&str> {
+    let mut at = 0;
+    while let Some(next) = title[at..].find(['@', '`', '\\']).map(|next| at + next) {
+        let rest = &title[next..];
+        at = next
+            + match rest.as_bytes()[0] {
+                b'`' => code_span(rest).unwrap_or(1),
+                b'\\' => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
+                _ => {
+                    let end = rest.find(|c: char| c.is_whitespace() || "];,)".contains(c)).unwrap_or(rest.len());
+                    return Some(&rest[..end]);
+                }
+            };
+    }
+    None
+}
+
 fn heading(line: &str) -> Option<(usize, &str)> {
     let depth = line.bytes().take_while(|b| *b == b'#').count();
     (2..=3).contains(&depth).then(|| (depth, line[depth..].trim()))
@@ -230,7 +264,7 @@ fn figure(line: &str) -> Option<(&str, &str)> {
 }
 
 /// A line with its citations and references resolved.
-fn inline(line: &str, known: &mut Known) -> Result<Numbered> {
+fn inline(line: &str, known: &mut Known<'_>) -> Result<Numbered> {
     let (mut out, mut rest) = (Numbered::default(), line);
     while let Some(at) = rest.find('@') {
         if let Some(code) = rest[..at].find('`') {
@@ -260,11 +294,20 @@ fn inline(line: &str, known: &mut Known) -> Result<Numbered> {
             let label: String = after[1..].chars().take_while(|c| word(*c)).collect();
             let label = label.trim_end_matches(':');
             let Some(number) = known.numbers.get(label) else {
+                // With what stands before it: the same sign may be right elsewhere.
+                let near = before.char_indices().rev().nth(NEAR - 1).map_or(0, |(at, _)| at);
+                let near = format!("{}@{label}", &before[near..]);
+                let key = label.trim_end_matches(|c: char| !c.is_alphanumeric());
+                if known.references.is_some_and(|references| references.has(key)) {
+                    let what = format!("`@{key}`: an entry is cited in brackets that have keys alone");
+                    let hint = format!("[@{key}], or [@{key}; @other]; a name or a page stands in the text beside it");
+                    return Err(Lost::new(what, format!("@{label}"), hint).near(near).into());
+                }
                 let known: Vec<String> = known.numbers.keys().map(|label| format!("@{label}")).collect();
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
                 let hint = format!("there are {known}; `\\@` is the sign itself");
                 let what = format!("there is no table or figure `@{label}`");
-                return Err(Lost::new(what, format!("@{label}"), hint).into());
+                return Err(Lost::new(what, format!("@{label}"), hint).near(near).into());
             };
             known.spoken_of.insert(label.to_owned());
             let kind = if label.starts_with("table:") { "Table" } else { "Figure" };
@@ -358,6 +401,18 @@ mod tests {
         is("## Results", "## 2 Results", "## <a id=\"section-results\"></a>Results");
         is("### Method", "### 2.1 Method", "### <a id=\"section-method-2\"></a>Method");
         is("## 語", "## 3 語", "## <a id=\"section\"></a>語");
+    }
+
+    #[test]
+    fn a_heading_has_no_reference() {
+        let none = References::new("").unwrap();
+        for title in ["### Sub [@nokey] x", "## After @figure:nope", "## A \\` and @b`"] {
+            let error = number(title, &none).unwrap_err().to_string();
+            assert!(error.contains("a heading has no reference"), "{title}: {error}");
+        }
+        for title in ["## The `a@b` host", "## a\\@b"] {
+            number(title, &none).unwrap();
+        }
     }
 
     #[test]

@@ -1,16 +1,27 @@
 //! The sections' source, before it is filled -> faults: a digit typed by hand, a claim that does not exist or that nothing
 //! uses, a judgement outside of a predicate. Each fault has its place and the way out.
 
+mod branches;
+mod code;
+mod pieces;
+mod words;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, anyhow, bail};
 use serde::Deserialize;
 
 use super::nearest::nearest;
-use crate::claims::{Claims, Id, Value};
+use crate::{
+    claims::{Claim, Claims, Id, Value, own::Own, words::is_number},
+    study::read::of_later,
+};
+use branches::Branches;
+use pieces::{Kind, Piece, pieces};
+use words::{Emphasis, Run, Word, hidden, spoken, words};
 
 /// `templates/prose.yaml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -34,8 +45,13 @@ impl Rules {
     /// # Errors
     /// No such rules, or a section both in `results` and in `free`.
     pub fn read(text: &str) -> Result<Self> {
-        let rules: Rules = serde_yaml::from_str(text)
-            .context("templates/prose.yaml\nhint: its keys are free (or results), judgements and published")?;
+        let rules: Rules = serde_yaml::from_str(text).map_err(|error| {
+            let place = error.location().map_or_else(String::new, |at| format!(":{}:{}", at.line(), at.column()));
+            let message = error.to_string();
+            let later = message.strip_prefix("unknown field `").and_then(|rest| of_later(rest.split('`').next()?));
+            let hint = later.unwrap_or_else(|| "its keys are free (or results), judgements and published".to_owned());
+            anyhow!("templates/prose.yaml{place}: {message}\nhint: {hint}")
+        })?;
         let results = rules.results.iter().flatten();
         if let Some(both) = results.into_iter().find(|section| rules.free.contains(*section)) {
             bail!("templates/prose.yaml: `{both}` is in `results` and in `free`\nhint: leave it in one of them");
@@ -72,19 +88,37 @@ impl fmt::Display for Fault {
     }
 }
 
+/// What sections are read against.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub claims: &'a Claims,
+    pub rules: &'a Rules,
+    pub own: Option<&'a Own>,
+    /// Names that the paper gives its sections.
+    pub names: &'a BTreeSet<String>,
+}
+
 /// Refuses sections with faults, and claims that none of them uses.
 ///
 /// # Errors
 /// All faults, in order.
-pub(super) fn check(sections: &[(&str, &str)], claims: &Claims, rules: &Rules) -> Result<()> {
-    let faults = sections.iter().flat_map(|(file, text)| faults(file, text, claims, rules));
-    let mut list: Vec<String> = faults.map(|fault| fault.to_string()).collect();
+pub(super) fn check(sections: &[(&str, &str)], known: &Known<'_>) -> Result<()> {
+    let Known { claims, rules, own, names } = known;
+    let mut list: Vec<String> = Vec::new();
+    for (file, text) in sections {
+        let of_code =
+            code::wrong(text, names).into_iter().map(|found| fault(file, text, found.at, found.what, found.hint));
+        let mut faults: Vec<Fault> = faults(file, text, claims, rules).into_iter().chain(of_code).collect();
+        faults.sort_by_key(|fault| (fault.line, fault.column));
+        list.extend(faults.iter().map(Fault::to_string));
+    }
     list.extend(
         rules
             .missing(sections)
             .iter()
             .map(|name| format!("templates/prose.yaml: it names `{name}`\n    templates/sections/ has no such file")),
     );
+    list.extend(own.iter().flat_map(|own| own.words()).filter_map(|(key, text)| judged(&key, text, rules)));
     list.extend(unused(sections, claims, rules).iter().map(|family| {
         format!("claims.json: no section uses `{family}`\n    print it with {{{{ n(id=...) }}}}, stop computing it, or list it under `published`")
     }));
@@ -94,100 +128,102 @@ pub(super) fn check(sections: &[(&str, &str)], claims: &Claims, rules: &Rules) -
     bail!("the sections break the rules of prose\n{}\nhint: the rules are in templates/prose.yaml", list.join("\n"))
 }
 
+/// A number's own text judges nothing: a predicate may.
+fn judged(key: &str, text: &str, rules: &Rules) -> Option<String> {
+    let said = words(&[Run::Prose { start: 0, text }], Emphasis::Looks);
+    let forms = said.iter().flat_map(|word| spoken(&word.text));
+    let word = forms.into_iter().find(|form| rules.judgements.contains_key(form))?;
+    Some(format!(
+        "templates/claims.yaml: {key}: `{word}` judges data\n    a predicate's `says:` may, beside `holds:`, which it rests on"
+    ))
+}
+
 /// Reads one section.
 pub(super) fn faults(file: &str, text: &str, claims: &Claims, rules: &Rules) -> Vec<Fault> {
+    let section = Section { file, text, claims, rules };
     let results = rules.is_results(file);
-    let mut found = Vec::new();
-    // For each open `if` or loop: does it ask a predicate? May what it holds be left out, so that its claims need not be there?
-    // So it is where it asks whether there is a claim, or looks at what a design may not have.
-    let (mut asks, mut may_lack) = (Vec::new(), Vec::new());
+    let (mut branches, mut found) = (Branches::default(), Vec::new());
+    let mut prose = Prose::default();
     for piece in pieces(text) {
         match piece.kind {
             Kind::Tag => {
-                let code = piece.text.trim_matches(['{', '}', '%', '-']).trim();
-                match code.split_whitespace().next() {
-                    Some("if" | "for") => {
-                        asks.push(code.contains("holds("));
-                        may_lack.push(code.contains("has(") || !code.contains('('));
-                    }
-                    Some("endif" | "endfor") => {
-                        asks.pop();
-                        may_lack.pop();
-                    }
-                    _ => {}
-                }
-                unknown(file, text, &piece, claims, &mut found);
+                prose.tag();
+                branches.pass(piece.text.trim_matches(['{', '}', '%', '-']).trim());
+                section.unknown(&piece, &mut found);
             }
-            // What is printed only where there is such a claim need not be there.
-            Kind::Print if may_lack.contains(&true) => {}
-            Kind::Print => unknown(file, text, &piece, claims, &mut found),
-            Kind::Words if results => {
-                digits(file, text, &piece, claims, &mut found);
-                if !asks.contains(&true) {
-                    judgements(file, text, &piece, rules, &mut found);
+            Kind::Print => {
+                prose.gap();
+                // What is printed only where there is such a claim need not be there.
+                if !branches.may_lack() {
+                    section.unknown(&piece, &mut found);
                 }
+                if results {
+                    for (start, text) in given(&piece) {
+                        prose.push(start, text, &branches);
+                        prose.gap();
+                    }
+                }
+                prose.gap();
             }
-            Kind::Words | Kind::Literal => {}
+            Kind::Literal => prose.gap(),
+            Kind::Words => prose.push(piece.start, piece.text, &branches),
+            Kind::Comment => {}
         }
     }
+    if results {
+        section.numbers(&prose, &mut found);
+        section.judgements(&prose, &mut found);
+    }
+    found.sort_by_key(|fault| (fault.line, fault.column));
+    found.dedup();
     found
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// `{% ... %}`
-    Tag,
-    /// `{{ ... }}`
-    Print,
-    /// Code, formulas, references, comments: not prose.
-    Literal,
-    Words,
+/// The prose of a section, and what is known where.
+#[derive(Default)]
+struct Prose<'a> {
+    /// A tag ends a word in these, ...
+    apart: Vec<Run<'a>>,
+    /// ... and prints nothing in those: `fas{% if x %}ter{% endif %}`.
+    joined: Vec<Run<'a>>,
+    /// From so many bytes on.
+    branches: Vec<(usize, Branches)>,
 }
 
-#[derive(Debug)]
-struct Piece<'a> {
-    kind: Kind,
-    text: &'a str,
-    start: usize,
+impl<'a> Prose<'a> {
+    fn push(&mut self, start: usize, text: &'a str, branches: &Branches) {
+        let run = Run::Prose { start, text };
+        self.apart.push(run);
+        self.joined.push(run);
+        self.branches.push((start, branches.clone()));
+    }
+
+    fn tag(&mut self) {
+        self.apart.push(Run::Gap);
+    }
+
+    fn gap(&mut self) {
+        self.apart.push(Run::Gap);
+        self.joined.push(Run::Gap);
+    }
+
+    fn branches(&self, at: usize) -> Option<&Branches> {
+        let after = self.branches.partition_point(|(start, _)| *start <= at);
+        self.branches.get(after.checked_sub(1)?).map(|(_, branches)| branches)
+    }
 }
 
-/// Opening and closing marks of what is not prose. The first that fits counts, so longer ones stand first.
-const MARKS: [(&str, &str, Kind); 11] = [
-    ("{%", "%}", Kind::Tag),
-    ("{{", "}}", Kind::Print),
-    ("{#", "#}", Kind::Literal),
-    ("```", "```", Kind::Literal),
-    ("`", "`", Kind::Literal),
-    ("$", "$", Kind::Literal),
-    ("[@", "]", Kind::Literal),
-    ("[table:", "]", Kind::Literal),
-    ("](", ")", Kind::Literal),
-    ("“", "”", Kind::Literal),
-    ("\"", "\"", Kind::Literal),
-];
-
-/// A template as a sequence of code, literals and words.
-fn pieces(text: &str) -> Vec<Piece<'_>> {
-    let (mut found, mut at, mut words) = (Vec::new(), 0, 0);
-    while at < text.len() {
-        let rest = &text[at..];
-        let mark = MARKS.iter().find(|(open, ..)| rest.starts_with(open));
-        let end =
-            mark.and_then(|(open, close, _)| Some(at + open.len() + rest[open.len()..].find(close)? + close.len()));
-        let (Some((_, _, kind)), Some(end)) = (mark, end) else {
-            at += rest.chars().next().map_or(1, char::len_utf8);
-            continue;
-        };
-        if words < at {
-            found.push(Piece { kind: Kind::Words, text: &text[words..at], start: words });
-        }
-        found.push(Piece { kind: *kind, text: &text[at..end], start: at });
-        (at, words) = (end, end);
-    }
-    if words < text.len() {
-        found.push(Piece { kind: Kind::Words, text: &text[words..], start: words });
-    }
-    found
+/// The words that `count` is given.
+fn given<'a>(piece: &Piece<'a>) -> BTreeMap<usize, &'a str> {
+    let (start, text) = (piece.start, piece.text);
+    let words = ["one=", "many="].into_iter().flat_map(move |name| text.match_indices(name));
+    let words = words.filter_map(move |(at, name)| {
+        let rest = &text[at + name.len()..];
+        let quote = rest.chars().next().filter(|c| ['"', '\'', '`'].contains(c))?;
+        let inside = rest[1..].split(quote).next()?;
+        Some((start + at + name.len() + 1, inside))
+    });
+    words.collect()
 }
 
 fn fault(file: &str, text: &str, at: usize, what: String, hint: String) -> Fault {
@@ -202,66 +238,96 @@ fn fault(file: &str, text: &str, at: usize, what: String, hint: String) -> Fault
     }
 }
 
-/// Words with their place, split where Markdown and typography split them.
-fn words<'a>(piece: &Piece<'a>) -> impl Iterator<Item = (usize, &'a str)> {
-    let (start, text) = (piece.start, piece.text);
-    let base = text.as_ptr() as usize;
-    text.split(|c: char| c.is_whitespace() || "|(),;:*!?–—".contains(c))
-        .filter(|word| !word.is_empty())
-        .map(move |word| (start + word.as_ptr() as usize - base, word))
+/// A section that is read.
+struct Section<'a> {
+    file: &'a str,
+    text: &'a str,
+    claims: &'a Claims,
+    rules: &'a Rules,
 }
 
-/// A number is a word of digits; with a letter beside them it is a name (`SHA-256`, `M4`), and so is `@table:x1`.
-fn digits(file: &str, text: &str, piece: &Piece<'_>, claims: &Claims, found: &mut Vec<Fault>) {
-    for (at, word) in words(piece) {
-        let name = word.chars().any(char::is_alphabetic) || word.starts_with('@');
-        // A list's own numbers.
-        let item = word.ends_with('.') && text[..at].rsplit('\n').next().is_some_and(|line| line.trim().is_empty());
-        if name || item || !word.contains(|c: char| c.is_ascii_digit()) {
-            continue;
+impl Section<'_> {
+    fn fault(&self, at: usize, what: String, hint: String) -> Fault {
+        fault(self.file, self.text, at, what, hint)
+    }
+
+    fn numbers(&self, prose: &Prose<'_>, found: &mut Vec<Fault>) {
+        for Word { at, text: word } in words(&prose.apart, Emphasis::Ends) {
+            let before = self.text[..at].rsplit('\n').next().unwrap_or_default();
+            // A list's own numbers.
+            let item = word.ends_with('.') && before.trim().is_empty();
+            if !item && is_number(&word) {
+                let number = word.trim_matches('_').trim_end_matches('.').trim_end_matches('%');
+                found.push(self.fault(at, format!("the number `{number}` is typed by hand"), self.number(number)));
+            }
         }
-        let number = word.trim_end_matches(['.', '%']);
-        let fits =
-            claims.claims.iter().find(|(_, claim)| claim.text == number && !matches!(claim.value, Value::Text(_)));
-        let hint = match fits {
+        for run in &prose.apart {
+            let Run::Prose { start, text } = run else { continue };
+            found.extend(hidden(text).map(|(at, name)| {
+                let hint = "write the character as it is";
+                self.fault(start + at, format!("`&{name};` hides a character"), hint.to_owned())
+            }));
+        }
+    }
+
+    /// What to write instead of a number.
+    fn number(&self, typed: &str) -> String {
+        let end = typed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(typed.len());
+        let fits = |claim: &Claim| claim.text == typed[..end] && !matches!(claim.value, Value::Text(_));
+        match self.claims.claims.iter().find(|(_, claim)| fits(claim)) {
             Some((id, _)) => format!("{{{{ n(id=\"{id}\") }}}} prints this number today, and the right one tomorrow"),
             None => "no claim has this value: let one compute it (templates/claims.yaml), put a name in `...`, or leave it out".to_owned(),
-        };
-        found.push(fault(file, text, at, format!("the number `{number}` is typed by hand"), hint));
+        }
     }
-}
 
-fn judgements(file: &str, text: &str, piece: &Piece<'_>, rules: &Rules, found: &mut Vec<Fault>) {
-    for (at, word) in words(piece) {
-        let plain = word.trim_end_matches('.').to_lowercase();
-        let Some(predicates) = rules.judgements.get(&plain) else { continue };
-        let hint = match predicates.first() {
-            Some(id) => format!(
-                "{{{{ says(id=\"{id}\") }}}} says what the data allow; or ask it: {{% if holds(id=\"{id}\") %}}"
-            ),
-            None => "no predicate can justify it: write what was measured instead".to_owned(),
-        };
-        found.push(fault(file, text, at, format!("`{plain}` judges data outside of a predicate"), hint));
-    }
-}
-
-/// Ids that are written out in full. Those put together from pieces are looked up when the section is filled.
-fn unknown(file: &str, text: &str, piece: &Piece<'_>, claims: &Claims, found: &mut Vec<Fault>) {
-    for (call, needed) in [("n(id=\"", true), ("count(id=\"", true), ("holds(id=\"", true), ("says(id=\"", true)] {
-        for (at, _) in piece.text.match_indices(call) {
-            // `holds(` ends in no other call's name, but `n(` is the end of many.
-            if piece.text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') || !needed {
+    fn judgements(&self, prose: &Prose<'_>, found: &mut Vec<Fault>) {
+        let apart = words(&prose.apart, Emphasis::Looks);
+        for Word { at, text: word } in apart.into_iter().chain(words(&prose.joined, Emphasis::Looks)) {
+            let judging = spoken(&word).into_iter().find_map(|form| Some((self.rules.judgements.get(&form)?, form)));
+            let Some((predicates, plain)) = judging else { continue };
+            if prose.branches(at).is_some_and(|branches| branches.ask(predicates)) {
                 continue;
             }
-            let rest = &piece.text[at + call.len()..];
-            let Some((id, after)) = rest.split_once('"') else { continue };
-            let predicate = call.starts_with(['h', 's']);
-            let known: Vec<&Id> =
-                if predicate { claims.predicates.keys().collect() } else { claims.claims.keys().collect() };
-            if after.trim_start().starts_with(')') && !known.iter().any(|known| &***known == id) {
-                let kind = if predicate { "predicate" } else { "claim" };
-                let hint = format!("the most similar is `{}`", nearest(id, known.into_iter()));
-                found.push(fault(file, text, piece.start + at, format!("there is no {kind} `{id}`"), hint));
+            let hint = match predicates.first() {
+                Some(id) => format!(
+                    "{{{{ says(id=\"{id}\") }}}} says what the data allow; or say it where it holds: {{% if holds(id=\"{id}\") %}}"
+                ),
+                None => "no predicate can justify it: write what was measured instead, or name one of your own in prose.yaml".to_owned(),
+            };
+            found.push(self.fault(at, format!("`{plain}` judges data outside of a predicate"), hint));
+        }
+    }
+
+    /// Ids that are written out in full. Those put together from pieces are looked up when the section is filled.
+    fn unknown(&self, piece: &Piece<'_>, found: &mut Vec<Fault>) {
+        for (call, needed) in [("n(id=\"", true), ("count(id=\"", true), ("holds(id=\"", true), ("says(id=\"", true)] {
+            for (at, _) in piece.text.match_indices(call) {
+                // `holds(` ends in no other call's name, but `n(` is the end of many.
+                if piece.text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') || !needed {
+                    continue;
+                }
+                let rest = &piece.text[at + call.len()..];
+                let Some((id, after)) = rest.split_once('"') else { continue };
+                let predicate = call.starts_with(['h', 's']);
+                let known: Vec<&Id> = if predicate {
+                    self.claims.predicates.keys().collect()
+                } else {
+                    self.claims.claims.keys().collect()
+                };
+                if after.trim_start().starts_with(')') && !known.iter().any(|known| &***known == id) {
+                    let kind = if predicate { "predicate" } else { "claim" };
+                    let other = if predicate {
+                        self.claims.claims.contains_key(id)
+                    } else {
+                        self.claims.predicates.contains_key(id)
+                    };
+                    let hint = match (other, predicate) {
+                        (true, false) => format!("`{id}` is a predicate: {{{{ says(id=\"{id}\") }}}}"),
+                        (true, true) => format!("`{id}` is a claim: {{{{ n(id=\"{id}\") }}}}"),
+                        (false, _) => format!("the most similar is `{}`", nearest(id, known.into_iter())),
+                    };
+                    found.push(self.fault(piece.start + at, format!("there is no {kind} `{id}`"), hint));
+                }
             }
         }
     }
@@ -375,8 +441,8 @@ mod tests {
     }
 
     #[test]
-    fn names_references_formulas_and_code_may_have_digits() {
-        let text = "1. SHA-256 on an M4 [@llama3], `runs 5`, $n - 1$, @table:t1, \"9\".\n{{ n(id=\"latency.mean\") }}{% if x == 3 %}{% endif %}";
+    fn names_references_and_code_may_have_digits() {
+        let text = "1. SHA-256 on an M4 [@llama3], `runs 5`, @table:t1, \"9\".\n{{ n(id=\"latency.mean\") }}{% if x == 3 %}{% endif %}";
         assert_eq!(found("04.md", text), []);
         assert_eq!(found("03.md", "Sections without data may say 25.8 and linear."), []);
     }
@@ -388,7 +454,7 @@ mod tests {
         assert!(first.1.starts_with("{{ says(id=\"latency.linear\") }}"), "{}", first.1);
         assert!(second.1.starts_with("no predicate can justify it"), "{}", second.1);
         let asked =
-            "{% if holds(id=\"latency.linear\") %}It is linear.{% else %}{% if x %}not linear{% endif %}{% endif %}";
+            "{% if holds(id=\"latency.linear\") %}It is linear.{% else %}{% if x %}not so{% endif %}{% endif %}";
         assert_eq!(found("04.md", asked), []);
         assert_eq!(found("04.md", &format!("{asked} linear")).len(), 1);
         assert_eq!(found("04.md", "{% if other %}linear{% endif %}").len(), 1);
@@ -414,7 +480,9 @@ mod tests {
             "{{ n(id=\"latency.mean\") }}{% set g = \"by_length.\" ~ l %}{{ n(id=g ~ \".latency.mean\") }}",
         )];
         assert_eq!(unused(&sections, &claims(), &rules()), ["drift.slope"]);
-        let error = check(&sections, &claims(), &rules()).unwrap_err().to_string();
+        let (claims, rules) = (claims(), rules());
+        let known = Known { claims: &claims, rules: &rules, own: None, names: &BTreeSet::from(["l".to_owned()]) };
+        let error = check(&sections, &known).unwrap_err().to_string();
         assert!(error.contains("claims.json: no section uses `drift.slope`"), "{error}");
     }
 }

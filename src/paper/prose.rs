@@ -11,12 +11,17 @@ use anyhow::{Context as _, Result, anyhow};
 use serde::Serialize;
 use tera::{Context, Error, Kwargs, State, Tera, TeraResult};
 
+pub use super::seen::seen;
 use super::{
     Templates, marks,
     nearest::nearest,
-    proofread::{self, Rules},
+    proofread::{self, Known, Rules},
 };
-use crate::claims::{Claim, Claims, Id, Value, words};
+use crate::claims::{
+    Claim, Claims, Id, Value,
+    own::{self, Own},
+    words,
+};
 
 /// All sections as one Markdown text, with marks at what claims and predicates say.
 ///
@@ -24,8 +29,12 @@ use crate::claims::{Claim, Claims, Id, Value, words};
 /// A section that breaks the rules of prose, an unknown claim or predicate, or a template that is none; with file and line.
 pub fn sections(templates: &Templates, claims: &Claims, levels: &impl Serialize) -> Result<String> {
     let sections = templates.sections();
-    proofread::check(&sections, claims, &Rules::read(templates.get("prose.yaml")?)?)?;
-    fill(claims, levels, &sections)
+    let own = templates.claims().map(|text| Own::read(own::FILE, text)).transpose()?;
+    let rules = Rules::read(templates.get("prose.yaml")?)?;
+    let levels = serde_json::to_value(levels)?;
+    let names = levels.as_object().into_iter().flat_map(|fields| fields.keys().cloned()).collect();
+    proofread::check(&sections, &Known { claims, rules: &rules, own: own.as_ref(), names: &names })?;
+    fill(claims, &levels, &sections)
 }
 
 fn fill(claims: &Claims, levels: &impl Serialize, sections: &[(&str, &str)]) -> Result<String> {
@@ -219,27 +228,6 @@ fn escape_with(text: &str, seen: impl Fn(char) -> char) -> String {
         out.push(c);
     }
     out
-}
-
-/// The character as a reader may see it: white space is a space, and U+FFFD stands for what controls, turns text around, hides in
-/// it or means nothing to others (marks of direction, zero widths, variation selectors, tags, private use).
-pub fn seen(c: char) -> char {
-    match c {
-        '\n' | '\r' | '\t' | '\u{85}' | '\u{2028}' | '\u{2029}' => ' ',
-        '\u{ad}'
-        | '\u{61c}'
-        | '\u{180e}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' => char::REPLACEMENT_CHARACTER,
-        '\u{e000}'..='\u{f8ff}'
-        | '\u{fdd0}'..='\u{fdef}'
-        | '\u{fe00}'..='\u{fe0f}'
-        | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}' => char::REPLACEMENT_CHARACTER,
-        c if c.is_control() || c >= '\u{e0000}' || (c as u32) & 0xfffe == 0xfffe => char::REPLACEMENT_CHARACTER,
-        c => c,
-    }
 }
 
 #[cfg(test)]

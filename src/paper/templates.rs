@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use super::{marks, typst};
+use super::{given, marks, typst};
 
 /// The texts that the paper is made from, by path under `templates/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,13 +146,7 @@ impl Templates {
                     others.extend((!of_venue).then_some(file));
                     continue;
                 }
-                let size = fs::metadata(&file).with_context(|| file.display().to_string())?.len();
-                ensure!(
-                    size <= MOST_BYTES as u64,
-                    "{}: expected at most {MOST_BYTES} bytes, found {size}",
-                    file.display()
-                );
-                let text = fs::read(&file).with_context(|| file.display().to_string())?;
+                let text = given::read(folder, &path, MOST_BYTES)?;
                 let text =
                     String::from_utf8(text).with_context(|| format!("{}\nhint: save it as UTF-8", file.display()))?;
                 files.insert(path, text.strip_prefix('\u{feff}').unwrap_or(&text).replace("\r\n", "\n"));

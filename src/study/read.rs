@@ -76,7 +76,7 @@ fn reword(Kind { name, guide, .. }: &Kind, text: &str, error: &serde_yaml::Error
         let mut names = quoted(rest);
         let found = names.next().unwrap_or_default();
         let known: Vec<&str> = names.collect();
-        let mut hint = did_you_mean(found, &known);
+        let mut hint = of_later(found).unwrap_or_else(|| did_you_mean(found, &known));
         if key.starts_with("prompts[") {
             hint.push_str("; a prompt with `: ` in it needs quotes");
         }
@@ -171,6 +171,14 @@ fn type_hint(expected: &str, guide: &str) -> String {
         _ => return format!("{guide} lists every key with its type"),
     };
     hint.to_owned()
+}
+
+/// The way out of a key that says what a file is: no file of ours has one, so a later program's may.
+pub(crate) fn of_later(key: &str) -> Option<String> {
+    let own = env!("CARGO_PKG_VERSION");
+    (key == "schema").then(|| {
+        format!("a file that names its schema is for a later offprint than this, {own}: use that, or leave the key out")
+    })
 }
 
 pub(crate) fn did_you_mean(found: &str, known: &[&str]) -> String {

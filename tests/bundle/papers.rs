@@ -98,6 +98,15 @@ fn a_pdf_is_set_again_and_a_byte_of_it_is_seen() {
     let said = with(&cache, &["report", "--run", run, "--out", paper.to_str().unwrap()]);
     assert!(said.status.success() && paper.join("paper.pdf").is_file(), "{said:?}");
     let out = folder.path().join("x.zip");
+    // No bundle takes what `verify` would refuse.
+    let set = fs::read(paper.join("paper.pdf")).unwrap();
+    fs::write(paper.join("paper.pdf"), [&set[..], b"x"].concat()).unwrap();
+    let altered = folder.path().join("altered.zip");
+    let said = with(&cache, &["bundle", "--run", run, "--version", "1.0.0", "--out", altered.to_str().unwrap()]);
+    let text = String::from_utf8_lossy(&said.stderr);
+    assert!(said.status.success() && text.contains("paper.pdf is not what its paper.typ gives: "), "{text}");
+    assert!(!files(&altered).contains_key("data/paper/paper.pdf"));
+    fs::write(paper.join("paper.pdf"), set).unwrap();
     let said = with(&cache, &["bundle", "--run", run, "--version", "1.0.0", "--out", out.to_str().unwrap()]);
     assert!(said.status.success(), "{said:?}");
     let verify = |archive: &Path, cache: &Path| with(cache, &["verify", archive.to_str().unwrap()]);

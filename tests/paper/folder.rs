@@ -98,9 +98,9 @@ fn a_pdf_of_this_very_source_stays_and_of_others_goes() {
 #[test]
 fn latex_s_pdf_is_made_where_it_is_asked_for_and_stays_while_it_is_this_paper_s() {
     let (folder, nothing, out, run) = paper();
-    let pdf = format!("%PDF-1.5 /OffprintRecords ({})", digests(&out).0);
+    let pdf = format!("%PDF-1.5 /OffprintRecords ({})\n%%EOF\n", digests(&out).0);
     let made = report_with(&nothing, &out, &["--run", &run, "--tex"]);
-    assert!(made.status.success() && said(&made).contains("no paper-tex.pdf: neither latexmk nor"), "{}", said(&made));
+    assert!(made.status.success() && said(&made).contains("no paper-tex.pdf: neither pdflatex nor"), "{}", said(&made));
     fs::write(out.join("paper-tex.pdf"), &pdf).unwrap();
     for more in [&["--tex"] as &[&str], &[], &["--check"]] {
         let made = report_with(&nothing, &out, &[&["--run", &run], more].concat());
@@ -121,9 +121,9 @@ fn a_paper_that_tex_refuses_is_written_without_the_old_pdf() {
     fs::write(out.join("paper-tex.pdf"), "old").unwrap();
     let markdown = fs::read(out.join("paper.md")).unwrap();
     fs::write(out.join("paper.md"), "old").unwrap();
-    let latexmk = programs.join("latexmk");
-    fs::write(&latexmk, "#!/bin/sh\necho '! I can do no more.'\nexit 1\n").unwrap();
-    fs::set_permissions(&latexmk, fs::Permissions::from_mode(0o755)).unwrap();
+    let pdflatex = programs.join("pdflatex");
+    fs::write(&pdflatex, "#!/bin/sh\necho '! I can do no more.' > paper.log\nexit 1\n").unwrap();
+    fs::set_permissions(&pdflatex, fs::Permissions::from_mode(0o755)).unwrap();
     let made = report_with(&programs, &out, &["--run", &run, "--tex"]);
     assert_eq!(made.status.code(), Some(2));
     let told = said(&made);

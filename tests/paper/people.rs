@@ -66,5 +66,8 @@ fn a_study_that_says_nothing_gives_the_title_page_that_it_gave() {
     let lines: Vec<&str> = text.lines().collect();
     let place = lines.iter().position(|line| line.starts_with("The authors of the study · ")).unwrap();
     assert_eq!((lines[place - 1], lines[place + 1]), ("", ""));
-    assert!(lines[place + 2].starts_with("*Keywords:*") && !text.contains("orcid"));
+    assert!(lines[place + 2].starts_with("*Records:*") && !text.contains("orcid"));
+    for name in ["paper.md", "paper.tex", "paper.typ", "paper.html"] {
+        assert!(!fs::read_to_string(paper.join(name)).unwrap().contains("Keywords:"), "{name}: a line without a word");
+    }
 }

@@ -76,6 +76,39 @@ fn tex_has_nothing_to_complain_of_in_the_paper_of_a_committed_run() {
     assert!(!source.contains("\\texttt{U+"), "paper.tex has characters that LaTeX lacks");
 }
 
+/// A skin may be a stranger's.
+#[test]
+fn a_skin_reads_no_file_outside_of_its_paper() {
+    if !latexmk() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let run = super::run(folder.path(), include_str!("../../config/fake.yaml"));
+    let (templates, out, secret) =
+        (folder.path().join("templates"), folder.path().join("paper"), folder.path().join("secret.tex"));
+    fs::create_dir_all(templates.join("skins")).unwrap();
+    fs::write(&secret, "A secret.").unwrap();
+    let skin = fs::read_to_string("templates/skins/paper.tex").unwrap();
+    for (path, fine) in [(secret.to_str().unwrap(), false), ("../../../secret.tex", false), ("figures/none", true)] {
+        let read = format!("\\begin{{document}}\\openin7={path} \\ifeof7\\else\\errmessage{{read}}\\fi\\closein7 ");
+        let read = if fine { read } else { read + &format!("\\input{{{path}}}") };
+        fs::write(templates.join("skins/paper.tex"), skin.replacen("\\begin{document}", &read, 1)).unwrap();
+        let made = super::offprint(&[
+            "report",
+            "--tex",
+            "--run",
+            run.to_str().unwrap(),
+            "--out",
+            out.to_str().unwrap(),
+            "--templates",
+            templates.to_str().unwrap(),
+        ]);
+        let told = super::said(&made);
+        assert_eq!(made.status.success(), fine, "{path}: {told}");
+        assert!(fine || told.contains("pdflatex cannot typeset") && !told.contains("! read"), "{path}: {told}");
+    }
+}
+
 #[test]
 fn each_complaint_is_heard() {
     if !latexmk() {

@@ -53,6 +53,32 @@ fn check_sees_a_byte_of_the_pdf() {
     let checked = report_as(&out, &run, &[], &["--check"]);
     let stdout = String::from_utf8_lossy(&checked.stdout);
     assert!(checked.status.code() == Some(1) && stdout.contains("paper.pdf: "), "{stdout}");
+    fs::remove_file(out.join("paper.pdf")).unwrap();
+    let checked = report_as(&out, &run, &[], &["--check"]);
+    let stdout = String::from_utf8_lossy(&checked.stdout);
+    assert!(checked.status.code() == Some(1) && stdout.contains("there is none, and it can be set here"), "{stdout}");
+}
+
+/// What other programs make of a paper is not known to the byte: that is said, and a file that is cut or has more is seen.
+#[test]
+fn check_says_what_it_does_not_know_of_files_that_others_make() {
+    let folder = tempfile::tempdir().unwrap();
+    let (run, out) = (run(folder.path(), STUDY), folder.path().join("paper"));
+    let made = report_as(&out, &run, &[], &["--docx", "--tex"]);
+    assert!(made.status.success(), "{}", said(&made));
+    let others = ["paper-tex.pdf", "paper.docx"].map(|name| out.join(name)).into_iter().filter(|file| file.is_file());
+    for file in others {
+        let checked = report_as(&out, &run, &[], &["--check"]);
+        let told = said(&checked);
+        assert!(checked.status.success() && told.contains("not checked: the bytes of"), "{told}");
+        let bytes = fs::read(&file).unwrap();
+        fs::write(&file, [&bytes[..], b"junk"].concat()).unwrap();
+        let checked = report_as(&out, &run, &[], &["--check"]);
+        let stdout = String::from_utf8_lossy(&checked.stdout);
+        assert!(checked.status.code() == Some(1) && stdout.contains("found more or less"), "{stdout}");
+        fs::write(&file, bytes).unwrap();
+        assert!(report_as(&out, &run, &[], &[]).status.success() && file.is_file(), "of the same text it stays");
+    }
 }
 
 /// One line says why there is none and what to do; all else is made.

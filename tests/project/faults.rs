@@ -43,7 +43,17 @@ fn a_fault_in_a_section_has_file_line_and_column_and_the_old_paper_stays() {
         ("{% for f in factors %}{{ n(id=\"latency.meen\") }}{% endfor %}", &["04-discussion.md:1:26", "docs claims"]),
         ("![x](photo.png)", &["04-discussion.md:1:6: `photo.png`: a picture"]),
         ("@figure:nine\n\n![x](figure:nine)\n", &["04-discussion.md:3:4: there is no figure `nine`", "answers"]),
-        ("![x](figure:fit)\n", &["04-discussion.md:1:4: the text never speaks of `@figure:fit`"]),
+        ("![x](figure:fit)\n", &["04-discussion.md:1:4: there is no figure `fit`"]),
+        ("[table:x] One.\n\n| a |\n|---|\n| b |\n", &["04-discussion.md:1:1: the text never speaks of `@table:x`"]),
+        ("a [@mlperf]\nas @mlperf says", &["04-discussion.md:2:4: `@mlperf`: an entry is cited in brackets"]),
+        ("a [@mlperf, p. 3]", &["04-discussion.md:1:4: `@mlperf, p. 3`: expected a key"]),
+        ("### Sub [@mlperf]", &["04-discussion.md:1:1: `Sub [@mlperf]`: a heading has no reference"]),
+        ("> > > > > > > deep", &["04-discussion.md:1:15: `deep`: expected at most"]),
+        ("![d](figures/diagram.svg)", &["04-discussion.md:1:4: there is no figure `diagram`"]),
+        (
+            "{{ n(id=\"complete\") }}",
+            &["04-discussion.md:1:4: there is no claim `complete`", "`complete` is a predicate"],
+        ),
     ] {
         project.write(section, text);
         let told = refused(&project);

@@ -3,6 +3,7 @@
 
 mod example;
 mod faults;
+mod honest;
 #[cfg(feature = "mlx")]
 mod tutorial;
 #[cfg(unix)]

@@ -9,8 +9,9 @@ use super::{
     template::Template,
     tree::{Compared, Expression},
     unit::Unit,
+    wording,
 };
-use crate::metric::Metric;
+use crate::{metric::Metric, study::read::of_later};
 
 /// All of it, in the file's order.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -114,7 +115,8 @@ impl Reader {
         for (key, node) in entries {
             let at = if path.is_empty() { shown(&key) } else { format!("{path}.{}", shown(&key)) };
             if !known.contains(&key.as_str()) {
-                let hint = did_you_mean(&key, known.iter().copied());
+                let near = || did_you_mean(&key, known.iter().copied());
+                let hint = of_later(&key).filter(|_| path.is_empty()).unwrap_or_else(near);
                 self.fault(&at, "unknown key", hint);
             } else if kept.iter().any(|(other, _)| *other == key) {
                 self.twice(&at, "expected the key once, found it twice", "keep one of the two");
@@ -179,7 +181,8 @@ impl Reader {
 
     fn template(&mut self, path: &str, node: Node) -> Option<Template> {
         let text = self.text(path, node)?;
-        self.flawed(path, Template::read(&text))
+        let read = Template::read(&text).and_then(|read| wording::numbers(&read).map(|()| read));
+        self.flawed(path, read)
     }
 
     fn unit(&mut self, path: &str, node: Node) -> Option<Unit> {
@@ -228,6 +231,10 @@ impl Reader {
                 let hint = did_you_mean(slot, ["value", "low", "high"]);
                 let flaw = Flaw::new(at, format!("expected {{value}}, {{low}} or {{high}}, found `{{{slot}}}`"), hint);
                 self.faults.push(flaw.of(format!("{path}.text")));
+            }
+            if self.faults.len() == before && template.slots().all(|(_, slot, _)| slot != "value") {
+                let hint = "a text puts the number into words: \"{value:.2} times\"";
+                self.fault(&format!("{path}.text"), "expected a place for the number, `{value}`, found none", hint);
             }
         }
         Some(Own { name, value: value?, paired, unit, text }).filter(|_| self.faults.len() == before)
@@ -348,6 +355,10 @@ impl Reader {
         {
             let what = format!("expected {value} as somebody prints it, found {printed:?}");
             self.fault(&format!("{path}.printed"), what, "`value` and `printed` are one number: mend the wrong one");
+        }
+        if let (Some(unit), Some(printed)) = (&unit, &printed) {
+            let words = printed.trim_start_matches(|c: char| !c.is_alphabetic() && c != '%');
+            self.flawed(&format!("{path}.printed"), wording::behind(unit, words));
         }
         if let Some(url) = url.as_ref().filter(|url| !is_web(url)) {
             let what = format!("expected an address that begins with https:// or http://, found {:?}", shown(url));

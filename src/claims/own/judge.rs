@@ -9,6 +9,7 @@ use super::{
     tell::{Number, UNKNOWN},
     template::{Digits, Template},
     tree::{Compared, End},
+    wording,
 };
 use crate::claims::{Claims, Predicate, words::sentence};
 
@@ -57,6 +58,15 @@ pub(super) fn judge(
                 faults.push(flaw.of(path("says") + "." + key));
             }
         }
+    }
+    for (key, template) in SAYS.iter().zip(&judged.says) {
+        // Without digits a claim's whole text is put in, words and all; the ends of an interval have none.
+        let unit = |slot: &str, digits: bool| {
+            let (name, end) = split(slot);
+            numbers.get(name).filter(|_| digits || end.is_some()).map(|number| number.unit.clone())
+        };
+        let checked = template.as_ref().map_or(Ok(()), |template| wording::units(template, unit));
+        faults.extend(checked.err().map(|flaw| flaw.of(path("says") + "." + key)));
     }
     if faults.is_empty() && holds == Some(true) && fails == Some(Some(true)) {
         let hint = "the two must exclude each other: `holds: x.low > 1`, `fails: x.high < 1`";

@@ -17,9 +17,9 @@ mod solve;
 mod table;
 mod tell;
 mod template;
-
 mod tree;
 mod unit;
+mod wording;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,6 +78,14 @@ impl Own {
         claims
             .chain(predicates.iter().map(|judged| judged.name.as_str()))
             .chain(elsewhere.iter().map(|e| e.name.as_str()))
+    }
+
+    /// The words that stand around its numbers, by the key that has them.
+    pub fn words(&self) -> impl Iterator<Item = (String, &str)> {
+        self.document.claims.iter().flat_map(|own| {
+            let words = own.text.iter().flat_map(template::Template::words);
+            words.map(|words| (format!("claims.{}.text", own.name), words))
+        })
     }
 
     /// Computes its claims and judges its predicates, and adds both to those of the program.

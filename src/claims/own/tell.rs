@@ -8,6 +8,7 @@ use super::{
     template::Digits,
     tree::End,
     unit::Unit,
+    wording,
 };
 use crate::claims::{
     Claim, Id, Runs, Value,
@@ -115,6 +116,7 @@ pub(super) fn claims(
 ) -> Result<Vec<(Id, Claim)>, Flaw> {
     let mut digits = [None; 3];
     if let Some(template) = &own.text {
+        wording::units(template, |_, _| Some(number.unit.clone()))?;
         for (at, slot, of) in template.slots() {
             let place = ["value", "low", "high"].iter().position(|name| *name == slot).unwrap_or(0);
             if let Err(lacking) = &solved.ends

@@ -71,6 +71,13 @@ impl Template {
         })
     }
 
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Words(words) => Some(words.as_str()),
+            Part::Slot { .. } => None,
+        })
+    }
+
     /// With the numbers that `of` gives for each place.
     pub fn fill(&self, mut of: impl FnMut(&str, Option<Digits>) -> String) -> String {
         let part = |part: &Part| match part {

@@ -66,7 +66,7 @@ pub(super) struct Findings {
 
 impl Findings {
     pub(super) fn gather(study: Option<&Path>) -> Findings {
-        let tex = machine::ask("latexmk", &["-v"]).or_else(|_| machine::ask("tectonic", &["--version"]));
+        let tex = machine::ask("pdflatex", &["--version"]).or_else(|_| machine::ask("tectonic", &["--version"]));
         let (file, study) = (study, study.map(Study::from_file));
         let python = installed::python().to_string_lossy().into_owned();
         let places = study.as_ref().and_then(|study| study.as_ref().ok()).map(places).unwrap_or_default();

@@ -9,7 +9,7 @@ use serde::{
 };
 
 use super::fault::{Source, did_you_mean};
-use crate::study::locate;
+use crate::study::{locate, read::of_later};
 
 /// The bound also bounds the parser's time on hostile nesting and repetition.
 const MOST_BYTES: usize = 64 * 1024;
@@ -236,7 +236,12 @@ fn reword(source: &Source, error: &serde_yaml::Error) -> anyhow::Error {
     let named = |name: &str| if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
     if message.starts_with("unknown field ") {
         let found = names.next().unwrap_or_default();
-        return source.fault_at(place, &named(found), "unknown key", did_you_mean(found, names));
+        return source.fault_at(
+            place,
+            &named(found),
+            "unknown key",
+            of_later(found).unwrap_or_else(|| did_you_mean(found, names)),
+        );
     }
     if message.starts_with("unknown variant ") {
         let found = names.next().unwrap_or_default();

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, ensure};
 use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
+use unicode_normalization::UnicodeNormalization;
 
 use crate::{
     claims::{Claims, Id, Value},
@@ -103,6 +104,8 @@ impl Secrets {
             secrets.add(run.environment.git_commit.value.as_deref().unwrap_or_default(), "a commit");
         }
         machine.iter().for_each(|text| secrets.add(text, "a name of this machine"));
+        let parts = |word: &str| word.split([' ', '-']).map(str::to_owned).collect::<Vec<_>>();
+        let allowed: Vec<String> = allowed.iter().flat_map(|word| [vec![word.clone()], parts(word)].concat()).collect();
         secrets.known.retain(|text, _| !allowed.contains(text));
         secrets
     }
@@ -110,8 +113,12 @@ impl Secrets {
     fn study(&mut self, study: &Study) {
         for author in &study.authors {
             self.add(&author.name, "an author's name");
-            if let Name::Person(Person { family, .. }) = parted(&author.name) {
+            if let Name::Person(Person { given, family, .. }) = parted(&author.name) {
                 self.add(&family, "an author's family name");
+                let parts = family.split(['-', ' ']).filter(|part| part.chars().count() >= SHORTEST_PART);
+                parts.for_each(|part| self.add(part, "a part of an author's family name"));
+                let given = given.split([' ', '-']).filter(|part| part.chars().count() >= SHORTEST_PART);
+                given.for_each(|part| self.add(part, "an author's given name"));
             }
             let of_author = [
                 (&author.affiliation, "an affiliation"),
@@ -139,9 +146,11 @@ impl Secrets {
         let mut left = Vec::new();
         for (path, bytes) in files {
             let texts = std::iter::once(bytes.clone()).chain(streams(bytes));
-            let texts: Vec<String> = texts.map(|bytes| folded(&String::from_utf8_lossy(&bytes))).collect();
+            let texts: Vec<[String; 2]> = texts.map(|bytes| both(&String::from_utf8_lossy(&bytes))).collect();
             for (secret, what) in &self.known {
-                let place = texts.iter().find_map(|text| stands(text, &folded(secret)));
+                let forms = both(secret);
+                let stands = |texts: &[String; 2]| texts.iter().zip(&forms).find_map(|(text, form)| stands(text, form));
+                let place = texts.iter().find_map(stands);
                 if let Some(line) = place {
                     left.push(format!("{path}:{line}: {what}: {secret}"));
                 }
@@ -157,18 +166,87 @@ impl Secrets {
     }
 }
 
-/// As LaTeX and text write the same: without the places to break, and without what escapes a sign.
-fn folded(text: &str) -> String {
-    text.replace("\\allowbreak{}", "").replace("{}", "").replace(['\\', '{', '}'], "")
+/// Shorter parts of a name (`de`, `Li`) are words of every text.
+const SHORTEST_PART: usize = 3;
+
+/// With hyphens and without.
+fn both(text: &str) -> [String; 2] {
+    let folded = folded(text);
+    [folded.replace(['-', '‐', '‑'], ""), folded]
 }
 
-/// The line of a word or words, whole.
+/// As LaTeX, Markdown and people write the same: without accents, looks and places to break; `(at)` is `@`.
+fn folded(text: &str) -> String {
+    let text = without_looks(&text.replace("\\allowbreak{}", "").replace("{}", ""));
+    let is_accent = |c: &char| unicode_normalization::char::is_combining_mark(*c);
+    let letters = text.nfkd().filter(|c| !is_accent(c)).map(bare);
+    let text: String = letters.filter(|c| !"\\{}*\u{ad}\u{200b}~".contains(*c)).collect();
+    SPOKEN.iter().fold(text, |text, (spoken, sign)| text.replace(spoken, sign))
+}
+
+/// Of addresses that no program is to find.
+const SPOKEN: [(&str, &str); 8] = [
+    (" (at) ", "@"),
+    ("(at)", "@"),
+    (" [at] ", "@"),
+    ("[at]", "@"),
+    (" (dot) ", "."),
+    ("(dot)", "."),
+    (" [dot] ", "."),
+    ("[dot]", "."),
+];
+
+/// Letters with a stroke have no accent that could be taken off.
+fn bare(c: char) -> char {
+    match c {
+        'ø' => 'o',
+        'Ø' => 'O',
+        'ł' => 'l',
+        'Ł' => 'L',
+        'đ' | 'ð' => 'd',
+        'Đ' | 'Ð' => 'D',
+        'ı' => 'i',
+        c => c,
+    }
+}
+
+/// Without `\textbf{` and the like: what is inside stands for itself.
+fn without_looks(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        out += &rest[..at];
+        let name = rest[at + 1..].bytes().take_while(u8::is_ascii_alphabetic).count();
+        let after = &rest[at + 1 + name..];
+        // A sign that is escaped, or an accent, is a sign.
+        rest = if name > 0 && after.starts_with('{') { &after[1..] } else { &rest[at + 1..] };
+    }
+    out + rest
+}
+
+/// The line of a word or words, whole: as they are or in capitals anywhere, in small letters as a part of an address.
 fn stands(text: &str, words: &str) -> Option<usize> {
     let letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-    text.match_indices(words).find_map(|(at, _)| {
-        let whole = !letter(text[..at].chars().next_back()) && !letter(text[at + words.len()..].chars().next());
-        whole.then(|| text[..at].matches('\n').count() + 1)
-    })
+    let whole = |at: usize, length: usize| {
+        !letter(text[..at].chars().next_back()) && !letter(text[at + length..].chars().next())
+    };
+    let in_address = |at: usize| {
+        let start = text[..at].rfind(char::is_whitespace).map_or(0, |before| before + 1);
+        let token = text[start..].split_whitespace().next().unwrap_or_default();
+        token.contains(['/', '@', '_'])
+    };
+    let found = |form: &str, address: bool| {
+        let mut places = text.match_indices(form).map(|(at, _)| at);
+        places.find(|at| whole(*at, form.len()) && (!address || in_address(*at)))
+    };
+    let several = words.contains(|c: char| !c.is_alphanumeric());
+    let places = [
+        found(words, false),
+        found(&words.to_uppercase(), false),
+        // Two words together, or an address, are nobody else's.
+        found(&words.to_lowercase(), !several),
+    ];
+    places.into_iter().flatten().min().map(|at| text[..at].matches('\n').count() + 1)
 }
 
 /// The packed streams of a PDF.
@@ -212,6 +290,35 @@ mod tests {
         }
         let fine = BTreeMap::from([("a.tex".to_owned(), b"Leeds, sleep, fleet".to_vec())]);
         secrets(&["Lee", "x"]).check(&fine).unwrap();
+    }
+
+    #[test]
+    fn a_name_is_found_in_every_dress() {
+        let known = [
+            "Zoë Šmídová-Quux",
+            "Šmídová-Quux",
+            "Šmídová",
+            "Zoë",
+            "zoe@testbrno.example",
+            "0000-0002-1825-0097",
+            "Brno Test",
+        ];
+        for text in [
+            "by Smidova-Quux.",
+            "https://github.com/smidova-quux/code",
+            "SMIDOVA-QUUX",
+            "as Šmídová said",
+            "\\textbf{Šmídová}-Quux",
+            "0000000218250097",
+            "zoe (at) testbrno.example",
+            "BRNO TEST",
+            "Zoë alone",
+        ] {
+            let files = BTreeMap::from([("a.tex".to_owned(), text.as_bytes().to_vec())]);
+            assert!(secrets(&known).check(&files).is_err(), "{text}");
+        }
+        let fine = BTreeMap::from([("a.tex".to_owned(), b"the power of one, powerful, at brno".to_vec())]);
+        secrets(&["Power", "Brno Test"]).check(&fine).unwrap();
     }
 
     #[test]

@@ -61,7 +61,7 @@ pub fn make(order: &Order<'_>) -> Result<Submission> {
     let Order { run, summary, templates, venue, anonymous, .. } = *order;
     let (claims, removed) =
         if anonymous { anonymous::withheld(order.claims, run) } else { (order.claims.clone(), Vec::new()) };
-    let symbolic = marks::strip(&marked(templates, &claims, order.levels)?.symbolic);
+    let symbolic = marks::strip(&marked(templates, &claims, order.levels, None)?.symbolic);
     let symbolic = if anonymous { anonymous::without_thanks(&symbolic) } else { symbolic };
     let mut front = Front::of(&claims);
     front.command = format!("offprint submission --venue {}", venue.name());
