@@ -43,11 +43,9 @@ impl Secrets {
     pub fn hidden<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut text = Cow::Borrowed(text);
         for (_, value) in &self.0 {
-            // In JSON and in Rust's own quotes a secret may be written otherwise.
-            let quoted = format!("{value:?}");
-            for written in [value.as_str(), &quoted[1..quoted.len() - 1]] {
-                if text.contains(written) {
-                    text = Cow::Owned(text.replace(written, HIDDEN));
+            for written in forms(value) {
+                if text.contains(&written) {
+                    text = Cow::Owned(text.replace(&written, HIDDEN));
                 }
             }
         }
@@ -61,8 +59,15 @@ impl Secrets {
 
     /// The variable whose value stands in this text.
     pub fn in_text(&self, text: &str) -> Option<&str> {
-        self.0.iter().find(|(_, value)| text.contains(value.as_str())).map(|(name, _)| name.as_str())
+        let stands = |value: &String| forms(value).iter().any(|written| text.contains(written));
+        self.0.iter().find(|(_, value)| stands(value)).map(|(name, _)| name.as_str())
     }
+}
+
+/// A secret as it is, and as it stands between the quotes of JSON, of YAML and of this program's messages.
+fn forms(value: &str) -> [String; 2] {
+    let quoted = format!("{value:?}");
+    [value.to_owned(), quoted[1..quoted.len() - 1].to_owned()]
 }
 
 /// May the value of a variable, header or field of this name be a secret?

@@ -150,18 +150,20 @@ fn held(grid: &Grid, rows: &[usize], shape: Shape) -> Option<Fit> {
         contains_any(header, " per |/|throughput|rate|speed|efficiency|bandwidth|每|pro ") || header.starts_with('$')
     });
     let least = if named { 4.0 } else { 7.5 };
+    // A thing over its own share is the whole, which a column of another part is near without being it.
+    if !shape.times && !nouns(headers[1]).is_empty() && nouns(headers[1]) == nouns(headers[2]) {
+        return None;
+    }
     // Its header says what it is of.
-    let nouns = |header: &str| -> BTreeSet<String> {
-        header
-            .split(|c: char| !c.is_alphabetic())
-            .filter(|word| word.len() > 3)
-            .map(|word| word.trim_end_matches('s').to_owned())
-            .collect()
-    };
     let whole = headers[0].contains(" per ") && !nouns(headers[0]).is_disjoint(&nouns(headers[2])) && !shape.times;
     let three = whole && fit.fits.len() == 2 && fit.misfits.len() == 1 && fit.digits >= 3.0;
     let enough = fit.fits.len() >= 3 && fit.digits >= least && fit.misfits.len() * 3 <= fit.fits.len();
     (three || enough).then_some(fit)
+}
+
+fn nouns(header: &str) -> BTreeSet<String> {
+    let words = header.split(|c: char| !c.is_alphabetic()).filter(|word| word.len() > 3);
+    words.map(|word| word.trim_end_matches('s').to_owned()).collect()
 }
 
 /// One of the three does not change, or two are the same: then the third is nothing but the other.
