@@ -207,7 +207,7 @@ fn two_sets_are_compared_machine_by_machine() {
 #[test]
 fn the_committed_set_holds_and_its_paper_is_what_it_gives() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let set = "results/sets/sessions-1.0.0.zip";
+    let set = "results/sets/sessions-1.1.0.zip";
     let verified = offprint(root, &["verify", set, "--json"]);
     assert!(verified.status.success(), "{}", said(&verified));
     let report: Value = serde_json::from_slice(&verified.stdout).unwrap();
@@ -239,8 +239,8 @@ fn others_accept_the_committed_set() {
         let output = std::process::Command::new(tools.join(program)).args(arguments).output().unwrap();
         assert!(output.status.success(), "{program}: {}", said(&output));
     };
-    let top = folder.path().join("sessions-1.0.0");
-    let archive = "results/sets/sessions-1.0.0.zip";
+    let top = folder.path().join("sessions-1.1.0");
+    let archive = "results/sets/sessions-1.1.0.zip";
     run("python", &["-m".as_ref(), "zipfile".as_ref(), "-e".as_ref(), archive.as_ref(), folder.path().as_ref()]);
     run("bagit.py", &["--validate".as_ref(), top.as_ref()]);
     run("python", &["tests/oracles/roc_validate.py".as_ref(), top.join("data").as_ref()]);
