@@ -312,14 +312,14 @@ fn held(ranges: &mut Ranges, row: &mut RunRecord) -> Result<(), Lost> {
     }
 }
 
-/// What came stays in the row; joules are of runs that ended well.
+/// What came stays in the row; the time of loading and joules are of runs that ended well.
 fn fail(row: &mut RunRecord, mut reason: String) {
     if let Some((end, _)) = reason.char_indices().nth(MOST_REASON) {
         reason.truncate(end);
         reason.push_str(" …");
     }
     (row.outcome, row.error) = (Outcome::Failed, Some(reason));
-    (row.energy, row.energy_j) = (None, None);
+    (row.load_ns, row.energy, row.energy_j) = (None, None, None);
 }
 
 /// The row begins now, and says how hot the machine is.
