@@ -3,18 +3,21 @@
 
 use std::{borrow::Cow, env};
 
+use crate::seen::seen;
+
 /// What stands for a secret.
 const HIDDEN: &str = "(a secret)";
 /// A shorter value of a variable whose name looks secret is in too many words.
 const LEAST: usize = 6;
 
-/// Control characters, and letters that turn, hide or join others, become spaces; line feeds stay.
+/// What a terminal obeys or a reader cannot see becomes spaces; line feeds stay.
 pub fn plain(text: &str) -> String {
-    let obeyed = |c: char| {
-        (c.is_control() && c != '\n')
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    let plain = |c: char| match seen(c) {
+        _ if c == '\n' || c == char::REPLACEMENT_CHARACTER => c,
+        char::REPLACEMENT_CHARACTER => ' ',
+        seen => seen,
     };
-    text.chars().map(|c| if obeyed(c) { ' ' } else { c }).collect()
+    text.chars().map(plain).collect()
 }
 
 /// Values that nothing may record.

@@ -11,6 +11,7 @@ pub mod digest; // SHA-256 of bytes and files
 pub mod cache; // the folder that fetched things are kept in
 pub mod installed; // how the program came to where it is
 pub mod random; // SplitMix64
+pub mod seen; // what a reader may see of a text
 pub mod foreign; // what programs of others say, without control characters and secrets
 pub mod load; // several requests in one run: when each is due, which count
 pub mod packing; // how MLX packs weights, and how they are to be packed anew

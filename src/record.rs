@@ -16,6 +16,9 @@ pub const RUN_SCHEMA: &str = "offprint.run/2";
 /// Those that it reads. Rows of the first lack `factors`: their levels stand in fields of their own alone.
 pub const RUN_SCHEMAS: [&str; 2] = ["offprint.run/1", RUN_SCHEMA];
 
+/// Of a row's text, in bytes: no stranger's fills the disk.
+pub const MOST_TEXT: usize = 4 << 20;
+
 /// Is a row a warm-up, outside every statistic, or a measurement?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -31,7 +31,7 @@ use crate::{
     load::Load,
     machine::{self, Fact},
     ranges::Ranges,
-    record::{Outcome, Phase, RunRecord},
+    record::{MOST_TEXT, Outcome, Phase, RunRecord},
     study::{Isolation, Plan, PlannedRun, Study},
 };
 use cooling::World;
@@ -44,8 +44,6 @@ use worker::Lost;
 /// Tokens of a warm-up generation: enough to touch every kernel of a decode step.
 const WARMUP_TOKENS: u32 = 4;
 
-/// Of a row's text, in bytes.
-const MOST_TEXT: usize = 4 << 20;
 /// Of the reason for which a run failed, in characters.
 const MOST_REASON: usize = 4000;
 

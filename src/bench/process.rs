@@ -11,7 +11,7 @@ use std::{
 
 use super::{guard::Guard, signal};
 use crate::{
-    foreign::{Secrets, looks_secret},
+    foreign::{Secrets, looks_secret, plain},
     study::Signal,
 };
 
@@ -33,8 +33,8 @@ pub struct Process {
     guard: Option<Guard>,
     /// The end of what it says on stderr, once it has ended.
     complaints: Option<JoinHandle<String>>,
-    /// What it was handed and must not be heard saying.
-    secrets: Secrets,
+    /// Of a program of others: what it was handed and must not be heard saying.
+    foreign: Option<Secrets>,
     /// In its environment, and in that of all that it has started; of programs of others.
     mark: Option<String>,
     ended: bool,
@@ -80,13 +80,18 @@ impl Process {
             return Err(io::Error::other("the program has no pipes"));
         };
         let complaints = Some(thread::spawn(move || last_words(stderr)));
-        let secrets = Secrets::of([], program.pass.iter().flatten().map(String::as_str));
-        Ok((Process { child, guard, complaints, secrets, mark, ended: false }, Pipes { stdin, stdout }))
+        let foreign = program.pass.as_ref().map(|pass| Secrets::of([], pass.iter().map(String::as_str)));
+        Ok((Process { child, guard, complaints, foreign, mark, ended: false }, Pipes { stdin, stdout }))
     }
 
     /// Its id, which is that of its group.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Of a program of others: what it must not be heard saying.
+    pub fn foreign(&self) -> Option<&Secrets> {
+        self.foreign.as_ref()
     }
 
     /// Has it ended?
@@ -120,7 +125,10 @@ impl Process {
             Err(error) => error.to_string(),
         };
         let said = self.complaints.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
-        let said = self.secrets.shown(said.trim());
+        let said = match &self.foreign {
+            Some(secrets) => secrets.shown(said.trim()),
+            None => plain(said.trim()),
+        };
         if said.is_empty() { ended } else { format!("{ended}: {said}") }
     }
 

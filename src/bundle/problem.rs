@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::seen::seen;
+
 /// Which promise of `docs/VERIFY.md` is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -90,8 +92,7 @@ fn harmless(text: &str) -> String {
         .take(SHOWN)
         .flat_map(|c| {
             // Bidirectional controls and their like reorder what a reader sees.
-            let hidden =
-                c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+            let hidden = seen(c) != c;
             let (escaped, plain) = if hidden { (Some(c.escape_unicode()), None) } else { (None, Some(c)) };
             escaped.into_iter().flatten().chain(plain)
         })

@@ -28,12 +28,11 @@ pub(super) fn study_text(file: &Path, study: &Study, text: &str) -> Result<Strin
 ///
 /// # Errors
 /// The variable's name.
-pub(super) fn no_secret(file: &Path, study: &Study, text: &str) -> Result<()> {
+pub(super) fn no_secret(study: &Study, text: &str) -> Result<()> {
     for engine in study.models.iter().map(|model| &model.engine) {
         if let Some(name) = engine.secrets().in_text(text) {
             bail!(
-                "{}: the value of the variable {name} stands in it, and a copy of the study is recorded and published\nhint: take it out; `key_from` sends a key, `pass` hands a variable on to a program, which reads it there",
-                file.display()
+                "the value of the variable {name} stands in the study, and a copy of the study is recorded and published\nhint: take it out; `key_from` sends a key, `pass` hands a variable on to a program, which reads it there"
             );
         }
     }

@@ -164,7 +164,7 @@ pub(super) fn execute_with(
     let stock_kernels = own.stock_kernels;
     let (study, yaml) = read(study_file)?;
     let yaml = publish::study_text(study_file, &study, &yaml)?;
-    publish::no_secret(study_file, &study, &yaml)?;
+    publish::no_secret(&study, &yaml).with_context(|| study_file.display().to_string())?;
     let plan = Plan::of(&study);
     // Before models are fetched, which takes longer.
     let predicted = match unfinished {

@@ -45,6 +45,14 @@ pub struct View<'a> {
 }
 
 impl<'a> Paper<'a> {
+    /// Tables of moderate size that stand next above and next below a paragraph, in its section.
+    pub fn beside(&self, paragraph: &Paragraph<'_>) -> Vec<(&View<'a>, &Grid)> {
+        let (above, below) = self.tables.split_at(paragraph.next_table);
+        let next = above.last().into_iter().chain(below.first());
+        let here = next.filter(|view| view.section == paragraph.section && view.table.rows.len() <= 60);
+        here.filter_map(|view| Some((view, view.grid.as_ref()?))).collect()
+    }
+
     pub fn read(document: &'a Document) -> Self {
         let decimals = decimals(document);
         let mut paper = Paper {

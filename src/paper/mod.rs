@@ -19,7 +19,6 @@ mod people;
 mod proofread;
 mod prose;
 mod references;
-mod seen;
 pub mod submission;
 mod tabular;
 mod templates;

@@ -300,10 +300,10 @@ impl Section<'_> {
 
     /// Ids that are written out in full. Those put together from pieces are looked up when the section is filled.
     fn unknown(&self, piece: &Piece<'_>, found: &mut Vec<Fault>) {
-        for (call, needed) in [("n(id=\"", true), ("count(id=\"", true), ("holds(id=\"", true), ("says(id=\"", true)] {
+        for call in ["n(id=\"", "count(id=\"", "holds(id=\"", "says(id=\""] {
             for (at, _) in piece.text.match_indices(call) {
                 // `holds(` ends in no other call's name, but `n(` is the end of many.
-                if piece.text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') || !needed {
+                if piece.text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
                     continue;
                 }
                 let rest = &piece.text[at + call.len()..];

@@ -11,7 +11,6 @@ use anyhow::{Context as _, Result, anyhow};
 use serde::Serialize;
 use tera::{Context, Error, Kwargs, State, Tera, TeraResult};
 
-pub use super::seen::seen;
 use super::{
     Templates, marks,
     nearest::nearest,
@@ -22,6 +21,7 @@ use crate::claims::{
     own::{self, Own},
     words,
 };
+pub use crate::seen::seen;
 
 /// All sections as one Markdown text, with marks at what claims and predicates say.
 ///

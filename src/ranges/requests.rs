@@ -1,6 +1,9 @@
 //! A run of several requests held against its plan, which follows from the study and the run's seed alone, and against the clock.
 
-use super::end::{self, Misfit};
+use super::{
+    answer::CENTURY_NS,
+    end::{self, Misfit},
+};
 use crate::{
     load::Load,
     record::{Answered, Clock, RequestRecord, RunRecord},
@@ -9,8 +12,6 @@ use crate::{
 
 /// Logarithms of two systems may round to neighbouring microseconds.
 const APART_NS: u64 = 1_000;
-/// Longer than any run.
-const CENTURY_NS: u64 = 100 * 366 * 86_400 * 1_000_000_000;
 
 /// What is impossible in the requests of a row that ended well. `may_stop`: a text may end before its last token.
 pub(super) fn misfits(row: &RunRecord, load: &Load, may_stop: bool) -> Vec<Misfit> {

@@ -204,14 +204,14 @@ fn a_program_that_is_not_there_is_known_before_anything_is_started() {
 #[test]
 fn a_secret_that_was_handed_on_is_recorded_nowhere() {
     const SECRET: &str = "sk-abc\"def/123";
-    let run = |keys: &str| {
+    let offprint = |verb: &str, keys: &str| {
         let (folder, _) = folder("indiscreet", keys);
         let mut command = Command::new(env!("CARGO_BIN_EXE_offprint"));
         let output =
-            command.args(["run", "study.yaml"]).current_dir(folder.path()).env("SERVER_SECRET", SECRET).output();
+            command.args([verb, "study.yaml"]).current_dir(folder.path()).env("SERVER_SECRET", SECRET).output();
         (folder, output.unwrap())
     };
-    let (folder, output) = run("      pass: [SERVER_SECRET]");
+    let (folder, output) = offprint("run", "      pass: [SERVER_SECRET]");
     let words = said(&output);
     assert_eq!(output.status.code(), Some(1), "its death is one failed run: {words}");
     let records = folder.path().join(String::from_utf8_lossy(&output.stdout).trim());
@@ -229,10 +229,13 @@ fn a_secret_that_was_handed_on_is_recorded_nowhere() {
     );
 
     // One that stands in the study would be published with it.
-    let (_folder, output) = run("        version: [echo, \"--key=sk-abc\\\"def/123\"]\n      pass: [SERVER_SECRET]");
-    let words = said(&output);
-    assert!(output.status.code() == Some(2) && !words.contains("def/123"), "{words}");
-    assert!(words.contains("the value of the variable SERVER_SECRET stands in it"), "{words}");
+    let keys = "        version: [echo, \"--key=sk-abc\\\"def/123\"]\n      pass: [SERVER_SECRET]";
+    for (verb, code) in [("run", 2), ("doctor", 1)] {
+        let (_folder, output) = offprint(verb, keys);
+        let words = said(&output);
+        assert!(output.status.code() == Some(code) && !words.contains("def/123"), "{words}");
+        assert!(words.contains("the value of the variable SERVER_SECRET stands in the study"), "{words}");
+    }
 }
 
 /// What leaves the server's process group ends with it all the same.

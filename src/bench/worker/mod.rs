@@ -83,8 +83,6 @@ pub struct Worker {
     /// To a thread that writes: a worker that does not read must not keep us beyond a deadline.
     requests: Option<Sender<String>>,
     answers: Receiver<Line>,
-    /// Is it a program of others?
-    foreign: Option<Secrets>,
     hello: Hello,
     backend: String,
     last_id: u64,
@@ -107,7 +105,6 @@ impl Worker {
     /// # Errors
     /// A program that cannot be started.
     pub fn start(program: &Program, load: &Load, guard: Option<&Guard>) -> Result<Self, Lost> {
-        let foreign = program.pass.as_ref().map(|pass| Secrets::of([], pass.iter().map(String::as_str)));
         let mut program = program.clone();
         program.variables.extend(load.threads.map(|threads| (THREADS_VARIABLE.to_owned(), threads.to_string())));
         let (process, pipes) = Process::start(&program, guard)
@@ -130,7 +127,6 @@ impl Worker {
             process,
             requests: Some(requests),
             answers,
-            foreign,
             hello: Hello::default(),
             backend: String::new(),
             last_id: 0,
@@ -161,7 +157,7 @@ impl Worker {
         }
         match hello.can.clock.as_deref() {
             None | Some(clock::SHARED) => {}
-            Some(clock::INVENTED) if self.foreign.is_none() => {}
+            Some(clock::INVENTED) if self.process.foreign().is_none() => {}
             Some(clock::INVENTED) => {
                 return Err(Lost::Failed("the worker says that its times are invented".to_owned()));
             }
@@ -314,7 +310,7 @@ impl Worker {
             let why = if text.trim_start().starts_with('{') { format!(" ({error})") } else { String::new() };
             Lost::Failed(format!("the worker wrote something that is no answer: {start:?}{why}"))
         })?;
-        if let Some(secrets) = &self.foreign {
+        if let Some(secrets) = self.process.foreign() {
             heard(&mut answer, secrets);
         }
         let (sent, since) = self.sent;

@@ -1,13 +1,16 @@
 //! Finding out what the checks judge: the study, its models, MLX, the machine.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-#[cfg(feature = "mlx")]
 use anyhow::Result;
 
 use crate::{
     cli::{
         energy::{self, Looked},
+        publish,
         text::{self, Text},
     },
     complaint::Complaint,
@@ -77,13 +80,15 @@ impl Findings {
             Some(Err(finding)) => (None, Some(finding)),
             None => (None, None),
         };
+        let secret = read.and_then(|(file, study)| Some((study, published(file, study).err()?)));
+        let secret = secret.map(|(study, error)| Finding::refuse("study", &study.name, &error));
         let known = read.map(|(_, study)| known_before(study, &places, text.as_ref())).unwrap_or_default();
         Findings {
             bandwidth: None,
             energy: energy::looked(read.map(|(_, study)| study)),
             mlx: compute(),
             text: text_said,
-            known: refused.into_iter().chain(known).collect(),
+            known: secret.into_iter().chain(refused).chain(known).collect(),
             paper: read.map(|(file, study)| paper(file, study)),
             study,
             places,
@@ -103,9 +108,15 @@ impl Findings {
     }
 }
 
+/// The copy of the study that a run would publish holds no secret.
+fn published(file: &Path, study: &Study) -> Result<()> {
+    let text = publish::study_text(file, study, &fs::read_to_string(file)?)?;
+    publish::no_secret(study, &text)
+}
+
 /// The study is rehearsed and its paper written, in memory.
 fn paper(file: &Path, study: &Study) -> Result<(), (String, String)> {
-    let written = || -> anyhow::Result<()> {
+    let written = || -> Result<()> {
         let templates = project::templates(file, None)?.templates;
         project::proofread(file, study, &templates)
     };

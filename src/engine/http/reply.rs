@@ -8,12 +8,10 @@ use super::lines::Event;
 use crate::{
     engine::Request,
     ranges::end,
-    record::FinishReason,
+    record::{FinishReason, MOST_TEXT},
     study::{Api, Cache, Http, Tokens},
 };
 
-/// Of a text, in bytes; a row has as much room for it.
-const MOST_TEXT: usize = 4 << 20;
 /// Of a server's own times and counts.
 const MOST_NAMES: usize = 256;
 

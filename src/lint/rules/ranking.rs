@@ -21,15 +21,9 @@ pub fn check(paper: &Paper<'_>, out: &mut Out<'_>) {
         }
     }
     for paragraph in &paper.paragraphs {
-        let above = paper.tables[..paragraph.next_table].iter().rev().take(1);
-        let below = paper.tables[paragraph.next_table..].iter().take(1);
-        let near: Vec<&View<'_>> = above
-            .chain(below)
-            .filter(|view| view.section == paragraph.section && view.grid.is_some() && view.table.rows.len() <= 60)
-            .collect();
+        let near = paper.beside(paragraph);
         for sentence in paragraph.sentences.iter().filter(|_| !near.is_empty()) {
-            for view in &near {
-                let Some(grid) = &view.grid else { continue };
+            for (view, grid) in &near {
                 if superlative(sentence, grid, view, out) || monotone(sentence, grid, view, out) {
                     break;
                 }

@@ -1,6 +1,6 @@
 //! Prose with its marks -> the words that a reader sees, each with the place of its first letter.
 
-use crate::paper::seen::seen;
+use crate::seen::seen;
 
 /// A piece of prose, or a gap that ends a word.
 #[derive(Debug, Clone, Copy)]

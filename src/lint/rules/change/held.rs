@@ -168,17 +168,7 @@ pub(super) fn excused(sentence: &Sentence<'_>, pairs: &[Pair], claim: &Claim, be
             if own || !alike || a.base().low() <= 0.0 || b.base().low() <= 0.0 {
                 return false;
             }
-            let pair = Pair {
-                a: a.interval(),
-                b: b.interval(),
-                dim: a.unit.dim.clone(),
-                range: 0..0,
-                directed: false,
-                from: false,
-                verb: 0,
-                changed: false,
-                first: 0,
-            };
+            let pair = Pair::of(a, b);
             meant(&pair, claim, true)
                 .is_some_and(|meant| meant.iter().any(|interval| fits(quantity, claim.kind, *interval)))
         })

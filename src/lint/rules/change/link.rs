@@ -121,17 +121,7 @@ pub(super) fn loose(sentence: &Sentence<'_>, pairs: &[Pair], claim: &Claim, befo
             && b.base().low() > 0.0
             && contains_any(&before.lower, "same|instead|then|now|after|afterwards|with it|without it|this")
         {
-            return Some(Pair {
-                a: a.interval(),
-                b: b.interval(),
-                dim: a.unit.dim.clone(),
-                range: 0..0,
-                directed: false,
-                from: false,
-                verb: 0,
-                changed: false,
-                first: 0,
-            });
+            return Some(Pair::of(a, b));
         }
         let own = self::pairs(before);
         return match own.as_slice() {

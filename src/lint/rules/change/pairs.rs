@@ -26,6 +26,23 @@ pub struct Pair {
     pub(super) first: usize,
 }
 
+impl Pair {
+    /// Of quantities that no words between them join.
+    pub(super) fn of(a: &Quantity, b: &Quantity) -> Pair {
+        Pair {
+            a: a.interval(),
+            b: b.interval(),
+            dim: a.unit.dim.clone(),
+            range: 0..0,
+            directed: false,
+            from: false,
+            verb: 0,
+            changed: false,
+            first: 0,
+        }
+    }
+}
+
 /// Pairs of quantities with `from … to`, an arrow, `vs` between them.
 pub fn pairs(sentence: &Sentence<'_>) -> Vec<Pair> {
     let mut found: Vec<Pair> = Vec::new();

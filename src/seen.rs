@@ -1,4 +1,4 @@
-//! What a reader may see of a text.
+//! What a reader may see of a text that somebody else wrote.
 
 /// The character as a reader may see it: white space is a space, and U+FFFD stands for what controls, turns text around, hides in
 /// it or means nothing to others (marks of direction, zero widths, variation selectors, tags, private use).
