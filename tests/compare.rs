@@ -259,7 +259,7 @@ fn other_prompts_of_n_tokens_and_other_levels_are_named() {
         let found = all.iter().find(|found| found["what"] == what).unwrap_or_else(|| panic!("{what}: {all:#?}"));
         (found["a"].as_str().unwrap().to_owned(), found["b"].as_str().unwrap().to_owned())
     };
-    let tokens = |n: u32| format!("{n} tokens of a text of our own");
+    let tokens = |n: u32| format!("{n} tokens of a text of Offprint's");
     assert_eq!(told("prompt p"), (tokens(8), tokens(16)));
     assert_eq!(told("context"), ("0, 512".to_owned(), "0, 1024".to_owned()));
     assert_eq!(told("batch size"), ("no factor".to_owned(), "1, 2".to_owned()));

@@ -219,7 +219,7 @@ fn expected() -> Vec<Expected> {
         (
             "engine.own_kernels",
             YES,
-            "with CUDA kernels of our own: parts",
+            "with CUDA kernels of Offprint: parts",
             Case { backend: "mlx-cuda+offprint", ..STEADY },
         ),
         ("engine.own_kernels", NO, "multiplied as one", Case { backend: "mlx-metal+joined", ..STEADY }),

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     Claim, Claims, Id, Predicate, Value,
-    formerly::formerly,
+    formerly::{formerly, formerly_titled},
     rounding::{Decimals, significant, text},
 };
 
@@ -147,7 +147,14 @@ trait Entry: Clone {
 
 impl Entry for Claim {
     fn as_told_by(&self, edition: Edition, given: &Self) -> Cow<'_, Self> {
-        if edition == Edition::This || self.formula == given.formula || formerly(&self.formula) != given.formula {
+        if edition == Edition::This {
+            return Cow::Borrowed(self);
+        }
+        let titled = |title: &Value| matches!(title, Value::Text(title) if Value::Text(formerly_titled(title)) == given.value);
+        if self.formula == given.formula && self.value != given.value && titled(&self.value) {
+            return Cow::Owned(Claim { value: given.value.clone(), text: given.text.clone(), ..self.clone() });
+        }
+        if self.formula == given.formula || formerly(&self.formula) != given.formula {
             return Cow::Borrowed(self);
         }
         Cow::Owned(Claim { formula: given.formula.clone(), ..self.clone() })

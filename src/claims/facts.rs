@@ -63,7 +63,7 @@ impl Registry {
     /// A measurement of MLX with other kernels is none of MLX: who reads no more than the title must know.
     pub(super) fn paper_title(&mut self, study: &Study, summary: &Summary) {
         let note = match setting::own_kernels_on(summary) {
-            Some(device) => format!(" (MLX with {device} Kernels of Our Own)"),
+            Some(device) => format!(" (MLX with Offprint's {device} Kernels)"),
             None => String::new(),
         };
         let from = "title in the study, and whose kernels computed, from the backend of the rows";

@@ -44,9 +44,21 @@ pub(super) fn formerly(formula: &str) -> String {
     })
 }
 
+/// A title as versions up to 0.9 wrote it, where the paper's authors were taken for those of the kernels.
+pub(super) fn formerly_titled(title: &str) -> String {
+    static KERNELS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r" \(MLX with Offprint's (\w+) Kernels\)$").ok());
+    KERNELS.as_ref().map_or_else(|| title.to_owned(), |now| now.replace(title, " (MLX with $1 Kernels of Our Own)").into_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_title_is_as_it_was() {
+        assert_eq!(formerly_titled("A (MLX with Offprint's CPU Kernels)"), "A (MLX with CPU Kernels of Our Own)");
+        assert_eq!(formerly_titled("Offprint's Kernels"), "Offprint's Kernels");
+    }
 
     #[test]
     fn every_rule_is_one() {

@@ -139,7 +139,7 @@ fn own_kernels(run: &Run, summary: &Summary) -> Predicate {
                 "parts of each step of the model are operations inside MLX's graph that were written for this program"
             };
             format!(
-                "The backend is MLX with {device} kernels of our own: {how}{kernels}. The speed is that of MLX with these kernels, not of MLX as it is distributed."
+                "The backend is MLX with {device} kernels of Offprint: {how}{kernels}. The speed is that of MLX with these kernels, not of MLX as it is distributed."
             )
         }
         None if backend.contains("+offprint") => {

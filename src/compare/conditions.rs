@@ -225,7 +225,7 @@ fn told(settings: &Settings) -> Option<String> {
 fn plan(found: &mut Found, a: &Study, b: &Study) {
     let prompts = |study: &Study| -> BTreeMap<String, String> {
         let asked = |prompt: &Prompt| match prompt.tokens {
-            Some(tokens) => format!("{tokens} tokens of a text of our own"),
+            Some(tokens) => format!("{tokens} tokens of a text of Offprint's"),
             None => prompt.text.clone(),
         };
         study.prompts.iter().map(|prompt| (prompt.id.clone(), asked(prompt))).collect()

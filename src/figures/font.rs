@@ -40,10 +40,15 @@ impl Font {
         "…".to_owned()
     }
 
+    /// Has it a letter for this character?
+    pub fn has(&self, c: char) -> bool {
+        self.face.glyph_index(c).is_some()
+    }
+
     /// `text` with every character that cannot be drawn (a control character, a script the font lacks) shown as `?`,
     /// so that a label never makes the SVG ill-formed and never vanishes.
     pub fn drawable(&self, text: &str) -> String {
-        text.chars().map(|c| if c.is_control() || self.face.glyph_index(c).is_none() { '?' } else { c }).collect()
+        text.chars().map(|c| if c.is_control() || !self.has(c) { '?' } else { c }).collect()
     }
 }
 

@@ -96,13 +96,13 @@ pub fn draw(summary: &Summary, labels: &Labels, own: Option<&Own>) -> Result<Vec
         scenes.retain(|_| chosen.next().unwrap_or(true));
         scenes.extend(own.scenes(summary, labels, &font)?);
     }
-    scenes
-        .into_iter()
-        .map(|(id, scene)| {
-            let drawn = figure(&id, &scene, &font);
-            drawn.with_context(|| format!("figure `{id}`"))
-        })
-        .collect()
+    let drawn = scenes.into_iter().map(|(id, scene)| {
+        let drawn = figure(&id, &scene, &font);
+        drawn.with_context(|| format!("figure `{id}`"))
+    });
+    let mut figures = drawn.collect::<Result<Vec<Figure>>>()?;
+    figures.extend(own.map_or(Ok(Vec::new()), |own| own.pictures(summary, &font))?);
+    Ok(figures)
 }
 
 fn figure(id: &str, scene: &scene::Scene, font: &font::Font) -> Result<Figure> {

@@ -165,7 +165,7 @@ pub struct Term {
 pub struct PromptLevel {
     pub id: String,
     pub text: String,
-    /// A text of our own, of just so many tokens.
+    /// A text of Offprint's, of just so many tokens.
     pub filler: bool,
 }
 
@@ -226,7 +226,7 @@ pub fn levels(study: &Study, summary: &Summary, claims: &Claims, templates: &Tem
             .map(|prompt| {
                 let filler = prompt.tokens.is_some();
                 let text =
-                    if filler { "the beginning of a text of our own".to_owned() } else { shortened(&prompt.text) };
+                    if filler { "the beginning of a text of Offprint's".to_owned() } else { shortened(&prompt.text) };
                 PromptLevel { id: prompt.id.clone(), text, filler }
             })
             .collect(),
@@ -242,9 +242,14 @@ pub fn levels(study: &Study, summary: &Summary, claims: &Claims, templates: &Tem
 /// The figures that templates describe, where they do.
 ///
 /// # Errors
-/// As [`figures::Own::read`].
+/// As [`figures::Own::read`] and [`figures::Own::with_pictures`].
 pub fn figures_of(templates: &Templates) -> Result<Option<figures::Own>> {
-    templates.figures().map(|text| figures::Own::read("templates/figures.yaml", text)).transpose()
+    let own = templates.figures().map(|text| figures::Own::read("templates/figures.yaml", text)).transpose()?;
+    let mut pictures = templates.pictures().peekable();
+    if pictures.peek().is_none() {
+        return Ok(own);
+    }
+    own.unwrap_or_default().with_pictures(pictures).map(Some)
 }
 
 fn factor(summary: &Summary, claims: &Claims, place: usize, first: &str) -> FactorText {

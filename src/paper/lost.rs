@@ -171,7 +171,9 @@ fn of_figures(figures: &BTreeMap<String, Vec<u8>>) -> String {
     let drawn: Vec<&str> = figures.keys().map(String::as_str).collect();
     let drawn =
         if drawn.is_empty() { "nothing is drawn".to_owned() } else { format!("drawn are {}", drawn.join(", ")) };
-    format!("{drawn}; templates/figures.yaml adds figures of your own, and its `draw` leaves some out")
+    format!(
+        "{drawn}; templates/figures.yaml adds figures of your own, templates/pictures/NAME.svg drawings, and `draw` leaves some out"
+    )
 }
 
 /// Does something of its own begin, other than words in a line?

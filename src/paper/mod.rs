@@ -202,9 +202,10 @@ fn marked(
 ) -> Result<Numbered> {
     let references = References::new(templates.get("references.bib")?)?;
     let text = prose::sections(templates, claims, levels)?;
+    let pictures: Vec<&str> = templates.pictures().map(|(id, _)| id).collect();
     let missing = drawn.and_then(|drawn| numbering::figures(&text).iter().find_map(|id| lost::undrawn(id, drawn)));
     missing
-        .map_or_else(|| numbering::number(&text, &references), |lost| Err(lost.into()))
+        .map_or_else(|| numbering::number(&text, &references, &pictures), |lost| Err(lost.into()))
         .map_err(|error| lost::placed(error, templates))
 }
 

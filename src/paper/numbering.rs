@@ -42,11 +42,14 @@ impl Numbered {
     }
 }
 
-/// Numbers everything and puts the references at the line `[references]`.
+/// What the caption of a picture says beside its author's words.
+const DRAWN_ELSEWHERE: &str = "Drawn by the authors; not made from the records.";
+
+/// Numbers everything and puts the references at the line `[references]`. The figures in `pictures` are none of records.
 ///
 /// # Errors
 /// A reference to nothing, a table or figure that nothing speaks of, a citation without entry or an entry without one.
-pub fn number(text: &str, references: &References) -> Result<Numbered> {
+pub fn number(text: &str, references: &References, pictures: &[&str]) -> Result<Numbered> {
     let text = &with_plain_labels(text);
     let mut known = Known { numbers: labels(text)?, references: Some(references), ..Known::default() };
     let mut sections = Sections::default();
@@ -76,7 +79,12 @@ pub fn number(text: &str, references: &References) -> Result<Numbered> {
                 &format!("{anchor}{}\n", caption.symbolic),
             );
         } else if let Some((caption, id)) = figure(line) {
-            let caption = inline(caption, &mut known)?;
+            let mut caption = inline(caption, &mut known)?;
+            if pictures.contains(&id) {
+                let ends = caption.printed.trim_end().ends_with(['.', '!', '?', '。']);
+                caption.both(if ends { " " } else { ". " });
+                caption.both(DRAWN_ELSEWHERE);
+            }
             let number = known.numbers[&format!("figure:{id}")];
             let (file, anchor) = (format!("figures/{id}.svg"), format!("<a id=\"figure-{id}\"></a>"));
             out.apart();
@@ -346,6 +354,16 @@ mod tests {
     }
 
     #[test]
+    fn a_picture_s_caption_says_that_no_record_is_in_it() {
+        let text = "@figure:a @figure:b\n![A box](figure:a)\n![B](figure:b)\n";
+        let found = number(text, &References::new("").unwrap(), &["a"]).unwrap();
+        for text in [&found.printed, &found.symbolic] {
+            assert!(text.contains("A box. Drawn by the authors; not made from the records.\n"), "{text}");
+            assert_eq!(text.matches("Drawn by").count(), 1, "{text}");
+        }
+    }
+
+    #[test]
     fn citations_count_from_their_first_appearance() {
         let found = resolve("x [@b; @a], y [@a]").unwrap();
         assert_eq!(found.printed, "x \\[[1](#ref-b), [2](#ref-a)\\], y \\[[2](#ref-a)\\]");
@@ -366,7 +384,7 @@ mod tests {
     #[test]
     fn a_label_may_have_an_underscore_that_a_value_has_escaped() {
         let text = "see @table:at\\_once\n\n[table:at\\_once] By a\\_b\n";
-        let found = number(text, &References::new("").unwrap()).unwrap();
+        let found = number(text, &References::new("").unwrap(), &[]).unwrap();
         assert!(
             found.printed.contains("[Table 1](#table-at_once)") && found.printed.contains("By a\\_b"),
             "{}",
@@ -383,7 +401,7 @@ mod tests {
         same("`ssh ada@host` and ``a`@b`` and `x`, a \\` sign` \\@");
         assert!(resolve("`never closed @host").is_err() && resolve("\\`a@b\\`").is_err());
         let text = "```sh\n## no heading\nssh ada@host # [@key]\n[table:x] no table\n```\n## A\n~~~~\n~~~\n@b\n~~~~\n";
-        let found = number(text, &References::new("").unwrap()).unwrap();
+        let found = number(text, &References::new("").unwrap(), &[]).unwrap();
         assert_eq!(found.printed, text.replace("## A", "## 1 A"));
     }
 
@@ -407,18 +425,18 @@ mod tests {
     fn a_heading_has_no_reference() {
         let none = References::new("").unwrap();
         for title in ["### Sub [@nokey] x", "## After @figure:nope", "## A \\` and @b`"] {
-            let error = number(title, &none).unwrap_err().to_string();
+            let error = number(title, &none, &[]).unwrap_err().to_string();
             assert!(error.contains("a heading has no reference"), "{title}: {error}");
         }
         for title in ["## The `a@b` host", "## a\\@b"] {
-            number(title, &none).unwrap();
+            number(title, &none, &[]).unwrap();
         }
     }
 
     #[test]
     fn a_figure_is_no_row_of_the_table_before_it() {
         let text = "@table:a @figure:f\n[table:a] A\n\n| x |\n|---|\n| 1 |\n![B](figure:f)\n";
-        let found = number(text, &References::new("").unwrap()).unwrap();
+        let found = number(text, &References::new("").unwrap(), &[]).unwrap();
         assert!(found.printed.contains("| 1 |\n\n![Figure 1](figures/f.svg)\n"), "{}", found.printed);
         assert!(
             found.symbolic.contains("| 1 |\n\n![](figures/f.svg)\n\n<a id=\"figure-f\"></a>B\n"),

@@ -46,7 +46,7 @@ const SKINS: [(&str, &str); 13] = built_in!["templates/":
 const NEEDED: [&str; 5] = [PROSE, REFERENCES, "skins/paper.html", "skins/paper.md", "skins/paper.tex"];
 
 /// The short, neutral paper that a study has which has none of its own.
-const STARTER: [(&str, &str); 10] = built_in!["src/project/starter/templates/":
+const STARTER: [(&str, &str); 15] = built_in!["src/project/starter/templates/":
     "claims.yaml",
     "figures.yaml",
     "prose.yaml",
@@ -55,8 +55,13 @@ const STARTER: [(&str, &str); 10] = built_in!["src/project/starter/templates/":
     "sections/01-introduction.md",
     "sections/02-method.md",
     "sections/03-results.md",
-    "sections/04-discussion.md",
-    "sections/05-reproducibility.md",
+    "sections/04-load.md",
+    "sections/05-quality.md",
+    "sections/06-energy.md",
+    "sections/07-repeatability.md",
+    "sections/08-comparison.md",
+    "sections/09-discussion.md",
+    "sections/10-reproducibility.md",
 ];
 
 /// The manuscript of the program's own repository.
@@ -134,7 +139,7 @@ impl Templates {
     /// A file that cannot be read or is no UTF-8; one that does more than a template of a paper may.
     pub fn in_folder(folder: &Path) -> Result<Found> {
         let (mut files, mut others) = (BTreeMap::new(), Vec::new());
-        for inside in ["", "living", "sections", "skins"] {
+        for inside in ["", "living", "pictures", "sections", "skins"] {
             for name in names(&folder.join(inside))? {
                 let path = if inside.is_empty() { name } else { format!("{inside}/{name}") };
                 let file = folder.join(&path);
@@ -189,6 +194,11 @@ impl Templates {
         self.files.get(FIGURES).map(String::as_str)
     }
 
+    /// The texts of `pictures/NAME.svg`, by name: drawings that no record is in.
+    pub fn pictures(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.files.iter().filter_map(|(path, text)| Some((picture(path)?, text.as_str())))
+    }
+
     pub(super) fn get(&self, path: &str) -> Result<&str> {
         self.files.get(path).map(String::as_str).with_context(|| format!("templates/{path}: there is no such file"))
     }
@@ -226,9 +236,15 @@ fn is_template(path: &str) -> bool {
         // A venue's own is read for what is submitted to it.
         Some(("skins", "venue.tex")) => false,
         Some(("sections", name)) => name.ends_with(".md"),
+        Some(("pictures", _)) => picture(path).is_some(),
         Some(("living", name)) => name.ends_with(".js") || name.ends_with(".css"),
         Some((_, name)) => [".html", ".md", ".tex", ".typ"].iter().any(|extension| name.ends_with(extension)),
     }
+}
+
+/// The name of a picture in this file.
+fn picture(path: &str) -> Option<&str> {
+    path.strip_prefix("pictures/")?.strip_suffix(".svg")
 }
 
 /// Names in a folder, sorted; none where there is no such folder.

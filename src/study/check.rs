@@ -264,7 +264,7 @@ fn prompts(entries: Vec<PromptEntry>) -> Checked<Vec<Prompt>> {
             }
             (text, _) => {
                 let found = if text.is_some() { "both" } else { "neither" };
-                let hint = "a text, or `tokens: 512` for a prompt of exactly so many tokens of a text of our own";
+                let hint = "a text, or `tokens: 512` for a prompt of exactly so many tokens of a text of Offprint's";
                 ensure(false, &key, "either `text` or `tokens`", found, hint)?;
                 continue;
             }

@@ -6,6 +6,7 @@ mod folder;
 mod hostile;
 mod letters;
 mod people;
+mod pictures;
 mod published;
 mod structure;
 mod submission;

@@ -4,7 +4,7 @@ use super::*;
 
 /// What is said where the discussion has this text, and has it so alone.
 fn refused(project: &Project, text: &str) -> String {
-    project.write("templates/sections/04-discussion.md", text);
+    project.write("templates/sections/09-discussion.md", text);
     let output = project.offprint(&["report"]);
     assert_eq!(output.status.code(), Some(2), "{text:?} is printed");
     said(&output)
@@ -50,14 +50,14 @@ fn numbers_and_judgements_are_found_in_whatever_dress() {
         ("{% if not (factors and holds(id=\"replicates.stable\")) %}It is stable.{% endif %}", judges("stable")),
     ] {
         let told = refused(&project, text);
-        assert!(told.contains(&expected) && told.contains("04-discussion.md:"), "{text:?}: `{expected}` in {told}");
+        assert!(told.contains(&expected) && told.contains("09-discussion.md:"), "{text:?}: `{expected}` in {told}");
     }
     for fine in [
         "{% if holds(id=\"replicates.stable\") and factors %}It is **stable**.{% endif %}",
         "{% if not holds(id=\"replicates.stable\") %}x{% else %}It is stable.{% endif %}",
         "float32, Q4_1, SmolLM2, x86, H100, RO-Crate, utf-8 and `3 ms`, as \"7 faster\" in\na line.",
     ] {
-        project.write("templates/sections/04-discussion.md", fine);
+        project.write("templates/sections/09-discussion.md", fine);
         good(project.offprint(&["report"]));
     }
 }
@@ -66,7 +66,7 @@ fn numbers_and_judgements_are_found_in_whatever_dress() {
 fn a_number_of_one_s_own_says_itself_in_its_own_unit_and_no_more() {
     let project = Project::new(&[]);
     good(project.offprint(&["run", "config/study.yaml"]));
-    let section = "templates/sections/04-discussion.md";
+    let section = "templates/sections/09-discussion.md";
     let text = project.read(section);
     project.write(section, &format!("{text}\n\n{{{{ n(id=\"a\") }}}}\n"));
     let own = |value: &str, text: &str| {

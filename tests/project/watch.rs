@@ -70,7 +70,7 @@ fn the_page_follows_what_is_saved_and_the_folder_has_it_in_the_end() {
     good(project.offprint(&["paper"]));
     let watching = Watching::begin(&project);
     watching.until("Discussion</h2>");
-    let section = "templates/sections/04-discussion.md";
+    let section = "templates/sections/09-discussion.md";
     project.change(section, "## Discussion\n", "## Discussion\n\nThe first sentence.\n");
     watching.until("The first sentence.");
     // A fault stands above the page as it was.

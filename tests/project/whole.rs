@@ -22,7 +22,7 @@ fn a_new_project_makes_its_own_paper_from_any_folder_and_its_bundle_verifies() {
     let again = good(offprint(&project.root().join("config"), &["paper"]));
     assert!(said(&again).contains("run here already"), "{}", said(&again));
 
-    project.change("templates/sections/04-discussion.md", "## Discussion\n", "## Discussion\n\nIn words of my own.\n");
+    project.change("templates/sections/09-discussion.md", "## Discussion\n", "## Discussion\n\nIn words of my own.\n");
     let checked = project.offprint(&["report", "--check"]);
     assert_eq!(checked.status.code(), Some(1), "the paper is not yet what the templates give");
     good(offprint(&sections, &["report"]));
@@ -58,7 +58,7 @@ fn a_paper_needs_no_abstract() {
 #[test]
 fn a_run_folder_that_is_taken_away_makes_the_paper_that_it_made() {
     let project = Project::new(&[]);
-    project.change("templates/sections/04-discussion.md", "## Discussion\n", "## Discussion\n\nIn words of my own.\n");
+    project.change("templates/sections/09-discussion.md", "## Discussion\n", "## Discussion\n\nIn words of my own.\n");
     good(project.offprint(&["paper"]));
     let runs: Vec<PathBuf> =
         fs::read_dir(project.root().join("results/fake")).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -71,7 +71,7 @@ fn a_run_folder_that_is_taken_away_makes_the_paper_that_it_made() {
     assert_eq!(fs::read_to_string(elsewhere.path().join("paper/paper.md")).unwrap(), project.read("paper/paper.md"));
     // Others may be named.
     let mine = project.root().join("templates");
-    project.change("templates/sections/04-discussion.md", "words of my own", "other words");
+    project.change("templates/sections/09-discussion.md", "words of my own", "other words");
     let (run, mine) = (moved.to_str().unwrap(), mine.to_str().unwrap());
     good(offprint(elsewhere.path(), &["report", "--run", run, "--templates", mine]));
     assert!(fs::read_to_string(elsewhere.path().join("paper/paper.md")).unwrap().contains("In other words."));

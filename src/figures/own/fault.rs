@@ -5,7 +5,7 @@ use anyhow::{Error, anyhow};
 use crate::study::{Place, locate};
 
 /// The text of a file, to find places in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Source {
     /// As the user named it.
     pub file: String,

@@ -14,6 +14,7 @@ mod heat;
 mod lanes;
 mod line;
 mod pareto;
+mod picture;
 mod points;
 mod ratios;
 mod ruler;
@@ -21,9 +22,11 @@ mod sheet;
 #[cfg(test)]
 mod tests;
 
-use anyhow::Result;
+use std::collections::BTreeMap;
 
-use super::{Labels, font::Font, scene::Scene};
+use anyhow::{Result, bail, ensure};
+
+use super::{Figure, Labels, font::Font, scene::Scene};
 use crate::{analysis::Summary, factor::KNOWN};
 use fault::{Source, did_you_mean};
 use file::{Entry, Figures, File, Mark, Names, Words};
@@ -36,12 +39,14 @@ const TAKEN: [&str; 9] =
 const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
 const LONGEST_ID: usize = 40;
 
-/// A file of figures whose form is right.
-#[derive(Debug, Clone)]
+/// A file of figures whose form is right, and pictures beside it.
+#[derive(Debug, Clone, Default)]
 pub struct Own {
     source: Source,
     draw: Option<Vec<String>>,
     figures: Vec<(String, Entry)>,
+    /// The texts of SVG files, by id.
+    pictures: BTreeMap<String, String>,
 }
 
 impl Own {
@@ -54,7 +59,7 @@ impl Own {
         let File { draw, figures } = file::read(&source)?;
         let figures = figures.map(|Figures(figures)| figures).unwrap_or_default();
         for (id, _) in &figures {
-            check_id(&source, id)?;
+            check_id(id).or_else(|(what, hint)| Err(source.fault(&format!("figures.{id}"), what, hint)))?;
         }
         let draw = draw.map(|Names(names)| names);
         for (index, name) in draw.iter().flatten().enumerate() {
@@ -63,7 +68,43 @@ impl Own {
                 return Err(source.fault(&format!("draw[{index}]"), what, "remove one of the two"));
             }
         }
-        Ok(Own { source, draw, figures })
+        Ok(Own { source, draw, figures, pictures: BTreeMap::new() })
+    }
+
+    /// And these SVG files of `templates/pictures/`, by name without the ending.
+    ///
+    /// # Errors
+    /// A name that a figure cannot have, or has already.
+    pub fn with_pictures<'a>(mut self, pictures: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Own> {
+        for (id, text) in pictures {
+            let taken = self.figures.iter().any(|(figure, _)| figure == id);
+            let taken = || taken.then(|| (format!("`{id}` is a figure of figures.yaml"), "give one another name"));
+            if let Err((what, hint)) = check_id(id).and_then(|()| taken().map_or(Ok(()), Err)) {
+                bail!("templates/pictures/{id}.svg: {what}\nhint: {hint}");
+            }
+            self.pictures.insert(id.to_owned(), text.to_owned());
+        }
+        Ok(self)
+    }
+
+    /// The texts that stand in pictures, by id.
+    pub fn letters(&self) -> Vec<(String, String)> {
+        self.pictures.iter().map(|(id, text)| (id.clone(), picture::letters(text))).collect()
+    }
+
+    /// The pictures as figures.
+    ///
+    /// # Errors
+    /// What a picture may not ask for; with file and line.
+    pub(super) fn pictures(&self, summary: &Summary, font: &Font) -> Result<Vec<Figure>> {
+        let drawn = self.pictures.iter().map(|(id, text)| {
+            ensure!(
+                !summary.factors.iter().any(|factor| factor.name == *id),
+                "templates/pictures/{id}.svg: `{id}` is a factor of the study, whose own figure has its name\nhint: give the picture another name"
+            );
+            picture::figure(id, text, font)
+        });
+        drawn.collect()
     }
 
     /// Is this one of the program's figures drawn, if the study has it?
@@ -124,8 +165,8 @@ impl Own {
 }
 
 /// A name of a file on any system, and of nothing else.
-fn check_id(source: &Source, id: &str) -> Result<()> {
-    let fault = |what: String, hint: &str| Err(source.fault(&format!("figures.{id}"), what, hint));
+fn check_id(id: &str) -> Result<(), (String, &'static str)> {
+    let fault = |what: String, hint| Err((what, hint));
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
     let begins = id.starts_with(|c: char| c.is_ascii_lowercase());
     if !begins || !id.chars().all(is_plain) || id.len() > LONGEST_ID {

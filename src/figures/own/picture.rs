@@ -1,0 +1,342 @@
+//! A drawing that the authors have made elsewhere: an SVG beside the paper's templates -> a figure like all others. No number of it comes
+//! from records, which its caption says.
+//!
+//! An SVG is a stranger's program, too: it may name files, other drawings and itself. So it is held to shapes and texts, to what they cost
+//! when they are drawn, and to the letters that figures have.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail, ensure};
+use resvg::usvg::{
+    Group, Node as Shape, Tree,
+    roxmltree::{Document, Node, NodeId, ParsingOptions},
+};
+
+use crate::figures::{Figure, font::Font, output};
+
+/// Elements, with those that are drawn again through a reference.
+const MOST_DRAWN: u64 = 10_000;
+/// Of elements in elements.
+const DEEPEST: usize = 32;
+/// Of lines in a drawing together.
+const MOST_DASHES: f64 = 100_000.0;
+/// Height of a picture that fits on a page, in widths; and of one that can be read.
+const SHAPES: std::ops::RangeInclusive<f32> = 0.05..=1.5;
+
+/// What is drawn, what it is drawn with, and what says something of a drawing.
+const DRAWN: [&str; 25] = [
+    "circle",
+    "clipPath",
+    "defs",
+    "desc",
+    "ellipse",
+    "g",
+    "line",
+    "linearGradient",
+    "marker",
+    "metadata",
+    "path",
+    "pattern",
+    "polygon",
+    "polyline",
+    "radialGradient",
+    "rect",
+    "stop",
+    "style",
+    "svg",
+    "switch",
+    "symbol",
+    "text",
+    "title",
+    "tspan",
+    "use",
+];
+const SVG: &str = "http://www.w3.org/2000/svg";
+
+/// Draws `templates/pictures/ID.svg`.
+///
+/// # Errors
+/// It is no SVG, it asks for more than shapes and texts, it is too much to draw, or its letters are not in the font of figures; with the
+/// line.
+pub fn figure(id: &str, text: &str, font: &Font) -> Result<Figure> {
+    drawn(id, text, font).with_context(|| format!("templates/pictures/{id}.svg"))
+}
+
+fn drawn(id: &str, text: &str, font: &Font) -> Result<Figure> {
+    let options = ParsingOptions { allow_dtd: true, nodes_limit: 20 * MOST_DRAWN as u32 };
+    let document = Document::parse_with_options(text, options).context("expected an SVG")?;
+    let root = document.root_element();
+    ensure!(root.has_tag_name((SVG, "svg")), "expected an SVG, found the element `{}`", root.tag_name().name());
+    // Depth first: nothing below may go deeper than the stack.
+    for node in root.descendants().filter(Node::is_element) {
+        let depth = node.ancestors().count();
+        ensure!(depth <= DEEPEST, "{}: expected elements at most {DEEPEST} deep", line(&node));
+        check(&node, font)?;
+    }
+    let cost = Costs::of(&document).of_node(root, 0)?;
+    ensure!(
+        cost <= MOST_DRAWN,
+        "expected at most {MOST_DRAWN} shapes to be drawn, found {cost}\nhint: leave some out, or join them into paths"
+    );
+    let tree = output::read(&document)?;
+    let shape = tree.size().height() / tree.size().width();
+    ensure!(
+        SHAPES.contains(&shape),
+        "expected a height of {} to {} widths, found {shape:.2}",
+        SHAPES.start(),
+        SHAPES.end()
+    );
+    let dashes = dashes(tree.root());
+    ensure!(dashes <= MOST_DASHES, "expected at most {MOST_DASHES} dashes, found about {dashes:.0}");
+    let title = root.children().find(|node| node.has_tag_name((SVG, "title"))).and_then(|node| node.text());
+    let (output::Files { svg, pdf, png }, page) = output::picture(&tree, id, title.unwrap_or(id))?;
+    Ok(Figure { id: id.to_owned(), svg, pdf, png, page })
+}
+
+/// The texts in a picture, its title among them, each on a line.
+pub fn letters(text: &str) -> String {
+    let options = ParsingOptions { allow_dtd: true, nodes_limit: 20 * MOST_DRAWN as u32 };
+    let Ok(document) = Document::parse_with_options(text, options) else { return String::new() };
+    let texts =
+        document.descendants().filter(|node| node.has_tag_name((SVG, "text")) || node.has_tag_name((SVG, "title")));
+    let of = |node: Node<'_, '_>| {
+        node.descendants().filter(Node::is_text).filter_map(|node| node.text().map(str::to_owned)).collect()
+    };
+    texts.map(of).collect::<Vec<String>>().join("\n")
+}
+
+fn line(node: &Node<'_, '_>) -> String {
+    format!("line {}", node.document().text_pos_at(node.range().start).row)
+}
+
+/// May this element stand in a picture?
+fn check(node: &Node<'_, '_>, font: &Font) -> Result<()> {
+    let name = node.tag_name().name();
+    if node.tag_name().namespace() != Some(SVG) {
+        // Programs' notes for themselves.
+        return Ok(());
+    }
+    let line = || line(node);
+    ensure!(
+        DRAWN.contains(&name),
+        "{}: expected shapes and texts, found the element `{name}`\nhint: save it as plain SVG, without pictures of points, effects, scripts and HTML",
+        line()
+    );
+    for attribute in node.attributes() {
+        let (name, value) = (attribute.name(), attribute.value());
+        ensure!(
+            !["filter", "mask"].contains(&name) && !value.contains("filter:") && !value.contains("mask:"),
+            "{}: effects (`filter`, `mask`) are not drawn\nhint: take them out",
+            line()
+        );
+        for place in references(name, value) {
+            ensure!(
+                place.starts_with('#'),
+                "{}: `{place}`: a picture names nothing outside of itself\nhint: put it into the drawing",
+                line()
+            );
+        }
+    }
+    if name == "style" {
+        let text: String = node.descendants().filter_map(|node| node.text()).collect();
+        let plain = !["@import", "@font-face", "filter", "mask"].iter().any(|word| text.contains(word));
+        let gradients = references("style", &text).iter().all(|place| {
+            let target = place.strip_prefix('#').and_then(|id| with_id(node.document(), id));
+            target.is_some_and(|target| target.tag_name().name().ends_with("Gradient"))
+        });
+        ensure!(
+            plain && gradients,
+            "{}: a style may set colours, lines, letters and gradients of the drawing, and name nothing else",
+            line()
+        );
+    }
+    if ["text", "tspan"].contains(&name) {
+        let texts = node.children().filter(|child| child.is_text()).filter_map(|child| child.text());
+        if let Some(lacking) = texts.flat_map(str::chars).find(|c| !c.is_whitespace() && !font.has(*c)) {
+            bail!(
+                "{}: the letter `{}` (U+{:04X}) is not in the font of figures\nhint: save the drawing's texts as paths",
+                line(),
+                crate::seen::seen(lacking),
+                lacking as u32
+            );
+        }
+    }
+    Ok(())
+}
+
+/// What an attribute refers to: `#id`, or something elsewhere.
+fn references<'a>(name: &str, value: &'a str) -> Vec<&'a str> {
+    if name == "href" {
+        return vec![value.trim()];
+    }
+    let inside = value.split("url(").skip(1).filter_map(|rest| rest.split(')').next());
+    inside.map(|place| place.trim().trim_matches(['"', '\'']).trim()).collect()
+}
+
+fn with_id<'a, 'i>(document: &'a Document<'i>, id: &str) -> Option<Node<'a, 'i>> {
+    document.descendants().find(|node| node.attribute("id") == Some(id))
+}
+
+/// How many shapes an element stands for, those of its references counted each time.
+struct Costs<'a, 'i> {
+    by_name: BTreeMap<&'a str, Node<'a, 'i>>,
+    known: BTreeMap<NodeId, u64>,
+}
+
+impl<'a, 'i> Costs<'a, 'i> {
+    fn of(document: &'a Document<'i>) -> Self {
+        let named = document.descendants().filter_map(|node| Some((node.attribute("id")?, node)));
+        Costs { by_name: named.collect(), known: BTreeMap::new() }
+    }
+
+    fn of_node(&mut self, node: Node<'a, 'i>, depth: usize) -> Result<u64> {
+        if let Some(cost) = self.known.get(&node.id()) {
+            return Ok(*cost);
+        }
+        ensure!(
+            depth <= 2 * DEEPEST,
+            "{}: expected references at most {DEEPEST} deep, and none to itself",
+            line(&node)
+        );
+        let mut inside = 1u64;
+        for child in node.children().filter(Node::is_element) {
+            inside = inside.saturating_add(self.of_node(child, depth + 1)?);
+        }
+        // What paints a group paints each of its shapes; a mark stands at each corner of a path.
+        let (mut painted, mut marks) = (1u64, 0u64);
+        for attribute in node.attributes() {
+            for place in references(attribute.name(), attribute.value()) {
+                let Some(target) = place.strip_prefix('#').and_then(|id| self.by_name.get(id).copied()) else {
+                    continue;
+                };
+                let cost = self.of_node(target, depth + 1)?;
+                match target.tag_name().name() {
+                    "marker" => marks = marks.saturating_add(cost),
+                    _ => painted = painted.saturating_add(cost),
+                }
+            }
+        }
+        let corners =
+            |name| node.descendants().filter_map(move |node| node.attribute(name)).map(str::len).sum::<usize>() as u64;
+        let corners = if marks > 0 { 1 + corners("d") + corners("points") } else { 0 };
+        let cost = inside.saturating_mul(painted).saturating_add(marks.saturating_mul(corners));
+        self.known.insert(node.id(), cost);
+        Ok(cost)
+    }
+}
+
+/// Dashes of all lines, from above.
+fn dashes(group: &Group) -> f64 {
+    let of = |shape: &Shape| match shape {
+        Shape::Group(group) => dashes(group),
+        Shape::Path(path) => {
+            let Some(array) = path.stroke().and_then(|stroke| stroke.dasharray()) else { return 0.0 };
+            let period = f64::from(array.iter().sum::<f32>()) / array.len().max(1) as f64;
+            let points = path.data().points();
+            let length: f64 = points.windows(2).map(|pair| f64::from(pair[0].distance(pair[1]))).sum();
+            if period > 0.0 { length / period } else { 0.0 }
+        }
+        Shape::Image(_) | Shape::Text(_) => 0.0,
+    };
+    group.children().iter().map(of).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(inside: &str) -> Result<Figure> {
+        let text = format!(
+            "<?xml version=\"1.0\"?>\n<!DOCTYPE svg PUBLIC \"-//W3C//DTD SVG 1.1//EN\" \"http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd\">\n<svg xmlns=\"{SVG}\" xmlns:xlink=\"http://www.w3.org/1999/xlink\" xmlns:i=\"urn:other\" width=\"40\" height=\"20\">{inside}</svg>"
+        );
+        figure("a", &text, &Font::open().unwrap())
+    }
+
+    #[test]
+    fn shapes_texts_gradients_and_marks_are_drawn_at_any_size() {
+        let figure = of("<title>Two &lt;boxes&gt;</title><i:note><i:b/></i:note><metadata><x xmlns=\"urn:rdf\"/></metadata><style>.c { fill: url(#g); font-family: Arial }</style>\
+                         <defs><linearGradient id=\"g\"><stop offset=\"0\" stop-color=\"#123\"/><stop offset=\"1\"/></linearGradient>\
+                         <marker id=\"m\" viewBox=\"0 0 2 2\" markerWidth=\"2\"><path d=\"M0 0L2 1L0 2z\"/></marker></defs>\
+                         <rect class=\"c\" x=\"1.25\" y=\"1\" width=\"9.5\" height=\"8\"/><use xlink:href=\"#r\"/><text id=\"r\" x=\"12\" y=\"9\" font-size=\"6\">Käse</text>\
+                         <path d=\"M1 15L30 15\" stroke=\"#000\" stroke-dasharray=\"1 2\" marker-end=\"url(#m)\"/>")
+            .unwrap();
+        let svg = String::from_utf8(figure.svg).unwrap();
+        assert!(svg.contains("<title>Two &lt;boxes&gt;</title>") && svg.contains("viewBox=\"0 0 40 20\""), "{svg}");
+        assert!(svg.contains("1.25") && svg.contains("id=\"picture-a-") && !svg.contains("<text"), "{svg}");
+        assert!(
+            figure.page.starts_with("<svg viewBox=\"0 0 40 20\"") && figure.page.contains("picture-a-"),
+            "{}",
+            figure.page
+        );
+        // Letters are drawn, whatever font was named.
+        let without = of("<rect x=\"1\" y=\"1\" width=\"9\" height=\"8\"/>").unwrap();
+        assert!(svg.matches("<path").count() > 3 + String::from_utf8(without.svg).unwrap().matches("<path").count());
+        assert!(figure.png.len() > 500 && figure.pdf.starts_with(b"%PDF"));
+    }
+
+    #[test]
+    fn what_is_no_picture_is_refused_with_its_line() {
+        let deep = format!("{}{}", "<g>".repeat(40), "</g>".repeat(40));
+        for (inside, told) in [
+            (
+                "\n<image href=\"data:image/png;base64,AA\"/>",
+                "line 4: expected shapes and texts, found the element `image`",
+            ),
+            ("<foreignObject/>", "found the element `foreignObject`"),
+            ("<script>1</script>", "found the element `script`"),
+            ("<g filter=\"url(#f)\"/>", "effects"),
+            ("<g style=\"mask:url(#f)\"/>", "effects"),
+            ("<use href=\"/etc/passwd\"/>", "a picture names nothing outside of itself"),
+            (
+                "<rect fill=\"url(http://x/y#z)\" width=\"1\" height=\"1\"/>",
+                "a picture names nothing outside of itself",
+            ),
+            ("<style>@import 'x'</style>", "a style may set"),
+            ("<style>.a{fill:url(#p)}</style><pattern id=\"p\"/>", "a style may set"),
+            ("<text>a漢</text>", "the letter `漢` (U+6F22) is not in the font of figures"),
+            (&deep, "at most 32 deep"),
+            ("<g id=\"a\"><use href=\"#a\"/></g>", "none to itself"),
+            ("<path d=\"M0 0L40000 0\" stroke=\"#000\" stroke-dasharray=\".1\"/>", "dashes"),
+        ] {
+            let error = format!("{:#}", of(inside).map(|figure| figure.id).unwrap_err());
+            assert!(error.starts_with("templates/pictures/a.svg: ") && error.contains(told), "{inside}: {error}");
+        }
+        for (text, told) in
+            [("", "expected an SVG"), ("<html/>", "found the element `html`"), ("no", "expected an SVG")]
+        {
+            let error = format!("{:#}", figure("a", text, &Font::open().unwrap()).map(|figure| figure.id).unwrap_err());
+            assert!(error.contains(told), "{error}");
+        }
+        let thin = format!("<svg xmlns=\"{SVG}\" width=\"1\" height=\"9\"><rect width=\"1\" height=\"1\"/></svg>");
+        assert!(
+            format!("{:#}", figure("a", &thin, &Font::open().unwrap()).map(|figure| figure.id).unwrap_err())
+                .contains("widths")
+        );
+    }
+
+    /// Ten lines that would be ten thousand million shapes.
+    #[test]
+    fn what_is_drawn_again_through_references_is_counted() {
+        let ten = |of: usize, reference: &dyn Fn(usize) -> String| -> String {
+            (0..of).map(|level| format!("<g id=\"l{level}\">{}</g>", reference(level + 1).repeat(10))).collect()
+        };
+        let uses = ten(10, &|next| format!("<use href=\"#l{next}\"/>")) + "<rect id=\"l10\" width=\"1\" height=\"1\"/>";
+        let pattern = |level: usize| {
+            format!(
+                "<pattern id=\"p{level}\" width=\"1\" height=\"1\">{}</pattern>",
+                format!("<rect fill=\"url(#p{})\" width=\"1\" height=\"1\"/>", level + 1).repeat(10)
+            )
+        };
+        let patterns: String =
+            (0..10).map(pattern).collect::<String>() + "<rect fill=\"url(#p0)\" width=\"9\" height=\"9\"/>";
+        let marks = "<marker id=\"m\">".to_owned()
+            + &"<rect/>".repeat(90)
+            + "</marker><path marker-mid=\"url(#m)\" d=\""
+            + &"L1 1".repeat(90)
+            + "\"/>";
+        for inside in [uses, patterns, marks] {
+            let error = format!("{:#}", of(&inside).map(|figure| figure.id).unwrap_err());
+            assert!(error.contains("shapes to be drawn"), "{error}");
+        }
+    }
+}
