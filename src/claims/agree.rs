@@ -150,7 +150,8 @@ impl Entry for Claim {
         if edition == Edition::This {
             return Cow::Borrowed(self);
         }
-        let titled = |title: &Value| matches!(title, Value::Text(title) if Value::Text(formerly_titled(title)) == given.value);
+        let titled =
+            |title: &Value| matches!(title, Value::Text(title) if Value::Text(formerly_titled(title)) == given.value);
         if self.formula == given.formula && self.value != given.value && titled(&self.value) {
             return Cow::Owned(Claim { value: given.value.clone(), text: given.text.clone(), ..self.clone() });
         }

@@ -46,8 +46,11 @@ pub(super) fn formerly(formula: &str) -> String {
 
 /// A title as versions up to 0.9 wrote it, where the paper's authors were taken for those of the kernels.
 pub(super) fn formerly_titled(title: &str) -> String {
-    static KERNELS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r" \(MLX with Offprint's (\w+) Kernels\)$").ok());
-    KERNELS.as_ref().map_or_else(|| title.to_owned(), |now| now.replace(title, " (MLX with $1 Kernels of Our Own)").into_owned())
+    static KERNELS: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r" \(MLX with Offprint's (\w+) Kernels\)$").ok());
+    KERNELS
+        .as_ref()
+        .map_or_else(|| title.to_owned(), |now| now.replace(title, " (MLX with $1 Kernels of Our Own)").into_owned())
 }
 
 #[cfg(test)]

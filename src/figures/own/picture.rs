@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
 use resvg::usvg::{
-    Group, Node as Shape, Tree,
-    roxmltree::{Document, Node, NodeId, ParsingOptions},
+    Group, Node as Shape,
+    roxmltree::{Document, Node, ParsingOptions},
 };
 
 use crate::figures::{Figure, font::Font, output};
@@ -180,7 +180,7 @@ fn with_id<'a, 'i>(document: &'a Document<'i>, id: &str) -> Option<Node<'a, 'i>>
 /// How many shapes an element stands for, those of its references counted each time.
 struct Costs<'a, 'i> {
     by_name: BTreeMap<&'a str, Node<'a, 'i>>,
-    known: BTreeMap<NodeId, u64>,
+    known: BTreeMap<usize, u64>,
 }
 
 impl<'a, 'i> Costs<'a, 'i> {
@@ -190,7 +190,7 @@ impl<'a, 'i> Costs<'a, 'i> {
     }
 
     fn of_node(&mut self, node: Node<'a, 'i>, depth: usize) -> Result<u64> {
-        if let Some(cost) = self.known.get(&node.id()) {
+        if let Some(cost) = self.known.get(&node.id().get_usize()) {
             return Ok(*cost);
         }
         ensure!(
@@ -220,7 +220,7 @@ impl<'a, 'i> Costs<'a, 'i> {
             |name| node.descendants().filter_map(move |node| node.attribute(name)).map(str::len).sum::<usize>() as u64;
         let corners = if marks > 0 { 1 + corners("d") + corners("points") } else { 0 };
         let cost = inside.saturating_mul(painted).saturating_add(marks.saturating_mul(corners));
-        self.known.insert(node.id(), cost);
+        self.known.insert(node.id().get_usize(), cost);
         Ok(cost)
     }
 }
