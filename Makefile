@@ -56,10 +56,11 @@ bench-peers: adapters ## the same weights on MLX, on its own kernels, on mlx-lm 
 servers: build adapters ## the same weights from llama-server and mlx_lm.server beside two engines, and the paper about it in paper-servers/
 	$(WITH_OTHERS) $(OFFPRINT) paper config/servers.yaml --out paper-servers
 
-load: build adapters ## many at once: closed loops, arrivals, batches, and papers in paper-load/, paper-arrivals/, paper-batch/
+load: build adapters ## many at once: closed loops, arrivals, batches, drafts, and papers in paper-load/, paper-arrivals/, paper-batch/, paper-drafts/
 	$(WITH_OTHERS) $(OFFPRINT) paper config/load.yaml --out paper-load
 	$(WITH_OTHERS) $(OFFPRINT) paper config/arrivals.yaml --out paper-arrivals
 	$(OFFPRINT) paper config/batch.yaml --out paper-batch
+	$(OFFPRINT) paper config/drafts.yaml --out paper-drafts
 
 wheels: ## the wheels of this tree, in dist/: the program with MLX beside it, and the verifier (needs the packages build and hatchling)
 	rm -rf dist

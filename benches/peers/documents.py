@@ -11,8 +11,10 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 
+import batched
 import executions
 import h100
+import phases
 import side_by_side
 import start
 import table
@@ -25,6 +27,8 @@ KINDS = {
     "targets": targets.write,
     "own-targets": targets.own,
     "start": start.write,
+    "batched": batched.write,
+    "phases": phases.write,
     "h100": h100.write,
     "executions": executions.write,
     "claims": executions.claims,

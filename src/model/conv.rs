@@ -15,8 +15,8 @@ pub type Tail = Option<Array>;
 #[derive(Debug)]
 pub struct Taps {
     /// Of each position, `[channels]`.
-    taps: Vec<Array>,
-    bias: Option<Array>,
+    pub taps: Vec<Array>,
+    pub bias: Option<Array>,
 }
 
 impl Taps {
@@ -59,9 +59,9 @@ impl Taps {
 /// LFM2's mixer: one part of the input gates what goes into the convolution, another what comes out of it.
 #[derive(Debug)]
 pub struct Conv {
-    in_proj: Linear,
-    taps: Taps,
-    out_proj: Linear,
+    pub in_proj: Linear,
+    pub taps: Taps,
+    pub out_proj: Linear,
 }
 
 impl Conv {

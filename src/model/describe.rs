@@ -11,6 +11,7 @@ use offprint_kernels::{ExpertsHandle, LayerHandle, MatrixHandle, RopeHandle, Sha
 use crate::model::{
     attention::Attention,
     config::Mode,
+    conv::Conv,
     feed::{Dense, Experts, Feed},
     layer::{Layer, Mixer},
     linear::{Linear, Matrix},
@@ -51,8 +52,9 @@ pub fn fused(level: &str, threads: u32, of: &Parts<'_>) -> Result<Fused> {
         _ => Ok(None),
     });
     let sparse = sparse.collect::<Result<Vec<_>>>()?;
-    let layers = of.layers.iter().zip(&sparse);
-    let layers = layers.map(|(of, sparse)| layer(of, sparse.as_ref()));
+    let taps: Vec<Vec<*mut c_void>> = of.layers.iter().map(taps).collect();
+    let layers = of.layers.iter().zip(&sparse).zip(&taps);
+    let layers = layers.map(|((of, sparse), taps)| layer(of, sparse.as_ref(), taps, spec.hidden));
     let layers = layers.collect::<Result<Vec<_>>>()?;
     let shape = Shape {
         hidden: spec.hidden as i32,
@@ -70,7 +72,7 @@ pub fn fused(level: &str, threads: u32, of: &Parts<'_>) -> Result<Fused> {
     };
     let embedding = matrix(of.embed_tokens, None);
     let head = of.lm_head.map_or(embedding, linear);
-    // SAFETY: handles are those of live arrays; frequencies and experts live through the call, and there are as many ropes as the
+    // SAFETY: handles are those of live arrays; frequencies, experts and taps live through the call, and there are as many ropes as the
     // shape says.
     unsafe { Fused::new(level, threads, &shape, [&embedding, &head], &layers, context(&of.norm.weight)) }
 }
@@ -129,6 +131,14 @@ fn activation(of: Activation) -> i32 {
     }
 }
 
+/// The arrays of a layer's convolution, if it is one.
+fn taps(of: &Layer) -> Vec<*mut c_void> {
+    match &of.mixer {
+        Mixer::Conv(of) => of.taps.taps.iter().map(context).collect(),
+        Mixer::Attention(_) | Mixer::Delta(_) => Vec::new(),
+    }
+}
+
 /// Gate, up, down and what is between them.
 fn dense(of: &Dense) -> Result<[MatrixHandle; 3]> {
     let [gate, up] = &of.gate_up.parts[..] else { return Err(unexpected()) };
@@ -159,16 +169,36 @@ fn experts(of: &Experts) -> Result<ExpertsHandle> {
     })
 }
 
-/// A layer; `sparse`: its experts, where it has any, which have to live as long as the result.
-fn layer(of: &Layer, sparse: Option<&ExpertsHandle>) -> Result<LayerHandle> {
-    let Mixer::Attention(attention) = &of.mixer else { return Err(unexpected()) };
-    let Attention { spec, qkv, o_proj, q_norm, k_norm, sinks, .. } = &**attention;
-    let [q, k, v] = &qkv.parts[..] else { return Err(unexpected()) };
+/// A layer; `sparse`: its experts, where it has any; `taps`: the arrays of its convolution. Both have to live as long as the result.
+fn layer(of: &Layer, sparse: Option<&ExpertsHandle>, taps: &[*mut c_void], hidden: usize) -> Result<LayerHandle> {
     let ([gate, up, down], activated) = match &of.feed {
         Feed::Dense(of) => (dense(of)?, of.activation),
         Feed::Experts(of) => ([MatrixHandle::NONE; 3], of.spec.activation),
         Feed::Beside(_) => return Err(unexpected()),
     };
+    let mixer = match &of.mixer {
+        Mixer::Attention(attention) => attending(attention)?,
+        Mixer::Conv(conv) => convolving(conv, taps, hidden),
+        Mixer::Delta(_) => return Err(unexpected()),
+    };
+    Ok(LayerHandle {
+        input_norm: norm(of.norms.before_mixer.as_ref()),
+        attention_out_norm: norm(of.norms.after_mixer.as_ref()),
+        feed_norm: norm(of.norms.before_feed.as_ref()),
+        feed_out_norm: norm(of.norms.after_feed.as_ref()),
+        parallel: of.parallel,
+        activation: activation(activated),
+        gate,
+        up,
+        down,
+        experts: sparse.map_or(ptr::null(), |experts| experts),
+        ..mixer
+    })
+}
+
+/// What of a layer is attention.
+fn attending(Attention { spec, qkv, o_proj, q_norm, k_norm, sinks, .. }: &Attention) -> Result<LayerHandle> {
+    let [q, k, v] = &qkv.parts[..] else { return Err(unexpected()) };
     let gain = spec.query_gain.unwrap_or(spec::QueryGain { beta: 0.0, positions: 1.0 });
     Ok(LayerHandle {
         q: linear(q),
@@ -188,17 +218,24 @@ fn layer(of: &Layer, sparse: Option<&ExpertsHandle>) -> Result<LayerHandle> {
         q_norm: norm(q_norm.as_ref()),
         k_norm: norm(k_norm.as_ref()),
         norm_span: (spec.head_dim * if spec.qk_norm.is_some_and(|norm| norm.whole) { spec.heads } else { 1 }) as i32,
-        input_norm: norm(of.norms.before_mixer.as_ref()),
-        attention_out_norm: norm(of.norms.after_mixer.as_ref()),
-        feed_norm: norm(of.norms.before_feed.as_ref()),
-        feed_out_norm: norm(of.norms.after_feed.as_ref()),
-        parallel: of.parallel,
-        activation: activation(activated),
-        gate,
-        up,
-        down,
-        experts: sparse.map_or(ptr::null(), |experts| experts),
+        ..LayerHandle::NONE
     })
+}
+
+/// What of a layer is a convolution.
+fn convolving(of: &Conv, taps: &[*mut c_void], hidden: usize) -> LayerHandle {
+    LayerHandle {
+        q: linear(&of.in_proj),
+        o: linear(&of.out_proj),
+        heads: 3,
+        kv_heads: 1,
+        head_dim: hidden as i32,
+        norm_span: hidden as i32,
+        kernel: taps.len() as i32,
+        taps: taps.as_ptr(),
+        taps_offset: of.taps.bias.as_ref().map_or(ptr::null_mut(), context),
+        ..LayerHandle::NONE
+    }
 }
 
 fn unexpected() -> Exception {

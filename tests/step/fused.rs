@@ -125,6 +125,7 @@ impl Fused {
                 up: l.up.handle(keep),
                 down: l.down.handle(keep),
                 experts: experts.as_ref().map_or(ptr::null(), ptr::from_ref),
+                ..LayerHandle::NONE
             })
             .collect();
         let shape = Shape {

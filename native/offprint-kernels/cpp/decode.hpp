@@ -63,6 +63,7 @@ inline size_t partial_floats(const Model& m, int length) {
   size_t most = 0;
   for (int i = 0; i < m.layers; ++i) {
     const Layer& layer = m.layer[i];
+    if (layer.kernel) continue;
     const size_t floats = part_floats(layer.head_dim) * layer.heads * parts(length - layer.first_seen(length - 1));
     most = most > floats ? most : floats;
   }
@@ -251,26 +252,10 @@ inline void decode(const Model& m, Pool& pool, const Memory& memory, const Row* 
     return p.normed[t];
   };
 
-  each(pool, n, [&](int t) {
-    float* x = p.x[t];
-    dequantize(m.embedding, int(rows[t].id), 0, hidden, x);
-    if (m.embedding_scale != 1)
-      for (int i = 0; i < hidden; ++i) x[i] *= m.embedding_scale;
-    for (int i = 0, place = 0; i < m.ropes; place += m.rope[i++].dims) angles(m.rope[i], rows[t].position, p.turn[t] + place, 1);
-  });
-  for (int i = 0; i < m.layers; ++i) {
-    const Layer& layer = m.layer[i];
+  // What attention makes of queries, keys and values, ready for the last matrix. Of the last layer the cache alone may be wanted.
+  auto attend_all = [&](const Layer& layer, bool cache_only) {
     const int dim = layer.head_dim, heads = layer.heads, group = heads / layer.kv_heads;
-    const bool last = i == m.layers - 1 && !logits;
     const Rope* rope = layer.rope < 0 ? nullptr : m.rope + layer.rope;
-
-    each(pool, n, [&](int t) { prepare(p.vector[t], normed(t, layer.input_norm), hidden, layer.q, layer.k, layer.v); });
-    const int of_q = chunks(layer.q), of_k = chunks(layer.k);
-    share(pool, of_q + of_k + chunks(layer.v), [&](int chunk, int) {
-      if (chunk < of_q) matvec_chunk(layer.q, all, chunk, false, p.q);
-      else if (chunk < of_q + of_k) matvec_chunk(layer.k, all, chunk - of_q, false, p.k);
-      else matvec_chunk(layer.v, all, chunk - of_q - of_k, false, p.v);
-    });
     each(pool, n, [&](int t) {
       Cache& cache = *rows[t].cache;
       float *q = p.q[t], *k = p.k[t], *keys = cache.keys + cache.place(layer), *values = cache.values + cache.place(layer);
@@ -282,14 +267,14 @@ inline void decode(const Model& m, Pool& pool, const Memory& memory, const Row* 
         memcpy(keys + place, k + h * dim, dim * sizeof(float));
         memcpy(values + place, p.v[t] + h * dim, dim * sizeof(float));
       }
-      if (last) return;
+      if (cache_only) return;
       norm_heads(m, layer, layer.q_norm, heads, 1, q);
       if (rope)
         for (int h = 0; h < heads; ++h) rotate(q + h * dim, *rope, turned, 1);
       const float scale = query_scale(layer, rows[t].position);
       for (int d = 0; d < layer.queries(); ++d) q[d] *= scale;
     });
-    if (last) break;
+    if (cache_only) return;
     // `[part][head]`: what the queries of one key head make of one part of the past is a chunk.
     int first[kMostRows + 1] = {0}, past[kMostRows];
     for (int t = 0; t < n; ++t) {
@@ -312,6 +297,42 @@ inline void decode(const Model& m, Pool& pool, const Memory& memory, const Row* 
         join(p.partial[t] + h * of_part, past[t], of_part * heads, dim, layer.sinks ? layer.sinks + h : nullptr, p.mixed[t] + h * dim);
       prepare(p.vector[t], p.mixed[t], layer.queries(), layer.o);
     });
+  };
+  // The same of a convolution.
+  auto convolve_all = [&](const Layer& layer, bool cache_only) {
+    // All are in the cache before one looks for those before it.
+    each(pool, n, [&](int t) {
+      Cache& cache = *rows[t].cache;
+      float* into = cache.keys + cache.place(layer) + size_t(rows[t].position) * hidden;
+      for (int i = 0; i < hidden; ++i) into[i] = p.q[t][i] * p.q[t][2 * hidden + i];
+    });
+    if (cache_only) return;
+    each(pool, n, [&](int t) {
+      const Cache& cache = *rows[t].cache;
+      convolve(layer, hidden, cache.keys + cache.place(layer), rows[t].position, p.q[t] + hidden, p.mixed[t]);
+      prepare(p.vector[t], p.mixed[t], hidden, layer.o);
+    });
+  };
+
+  each(pool, n, [&](int t) {
+    float* x = p.x[t];
+    dequantize(m.embedding, int(rows[t].id), 0, hidden, x);
+    if (m.embedding_scale != 1)
+      for (int i = 0; i < hidden; ++i) x[i] *= m.embedding_scale;
+    for (int i = 0, place = 0; i < m.ropes; place += m.rope[i++].dims) angles(m.rope[i], rows[t].position, p.turn[t] + place, 1);
+  });
+  for (int i = 0; i < m.layers; ++i) {
+    const Layer& layer = m.layer[i];
+    const bool last = i == m.layers - 1 && !logits;
+    each(pool, n, [&](int t) { prepare(p.vector[t], normed(t, layer.input_norm), hidden, layer.q, layer.k, layer.v); });
+    const int of_q = chunks(layer.q), of_k = chunks(layer.k);
+    share(pool, of_q + of_k + chunks(layer.v), [&](int chunk, int) {
+      if (chunk < of_q) matvec_chunk(layer.q, all, chunk, false, p.q);
+      else if (chunk < of_q + of_k) matvec_chunk(layer.k, all, chunk - of_q, false, p.k);
+      else matvec_chunk(layer.v, all, chunk - of_q - of_k, false, p.v);
+    });
+    layer.kernel ? convolve_all(layer, last) : attend_all(layer, last);
+    if (last) break;
     finish(layer.o, layer.attention_out_norm);
 
     // Of parallel branches the second reads what the first did.

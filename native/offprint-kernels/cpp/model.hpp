@@ -51,6 +51,7 @@ struct Experts {
   int inner() const { return gate.rows / count; }
 };
 constexpr int kMostTop = 64;
+constexpr int kMostTaps = 8;
 
 // What a layer does; see `src/lib.rs`. Null where there is none.
 struct Layer {
@@ -66,6 +67,11 @@ struct Layer {
   Activation activation = Activation::silu;
   Matrix gate, up, down;
   const Experts* experts = nullptr;
+  // Not 0: no attention but a convolution over so many positions, channel by channel. `q` gives three parts of `hidden` channels: the first
+  // times the third goes into it, and is what the cache keeps as a key; the second gates what comes out. `taps`: `[hidden]` a position,
+  // the earliest first.
+  int kernel = 0;
+  const float *taps[kMostTaps] = {}, *taps_offset = nullptr;
   size_t before = 0;  // keys of a position in all layers before this
 
   int queries() const { return heads * head_dim; }

@@ -107,6 +107,18 @@ inline float query_scale(const Layer& layer, int position) {
   return layer.score_scale * (1 + layer.query_gain_beta * __builtin_logf(1 + times));
 }
 
+// What a convolution makes of a position, whose inputs `[position][hidden]` the cache has, with what gates it.
+inline void convolve(const Layer& layer, int hidden, const float* inputs, int position, const float* gate, float* out) {
+  for (int i = 0; i < hidden; ++i) out[i] = layer.taps_offset ? layer.taps_offset[i] : 0;
+  for (int t = 0; t < layer.kernel; ++t) {
+    const int from = position - (layer.kernel - 1) + t;
+    if (from < 0) continue;
+    const float *input = inputs + size_t(from) * hidden, *tap = layer.taps[t];
+    for (int i = 0; i < hidden; ++i) out[i] += input[i] * tap[i];
+  }
+  for (int i = 0; i < hidden; ++i) out[i] *= gate[i];
+}
+
 // What gate and up become.
 inline F activate(Activation activation, F gate, F up) {
   switch (activation) {

@@ -172,7 +172,7 @@ inline void prefill(const Model& m, Cache& cache, Pool& pool, const Memory& memo
     if (!layer.experts) inner = inner > layer.gate.rows ? inner : layer.gate.rows;
     else if (const size_t floats = Mixture::floats(*layer.experts, hidden, n); floats > of_mixture) of_mixture = floats;
   }
-  const size_t rows_of_one = size_t(kRows) * kLanes * (of_mixture ? Mixture::most(panels) : panels), of_state = Scratch::round(hidden);
+  const size_t rows_of_one = size_t(kRows) * kLanes * (of_mixture ? Mixture::most(panels) : panels), of_state = 2 * Scratch::round(hidden);
   size_t own = size_t(cache.capacity + kLanes) * kLanes;
   own = own > rows_of_one ? own : rows_of_one;
   own = own > of_state ? own : of_state;
@@ -208,26 +208,14 @@ inline void prefill(const Model& m, Cache& cache, Pool& pool, const Memory& memo
     if (!at_once) settle(out_norm);
   };
 
-  share(pool, panels, [&](int p, int worker) {
-    float* row = workers + worker * own;
-    for (int l = 0; l < kLanes; ++l) {
-      const int t = p * kLanes + l;
-      // Lanes past the end compute on zeros; nobody reads them.
-      if (t < n) dequantize(m.embedding, int(ids[t]), 0, hidden, row);
-      for (int i = 0; i < hidden; ++i) panel(x, p, hidden)[i * kLanes + l] = t < n ? row[i] * m.embedding_scale : 0;
-      float* to = panel(turn, p, turns) + l;
-      for (int i = 0; i < m.ropes; to += m.rope[i++].dims * kLanes) angles(m.rope[i], first + t, to, kLanes);
-    }
-  });
-  for (int i = 0; i < m.layers; ++i) {
-    const Layer& layer = m.layer[i];
+  // What attention makes of `in`, as the last matrix takes it. Of the last layer the cache alone may be wanted.
+  auto attend_all = [&](const Layer& layer, const float* in, bool cache_only) {
     const int dim = layer.head_dim, heads = layer.heads;
     const size_t head = size_t(cache.capacity) * dim;
     const Rope* rope = layer.rope < 0 ? nullptr : m.rope + layer.rope;
     const int turned = angle_place(m, layer) * kLanes;
     float *keys = cache.keys + cache.place(layer), *values = cache.values + cache.place(layer);
-    const float* in = norm_all(layer.input_norm);
-    Panels ready = prepared(pool, in, hidden, panels, fixed, layer.k, layer.v, layer.q);
+    const Panels ready = prepared(pool, in, hidden, panels, fixed, layer.k, layer.v, layer.q);
     shared_gemm(pool, layer.k, ready, panels, false, k);
     shared_gemm(pool, layer.v, ready, panels, false, v);
     share(pool, panels, [&](int p, int) {
@@ -242,7 +230,7 @@ inline void prefill(const Model& m, Cache& cache, Pool& pool, const Memory& memo
         }
       }
     });
-    if (i == m.layers - 1 && !logits) break;
+    if (cache_only) return;
     shared_gemm(pool, layer.q, ready, panels, false, q);
     if (layer.q_norm)
       share(pool, panels, [&](int p, int) { norm_heads(m, layer, layer.q_norm, heads, kLanes, panel(q, p, layer.queries())); });
@@ -259,6 +247,47 @@ inline void prefill(const Model& m, Cache& cache, Pool& pool, const Memory& memo
       attend_panel(of, keys + place, values + place, start - seen, end - seen, dim, layer.score_cap, layer.window,
                    layer.sinks ? layer.sinks + h : nullptr, workers + worker * own, panel(mixed, p, layer.queries()) + h * dim * kLanes);
     });
+  };
+  // The same of a convolution, position by position.
+  auto convolve_all = [&](const Layer& layer, const float* in, bool cache_only) {
+    float* inputs = cache.keys + cache.place(layer);
+    shared_gemm(pool, layer.q, prepared(pool, in, hidden, panels, fixed, layer.q), panels, false, q);
+    share(pool, panels, [&](int p, int) {
+      const float* of = panel(q, p, layer.queries());
+      for (int l = 0; l < kLanes && p * kLanes + l < n; ++l)
+        for (int d = 0; d < hidden; ++d)
+          inputs[size_t(first + p * kLanes + l) * hidden + d] = of[d * kLanes + l] * of[(2 * hidden + d) * kLanes + l];
+    });
+    if (cache_only) return;
+    share(pool, panels, [&](int p, int worker) {
+      const float* gate = panel(q, p, layer.queries()) + hidden * kLanes;
+      float *to = panel(mixed, p, hidden), *row = workers + worker * own, *gates = row + Scratch::round(hidden);
+      for (int l = 0; l < kLanes; ++l) {
+        const bool there = p * kLanes + l < n;
+        for (int d = 0; d < hidden; ++d) gates[d] = gate[d * kLanes + l];
+        if (there) convolve(layer, hidden, inputs, first + p * kLanes + l, gates, row);
+        for (int d = 0; d < hidden; ++d) to[d * kLanes + l] = there ? row[d] : 0;
+      }
+    });
+  };
+
+  share(pool, panels, [&](int p, int worker) {
+    float* row = workers + worker * own;
+    for (int l = 0; l < kLanes; ++l) {
+      const int t = p * kLanes + l;
+      // Lanes past the end compute on zeros; nobody reads them.
+      if (t < n) dequantize(m.embedding, int(ids[t]), 0, hidden, row);
+      for (int i = 0; i < hidden; ++i) panel(x, p, hidden)[i * kLanes + l] = t < n ? row[i] * m.embedding_scale : 0;
+      float* to = panel(turn, p, turns) + l;
+      for (int i = 0; i < m.ropes; to += m.rope[i++].dims * kLanes) angles(m.rope[i], first + t, to, kLanes);
+    }
+  });
+  for (int i = 0; i < m.layers; ++i) {
+    const Layer& layer = m.layer[i];
+    const bool cache_only = i == m.layers - 1 && !logits;
+    const float* in = norm_all(layer.input_norm);
+    layer.kernel ? convolve_all(layer, in, cache_only) : attend_all(layer, in, cache_only);
+    if (cache_only) break;
     finish(layer.o, mixed, layer.attention_out_norm);
     if (!layer.parallel) in = norm_all(layer.feed_norm);
     if (layer.experts) {
@@ -266,7 +295,7 @@ inline void prefill(const Model& m, Cache& cache, Pool& pool, const Memory& memo
       settle(layer.feed_out_norm);
       continue;
     }
-    ready = prepared(pool, in, hidden, panels, fixed, layer.gate, layer.up);
+    const Panels ready = prepared(pool, in, hidden, panels, fixed, layer.gate, layer.up);
     share(pool, row_chunks(layer.gate.rows), [&](int chunk, int worker) {
       const int all = layer.gate.rows, from = chunk * kRows, to = from + kRows < all ? from + kRows : all;
       gated_panels(layer, layer.gate, layer.up, from, to, ready, panels, gate, all, workers + worker * own);

@@ -287,6 +287,8 @@ struct LayerHandle {
   int32_t activation;
   MatrixHandle gate, up, down;
   const ExpertsHandle* experts;
+  int32_t kernel;
+  void *const* taps, *taps_offset;
 };
 
 Experts experts_of(Loaded& of, const ExpertsHandle& h, int hidden) {
@@ -316,9 +318,17 @@ Layer layer_of(Loaded& of, const LayerHandle& h) {
   l.heads = h.heads, l.kv_heads = h.kv_heads, l.head_dim = h.head_dim;
   expect(l.heads > 0 && l.kv_heads > 0 && l.head_dim > 0 && l.heads % l.kv_heads == 0, "heads: a number without kernels");
   l.q = matrix(of, h.q, l.queries(), hidden, "q");
-  l.k = matrix(of, h.k, l.keys(), hidden, "k");
-  l.v = matrix(of, h.v, l.keys(), hidden, "v");
-  l.o = matrix(of, h.o, hidden, l.queries(), "o");
+  l.kernel = h.kernel;
+  if (l.kernel) {
+    expect(l.kernel > 0 && l.kernel <= kMostTaps, "convolution: a number of positions without kernels");
+    expect(l.heads == 3 && l.kv_heads == 1 && l.head_dim == hidden, "convolution: its channels are not the state's");
+    for (int i = 0; i < l.kernel; ++i) l.taps[i] = of.floats(h.taps[i], size_t(hidden), "taps");
+    l.taps_offset = of.floats(h.taps_offset, size_t(hidden), "taps' bias");
+  } else {
+    l.k = matrix(of, h.k, l.keys(), hidden, "k");
+    l.v = matrix(of, h.v, l.keys(), hidden, "v");
+  }
+  l.o = matrix(of, h.o, hidden, l.kernel ? hidden : l.queries(), "o");
   l.score_scale = h.score_scale, l.score_cap = h.score_cap, l.window = h.window, l.rope = h.rope;
   l.query_gain_beta = h.query_gain_beta, l.query_gain_positions = h.query_gain_positions;
   expect(l.rope >= -1 && l.rope < of.model.ropes, "rope: no such one");

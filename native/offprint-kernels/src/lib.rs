@@ -145,6 +145,14 @@ pub struct LayerHandle {
     pub down: MatrixHandle,
     /// Null: dense.
     pub experts: *const ExpertsHandle,
+    /// Not 0: no attention but a convolution over so many positions, at most 8, channel by channel. `q` is `[3 * hidden, hidden]`: what goes
+    /// in, what gates what comes out, what gates what goes in; `heads` is 3, `kv_heads` 1, `head_dim` the state's size; `k` and `v` are
+    /// not read, and `o` is `[hidden, hidden]`.
+    pub kernel: i32,
+    /// `[kernel]` arrays `[hidden]`, the earliest position's first.
+    pub taps: *const *mut c_void,
+    /// `[hidden]`, added to each sum. Null: none.
+    pub taps_offset: *mut c_void,
 }
 
 /// A mixture of experts. An expert's matrix is a run of rows of one matrix, `count` runs of equal length.
@@ -170,6 +178,42 @@ pub struct ExpertsHandle {
     pub shared_down: MatrixHandle,
     /// `[1, hidden]`: the sigmoid of its product is the shared expert's weight. A null weight: 1.
     pub shared_weight: MatrixHandle,
+}
+
+impl LayerHandle {
+    /// A layer without anything in it.
+    pub const NONE: LayerHandle = LayerHandle {
+        q: MatrixHandle::NONE,
+        k: MatrixHandle::NONE,
+        v: MatrixHandle::NONE,
+        o: MatrixHandle::NONE,
+        heads: 0,
+        kv_heads: 0,
+        head_dim: 0,
+        score_scale: 1.0,
+        score_cap: 0.0,
+        window: 0,
+        rope: -1,
+        query_gain_beta: 0.0,
+        query_gain_positions: 1.0,
+        sinks: std::ptr::null_mut(),
+        q_norm: std::ptr::null_mut(),
+        k_norm: std::ptr::null_mut(),
+        norm_span: 0,
+        input_norm: std::ptr::null_mut(),
+        attention_out_norm: std::ptr::null_mut(),
+        feed_norm: std::ptr::null_mut(),
+        feed_out_norm: std::ptr::null_mut(),
+        parallel: false,
+        activation: activation::SILU,
+        gate: MatrixHandle::NONE,
+        up: MatrixHandle::NONE,
+        down: MatrixHandle::NONE,
+        experts: std::ptr::null(),
+        kernel: 0,
+        taps: std::ptr::null(),
+        taps_offset: std::ptr::null_mut(),
+    };
 }
 
 impl MatrixHandle {

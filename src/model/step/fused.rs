@@ -27,12 +27,15 @@ const STEP: usize = 256;
 /// Experts a token that the step has room for (`kMostTop` of `native/offprint-kernels/cpp/model.hpp`).
 const MOST_EXPERTS: usize = 64;
 
+/// Positions of a convolution that the step has room for (`kMostTaps` there).
+const MOST_TAPS: usize = 8;
+
 /// What the step is not made for in this model; `None`: for all of it it is.
 pub fn unfit(spec: &Spec) -> Option<String> {
     let grows = |rope: &spec::Rope| rope::frequencies(rope).is_none();
     let of_layer = |layer: &spec::Layer| match (&layer.mixer, &layer.feed) {
         (spec::Mixer::Delta(_), _) => Some("gated delta nets"),
-        (spec::Mixer::Conv(_), _) => Some("convolutions"),
+        (spec::Mixer::Conv(of), _) if of.kernel > MOST_TAPS => Some("so long a convolution"),
         (spec::Mixer::Attention(of), _) if of.gated => Some("gated attention"),
         (spec::Mixer::Attention(of), _) if of.value_norm => Some("normed values"),
         (spec::Mixer::Attention(of), _) if of.keys != Keys::Own => Some("keys of other layers"),
