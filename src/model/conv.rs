@@ -23,7 +23,9 @@ impl Taps {
     /// Stored as `[channels, kernel, 1]`.
     pub fn load(weights: &mut Weights, path: &str, channels: usize, kernel: usize, bias: bool) -> Loaded<Self> {
         let weight = weights.float(&format!("{path}.weight"), &[channels as i32, kernel as i32, 1])?;
-        let taps = weight.split_equal(kernel as i32, 1)?.iter().map(|tap| tap.reshape(&[-1])).collect::<Result<_>>()?;
+        // Each in a memory of its own, as the step on a CPU takes it.
+        let tap = |tap: &Array| tap.reshape(&[-1])?.contiguous();
+        let taps = weight.split_equal(kernel as i32, 1)?.iter().map(tap).collect::<Result<_>>()?;
         let bias = bias.then(|| weights.float(&format!("{path}.bias"), &[channels as i32])).transpose()?;
         Ok(Taps { taps, bias })
     }

@@ -160,8 +160,12 @@ impl Templates {
         let own_sections = files.keys().any(|path| path.starts_with("sections/"));
         for (path, text) in Templates::built_in().files {
             let of_sections = path.starts_with("sections/") || [CLAIMS, FIGURES].contains(&path.as_str());
-            // Sections may cite nothing.
-            let text = if own_sections && path == REFERENCES { String::new() } else { text };
+            let text = match path.as_str() {
+                // Sections may cite nothing.
+                REFERENCES if own_sections => String::new(),
+                PROSE if own_sections => rules_for(&files, &text),
+                _ => text,
+            };
             if !(own_sections && of_sections) {
                 files.entry(path).or_insert(text);
             }
@@ -240,6 +244,16 @@ fn is_template(path: &str) -> bool {
         Some(("living", name)) => name.ends_with(".js") || name.ends_with(".css"),
         Some((_, name)) => [".html", ".md", ".tex", ".typ"].iter().any(|extension| name.ends_with(extension)),
     }
+}
+
+/// Our rules of prose, which name sections of ours, for others.
+fn rules_for(sections: &BTreeMap<String, String>, rules: &str) -> String {
+    let is_there = |line: &&str| {
+        let name = line.trim().strip_prefix("- ").filter(|name| name.ends_with(".md"));
+        name.is_none_or(|name| sections.contains_key(&format!("sections/{name}")))
+    };
+    let kept: String = rules.lines().filter(is_there).flat_map(|line| [line, "\n"]).collect();
+    kept.replace("free:\n\n", "free: []\n\n")
 }
 
 /// The name of a picture in this file.

@@ -325,8 +325,8 @@ inline void decode(const Model& m, Pool& pool, const Memory& memory, const Row* 
     const Layer& layer = m.layer[i];
     const bool last = i == m.layers - 1 && !logits;
     each(pool, n, [&](int t) { prepare(p.vector[t], normed(t, layer.input_norm), hidden, layer.q, layer.k, layer.v); });
-    const int of_q = chunks(layer.q), of_k = chunks(layer.k);
-    share(pool, of_q + of_k + chunks(layer.v), [&](int chunk, int) {
+    const int of_q = chunks(layer.q), of_k = layer.kernel ? 0 : chunks(layer.k), of_v = layer.kernel ? 0 : chunks(layer.v);
+    share(pool, of_q + of_k + of_v, [&](int chunk, int) {
       if (chunk < of_q) matvec_chunk(layer.q, all, chunk, false, p.q);
       else if (chunk < of_q + of_k) matvec_chunk(layer.k, all, chunk - of_q, false, p.k);
       else matvec_chunk(layer.v, all, chunk - of_q - of_k, false, p.v);

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use resvg::usvg::{
     Group, Node as Shape,
     roxmltree::{Document, Node, ParsingOptions},
@@ -59,7 +59,7 @@ const SVG: &str = "http://www.w3.org/2000/svg";
 /// It is no SVG, it asks for more than shapes and texts, it is too much to draw, or its letters are not in the font of figures; with the
 /// line.
 pub fn figure(id: &str, text: &str, font: &Font) -> Result<Figure> {
-    drawn(id, text, font).with_context(|| format!("templates/pictures/{id}.svg"))
+    drawn(id, text, font).map_err(|error| anyhow!("templates/pictures/{id}.svg: {error:#}"))
 }
 
 fn drawn(id: &str, text: &str, font: &Font) -> Result<Figure> {
