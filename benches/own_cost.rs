@@ -67,7 +67,7 @@ fn process_start_to_first_token() {
         .args(["worker", "--engine", "mlx"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .envs(engine::kernels(false, &[]).unwrap().unwrap().variables)
+        .envs(engine::kernels(None, &[]).unwrap().unwrap().variables)
         .spawn()
         .unwrap();
     let (mut requests, mut answers) = (worker.stdin.take().unwrap(), BufReader::new(worker.stdout.take().unwrap()));

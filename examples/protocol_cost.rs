@@ -41,7 +41,7 @@ fn main() -> Result<()> {
     let load = Load { place: place.clone(), threads: None, draft: None };
     let mut worker = Worker::start(&Program { command, ..Program::default() }, &load, None).map_err(lost)?;
     worker.loaded(deadline, &stop).map_err(lost)?;
-    let mut own = engine::open(EngineKind::Mlx, place, None, false)?;
+    let mut own = engine::open(EngineKind::Mlx, place, None, None)?;
     own.load()?;
     let (mut here, mut there) = (Vec::new(), Vec::new());
     for round in 0..rounds as u64 + 1 {

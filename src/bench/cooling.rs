@@ -72,6 +72,7 @@ mod tests {
             cooldown_s,
             thermal_gate_s,
             timeout_s: 1.0,
+            kernels: None,
         };
         // A clock that did not begin at zero.
         let clock = Cell::new(Duration::from_secs(1000));

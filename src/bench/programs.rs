@@ -13,8 +13,8 @@ use crate::study::{Command, EngineKind};
 pub struct Programs {
     /// This program: its workers are itself.
     pub offprint: PathBuf,
-    /// MLX's own kernels.
-    pub stock_kernels: bool,
+    /// What MLX computes with, by name; `None`: what the environment asks for.
+    pub kernels: Option<String>,
     /// What workers of ours are told by their environment.
     pub variables: BTreeMap<String, String>,
     /// Ends what we have started when we are gone.
@@ -47,10 +47,13 @@ impl Programs {
     pub(super) fn of_this(&self, kind: EngineKind) -> Program {
         let mut command: Vec<String> =
             [&*self.offprint.to_string_lossy(), "worker", "--engine", kind.name()].map(str::to_owned).to_vec();
-        if self.stock_kernels {
-            command.push("--stock-kernels".to_owned());
-        }
+        command.extend(self.of_kernels());
         Program { command, variables: self.variables.clone(), pass: None }
+    }
+
+    /// The arguments by which this program is told so.
+    pub(super) fn of_kernels(&self) -> impl Iterator<Item = String> {
+        self.kernels.iter().flat_map(|name| ["--kernels".to_owned(), name.clone()])
     }
 
     pub(super) fn of_others(&self, of: &Command) -> Program {

@@ -42,7 +42,7 @@ pub fn measure(programs: &Programs, reading: &Reading<'_>, stop: &AtomicBool) ->
     command.extend([path(reading.folder), "--text".into(), reading.text.display().to_string()]);
     command.extend(["--windows".into(), reading.windows.to_string(), "--rows".into()]);
     command.extend(reading.base.iter().flat_map(|base| ["--base".to_owned(), path(base)]));
-    command.extend(programs.stock_kernels.then(|| "--stock-kernels".to_owned()));
+    command.extend(programs.of_kernels());
     let program = Program { command, variables: programs.variables.clone(), pass: None };
     let (mut process, pipes) =
         Process::start(&program, None).map_err(|error| failed(format!("the reader could not be started: {error}")))?;

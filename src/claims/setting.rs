@@ -138,8 +138,9 @@ fn own_kernels(run: &Run, summary: &Summary) -> Predicate {
             } else {
                 "parts of each step of the model are operations inside MLX's graph that were written for this program"
             };
+            let rounded = if kernels.contains("vnni16") { " Activations are rounded to 16 bits for each product." } else { "" };
             format!(
-                "The backend is MLX with {device} kernels of Offprint: {how}{kernels}. The speed is that of MLX with these kernels, not of MLX as it is distributed."
+                "The backend is MLX with {device} kernels of Offprint: {how}{kernels}.{rounded} The speed is that of MLX with these kernels, not of MLX as it is distributed."
             )
         }
         None if backend.contains("+offprint") => {

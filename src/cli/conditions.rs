@@ -26,7 +26,8 @@ const VARIABLES: [&str; 5] =
 pub(super) fn engines(study: &Study, stock_kernels: bool) -> Result<(Conditions, Option<engine::Kernels>)> {
     let mut words = Conditions::new();
     let runs_on = |engine: EngineKind| study.models.iter().any(|model| model.engine.is(engine));
-    let kernels = if runs_on(EngineKind::Mlx) { engine::kernels(stock_kernels, &threads(study))? } else { None };
+    let kernels =
+        if runs_on(EngineKind::Mlx) { engine::kernels(study.kernels(stock_kernels), &threads(study))? } else { None };
     words.extend(kernels.iter().map(|kernels| ("kernels".to_owned(), kernels.words.clone())));
     let llama_cpp = if runs_on(EngineKind::LlamaCpp) { engine::llama_cpp_build(&threads(study))? } else { None };
     words.extend(llama_cpp.map(|build| ("llama-cpp".to_owned(), build)));

@@ -8,7 +8,10 @@ use crate::{
     analysis::quality::{self, Measured},
     cli::{models::tell_fetch, text},
     engine::quality::{Reader, windows},
-    model::{self, Source, kernels::Kernels},
+    model::{
+        self, Source,
+        kernels::{Device, Kernels},
+    },
     quality::QualityRow,
 };
 
@@ -29,13 +32,19 @@ pub struct QualityArgs {
     #[arg(long)]
     rows: bool,
     /// On a CPU, compute with MLX's own kernels instead of ours
-    #[arg(long)]
+    #[arg(long, conflicts_with = "kernels")]
     stock_kernels: bool,
+    /// What computes on a CPU, by name: stock, plain, avx2, avx512, avx512vnni, avx512vnni16
+    #[arg(long, value_name = "NAME")]
+    kernels: Option<String>,
 }
 
 pub fn run(args: &QualityArgs) -> Result<ExitCode> {
     let text = text::named(&args.text)?.text;
-    let kernels = args.stock_kernels.then_some(Kernels::Stock);
+    let kernels = match &args.kernels {
+        Some(name) => Some(Kernels::named(Device::current()?, "--kernels", name)?),
+        None => args.stock_kernels.then_some(Kernels::Stock),
+    };
     let open = |source: &Source| -> Result<Reader> {
         let (checkpoint, _) = model::fetch(source, &model::cache_dir(), &mut tell_fetch())?;
         Reader::open(&checkpoint.folder, kernels.clone())

@@ -165,6 +165,12 @@ pub(super) fn execute_with(
     let (study, yaml) = read(study_file)?;
     let yaml = publish::study_text(study_file, &study, &yaml)?;
     publish::no_secret(&study, &yaml).with_context(|| study_file.display().to_string())?;
+    if let Some(name) = study.execution.kernels.as_ref().filter(|name| stock_kernels && *name != "stock") {
+        bail!(
+            "{}: execution.kernels asks for `{name}`, --stock-kernels for MLX's own\nhint: leave out one of them",
+            study_file.display()
+        );
+    }
     let plan = Plan::of(&study);
     // Before models are fetched, which takes longer.
     let predicted = match unfinished {
@@ -306,7 +312,8 @@ fn programs(study: &Study, stock_kernels: bool, kernels: Option<engine::Kernels>
         starts_others.then(|| Guard::start(&offprint)).transpose().context("the guard of programs cannot start")?;
     let variables = kernels.map_or_else(Vec::new, |kernels| kernels.variables);
     let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    Ok(Programs { offprint, stock_kernels, variables, guard })
+    let kernels = study.kernels(stock_kernels).map(str::to_owned);
+    Ok(Programs { offprint, kernels, variables, guard })
 }
 
 /// Starts each system once, as runs will have it, and puts what engines of others say of themselves into the environment. Returns the

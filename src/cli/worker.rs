@@ -19,8 +19,11 @@ pub struct WorkerArgs {
     /// The engine behind the pipe
     #[arg(long, value_name = "ENGINE")]
     engine: Option<String>,
-    #[arg(long)]
+    #[arg(long, conflicts_with = "kernels")]
     stock_kernels: bool,
+    /// What MLX computes with
+    #[arg(long, value_name = "NAME")]
+    kernels: Option<String>,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -53,7 +56,8 @@ pub fn run(args: WorkerArgs) -> Result<ExitCode> {
             args.engine.unwrap_or_default()
         );
     };
-    worker::serve(io::stdout().lock(), kind, args.stock_kernels, orphaned)?;
+    let kernels = if args.stock_kernels { Some("stock") } else { args.kernels.as_deref() };
+    worker::serve(io::stdout().lock(), kind, kernels, orphaned)?;
     Ok(ExitCode::SUCCESS)
 }
 

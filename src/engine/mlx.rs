@@ -357,8 +357,9 @@ fn decode(
 ///
 /// # Errors
 /// As there.
-pub fn kernels(stock: bool) -> Result<Kernels> {
-    if stock { Ok(Kernels::Stock) } else { Kernels::from_environment(Device::current()?) }
+pub fn kernels(name: Option<&str>) -> Result<Kernels> {
+    let device = Device::current()?;
+    name.map_or_else(|| Kernels::from_environment(device), |name| Kernels::named(device, "execution.kernels", name))
 }
 
 fn ns(since: Instant) -> u64 {

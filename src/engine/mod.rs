@@ -48,7 +48,7 @@ use crate::{
 
 /// An engine; `place` is a checkpoint folder for MLX, a GGUF file for llama.cpp, the model's source for the fake engine; `draft` is that
 /// of a model that drafts for it.
-/// `stock_kernels`: MLX computes with its own kernels only, whatever the environment says.
+/// `kernels`: which MLX computes with, by their name; `None`: those that the environment asks for.
 ///
 /// # Errors
 /// An engine that this build does not have.
@@ -56,7 +56,7 @@ pub fn open(
     kind: EngineKind,
     place: &str,
     draft: Option<&str>,
-    #[cfg_attr(not(feature = "mlx"), expect(unused))] stock_kernels: bool,
+    #[cfg_attr(not(feature = "mlx"), expect(unused))] kernels: Option<&str>,
 ) -> Result<Box<dyn Engine>> {
     match kind {
         EngineKind::Fake => {
@@ -73,7 +73,7 @@ pub fn open(
                 Some(draft) => engine.drafted_by(draft.into()),
                 None => engine,
             };
-            Ok(Box::new(if stock_kernels { engine.with(crate::model::kernels::Kernels::Stock) } else { engine }))
+            Ok(Box::new(if kernels.is_some() { engine.with(mlx::kernels(kernels)?) } else { engine }))
         }
         #[cfg(not(feature = "mlx"))]
         EngineKind::Mlx => {
@@ -106,11 +106,11 @@ pub struct Kernels {
 /// # Errors
 /// A choice in the environment that cannot be; threads as a factor of kernels that have none.
 pub fn kernels(
-    #[cfg_attr(not(feature = "mlx"), expect(unused))] stock_kernels: bool,
+    #[cfg_attr(not(feature = "mlx"), expect(unused))] kernels: Option<&str>,
     #[cfg_attr(not(feature = "mlx"), expect(unused))] threads: &[String],
 ) -> Result<Option<Kernels>> {
     #[cfg(feature = "mlx")]
-    return mlx::kernels(stock_kernels).and_then(|kernels| {
+    return mlx::kernels(kernels).and_then(|kernels| {
         let variables = kernels.variables();
         let settings = variables.iter().map(|(name, value)| format!(", {name}={value}")).collect::<String>();
         let words = if threads.is_empty() { kernels.to_string() } else { kernels.on_threads(threads)? };
@@ -127,13 +127,13 @@ pub fn kernels(
 /// A device that does not compute, a choice in the environment that cannot be.
 pub fn start(
     kind: EngineKind,
-    #[cfg_attr(not(feature = "mlx"), expect(unused))] stock_kernels: bool,
+    #[cfg_attr(not(feature = "mlx"), expect(unused))] kernels: Option<&str>,
 ) -> Result<Option<u32>> {
     match kind {
         #[cfg(feature = "mlx")]
         EngineKind::Mlx => {
             compute()?;
-            Ok(mlx::kernels(stock_kernels)?.threads())
+            Ok(mlx::kernels(kernels)?.threads())
         }
         #[cfg(feature = "llama-cpp")]
         EngineKind::LlamaCpp => crate::model::kernels::threads().map(Some),

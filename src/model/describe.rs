@@ -149,9 +149,10 @@ fn experts(of: &Experts) -> Result<ExpertsHandle> {
     let none = || [MatrixHandle::NONE; 3];
     let [shared_gate, shared_up, shared_down] =
         of.shared.as_ref().map_or_else(|| Ok(none()), |shared| dense(&shared.dense))?;
-    let (softmax_first, renormalise) = match of.spec.routing {
-        Routing::SoftmaxFirst { renormalise } => (true, renormalise),
-        _ => (false, false),
+    let (softmax_first, renormalise, sigmoid) = match of.spec.routing {
+        Routing::SoftmaxFirst { renormalise } => (true, renormalise, None),
+        Routing::Sigmoid { renormalise, scale, .. } => (false, renormalise, Some(scale)),
+        Routing::TopFirst | Routing::Scaled => (false, false, None),
     };
     Ok(ExpertsHandle {
         router: linear(&of.router),
@@ -159,6 +160,9 @@ fn experts(of: &Experts) -> Result<ExpertsHandle> {
         top: of.spec.top as i32,
         softmax_first,
         renormalise,
+        sigmoid: sigmoid.is_some(),
+        scale: sigmoid.unwrap_or(1.0),
+        bias: of.expert_bias.as_ref().map_or(ptr::null_mut(), context),
         gate: linear(&of.gate),
         up: linear(&of.up),
         down: linear(&of.down),

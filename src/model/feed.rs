@@ -121,7 +121,7 @@ pub struct Experts {
     /// Of the ways to route that have them: weights of the router's own norm, scales of experts, biases of the choice.
     router_norm: Option<Array>,
     expert_scale: Option<Array>,
-    expert_bias: Option<Array>,
+    pub expert_bias: Option<Array>,
     epsilon: f32,
 }
 

@@ -65,11 +65,23 @@ impl Kernels {
         Self::parse(device, &told(KERNELS_VARIABLE), &told(THREADS_VARIABLE))
     }
 
+    /// Those of this name, on as many threads as the environment asks for; `asks`: what an error says the name stands in.
+    ///
+    /// # Errors
+    /// As [`Kernels::from_environment`].
+    pub fn named(device: Device, asks: &str, name: &str) -> Result<Self> {
+        Self::of(device, asks, name, &std::env::var(THREADS_VARIABLE).unwrap_or_default())
+    }
+
     /// The same from the two variables' values.
     ///
     /// # Errors
     /// As [`Kernels::from_environment`].
     pub fn parse(device: Device, name: &str, threads: &str) -> Result<Self> {
+        Self::of(device, KERNELS_VARIABLE, name, threads)
+    }
+
+    fn of(device: Device, asks: &str, name: &str, threads: &str) -> Result<Self> {
         match (device, name) {
             (_, "stock") | (Device::Metal, "") => return Ok(Kernels::Stock),
             (Device::Cuda, "" | "cuda") => return Ok(Kernels::Cuda),
@@ -91,7 +103,7 @@ impl Kernels {
                 Device::Metal => {}
             }
             bail!(
-                "{KERNELS_VARIABLE}: expected one of {}, found `{name}`\nhint: unset it, and the best is taken",
+                "{asks}: expected one of {}, found `{name}`\nhint: unset it, and the best is taken",
                 known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
             );
         };

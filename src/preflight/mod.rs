@@ -91,8 +91,9 @@ pub fn engines(study: &Study, stock_kernels: bool) -> Vec<Finding> {
             continue;
         }
         tried.push((kind, place));
-        let opened = engine::open(kind, place, None, stock_kernels).map(drop);
-        let started = opened.and_then(|()| engine::start(kind, stock_kernels));
+        let kernels = study.kernels(stock_kernels);
+        let opened = engine::open(kind, place, None, kernels).map(drop);
+        let started = opened.and_then(|()| engine::start(kind, kernels));
         match started {
             Ok(None) => {}
             Ok(Some(threads)) => found.extend(crowded(threads)),
@@ -170,7 +171,7 @@ fn crowded(threads: u32) -> Option<Finding> {
 pub fn models(study: &Study, folders: &[Option<PathBuf>], stock_kernels: bool) -> Vec<Finding> {
     use crate::{model::kernels::Kernels, study::ModelSpec};
     // A choice that cannot be is a finding of the engine's.
-    let chosen = engine::mlx::kernels(stock_kernels).unwrap_or(Kernels::Stock);
+    let chosen = engine::mlx::kernels(study.kernels(stock_kernels)).unwrap_or(Kernels::Stock);
     let mut found = Vec::new();
     let mut seen: Vec<&ModelSpec> = Vec::new();
     for (model, folder) in study.models.iter().zip(folders) {
@@ -190,7 +191,7 @@ pub fn models(study: &Study, folders: &[Option<PathBuf>], stock_kernels: bool) -
 #[cfg(feature = "mlx")]
 pub fn drafts(study: &Study, folders: &Folders, stock_kernels: bool) -> Vec<Finding> {
     use crate::model::kernels::Kernels;
-    let kernels = engine::mlx::kernels(stock_kernels).unwrap_or(Kernels::Stock);
+    let kernels = engine::mlx::kernels(study.kernels(stock_kernels)).unwrap_or(Kernels::Stock);
     let mut found = Vec::new();
     for (drafter, folder) in study.drafts.iter().zip(&folders.drafts) {
         let Some(folder) = folder else { continue };

@@ -37,6 +37,7 @@ pub(super) fn study(file: File) -> Checked<Study> {
     drafts::used(&drafts, &factors)?;
     let load = loads::check(file.load, &factors, &models, &prompts, &settings, file.execution.timeout_s)?;
     grid(&models, &prompts, &settings, &factors)?;
+    let execution = execution(file.execution, isolation, &models)?;
     let About { name, title, authors, keywords, doi, published } = file.study;
     if let Some(path) = &published {
         beside(path)?;
@@ -66,7 +67,7 @@ pub(super) fn study(file: File) -> Checked<Study> {
         quality,
         energy,
         bandwidth: file.bandwidth,
-        execution: execution(file.execution, isolation)?,
+        execution,
         statistics: statistics(file.statistics)?,
     })
 }
@@ -371,8 +372,13 @@ fn grid(models: &[ModelSpec], prompts: &[Prompt], settings: &Settings, others: &
     ensure(runs <= MAX_RUNS, "benchmark_settings", &limit, &found, "take levels from a factor, or split the study")
 }
 
-fn execution(entry: ExecutionEntry, isolation: Isolation) -> Checked<Execution> {
-    let ExecutionEntry { seed, isolation: _, order, cooldown_s, thermal_gate_s, timeout_s } = entry;
+fn execution(entry: ExecutionEntry, isolation: Isolation, models: &[ModelSpec]) -> Checked<Execution> {
+    let ExecutionEntry { seed, isolation: _, order, cooldown_s, thermal_gate_s, timeout_s, kernels } = entry;
+    if let Some(name) = &kernels {
+        let of_mlx = models.iter().any(|model| model.engine.is(EngineKind::Mlx));
+        let hint = "they are MLX's, or Offprint's on it; leave the key out";
+        ensure(of_mlx, "execution.kernels", "a model that MLX computes", name, hint)?;
+    }
     in_range("execution.seed", &seed, &0, &MAX_SEED, "any whole number will do; a date is easy to remember")?;
     in_range("execution.cooldown_s", &cooldown_s, &0.0, &MAX_SECONDS, "seconds to wait before each run")?;
     if let Some(gate) = &thermal_gate_s {
@@ -385,7 +391,7 @@ fn execution(entry: ExecutionEntry, isolation: Isolation) -> Checked<Execution> 
         )?;
     }
     above_zero("execution.timeout_s", &timeout_s, MAX_SECONDS, "seconds that one run may take; 1800 is the default")?;
-    Ok(Execution { seed, isolation, order, cooldown_s, thermal_gate_s, timeout_s })
+    Ok(Execution { seed, isolation, order, cooldown_s, thermal_gate_s, timeout_s, kernels })
 }
 
 fn statistics(entry: StatisticsEntry) -> Checked<Statistics> {

@@ -121,6 +121,7 @@ pub(super) struct ExecutionEntry {
     pub(super) cooldown_s: f64,
     pub(super) thermal_gate_s: Option<f64>,
     pub(super) timeout_s: f64,
+    pub(super) kernels: Option<String>,
 }
 
 impl Default for ExecutionEntry {
@@ -132,6 +133,7 @@ impl Default for ExecutionEntry {
             cooldown_s: 0.0,
             thermal_gate_s: None,
             timeout_s: 1800.0,
+            kernels: None,
         }
     }
 }

@@ -282,6 +282,11 @@ impl Study {
         self.has_server() || self.has_several()
     }
 
+    /// The name of what MLX computes with, `None`: what the environment asks for. `stock`: its own, whatever the study says.
+    pub fn kernels(&self, stock: bool) -> Option<&str> {
+        if stock { Some("stock") } else { self.execution.kernels.as_deref() }
+    }
+
     /// Engines of others, each once, in the file's order.
     pub fn foreign(&self) -> Vec<&Engine> {
         let mut found: Vec<&Engine> = Vec::new();
@@ -437,6 +442,9 @@ pub struct Execution {
     pub thermal_gate_s: Option<f64>,
     /// A worker that takes longer than this many seconds is a failed run; 1800.
     pub timeout_s: f64,
+    /// Which kernels MLX computes with, by their name; as the machine has them unless the file says otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernels: Option<String>,
 }
 
 /// What statistics the paper may rest on.

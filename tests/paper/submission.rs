@@ -84,7 +84,8 @@ fn every_venue_s_archive_compiles_alone_and_numbers_as_the_paper_does() {
             assert!(told.contains("compiled here"), "{venue}: {told}");
             assert!(!told.contains("wider than") && !told.contains("undefined"), "{venue}: {told}");
             let place = folder.path().join(venue);
-            typeset_in(&place, &files);
+            let log = typeset_in(&place, &files);
+            assert!(!is_installed("lmodern.sty") || !log.contains("pk>"), "{venue}: letters are pictures of points");
             structure::agrees(&place, &markdown, venue);
             let source = fs::read_to_string(place.join("paper.tex")).unwrap();
             let figures = source.matches("\\begin{figure").count();

@@ -402,6 +402,36 @@ fn threads_are_no_factor_of_a_model_that_mlxs_own_kernels_compute() {
     assert!(found[0].contains("take `threads` out of the study"), "{found:?}");
 }
 
+/// A study may choose kernels; those that this machine lacks are named before the first run, with those that it has.
+#[test]
+fn kernels_that_a_study_asks_for_are_there_or_refused() {
+    let _alone = mlx();
+    let folder = tiny(&json!({}));
+    let refused = |name: &str| -> Vec<String> {
+        let asked = format!("execution: {{kernels: \"{name}\", isolation");
+        let text = study(&[("tiny", folder.path())], "").replace("execution: {isolation", &asked);
+        let study = Study::from_str("study.yaml", &text).unwrap();
+        let folders = Folders { models: vec![Some(folder.path().to_owned())], drafts: Vec::new() };
+        let found = preflight(&study, &folders, false);
+        let refused = found.into_iter().filter(|finding| finding.weight == Weight::Refuse);
+        refused.map(|finding| finding.to_string()).collect()
+    };
+    let levels = offprint::model::kernels::levels();
+    for name in levels.iter().map(String::as_str).chain(["stock"]) {
+        assert_eq!(refused(name), Vec::<String>::new(), "{name}");
+    }
+    let found = refused("avx3");
+    assert!(found.len() == 1 && found[0].contains("execution.kernels: expected one of `stock`, "), "{found:?}");
+    assert!(found[0].contains("found `avx3`"), "{found:?}");
+}
+
+#[test]
+fn kernels_are_of_a_model_that_mlx_computes() {
+    let text = "study: {name: test}\nmodels: [{id: a, name: A, source: fake}]\nprompts: [a]\nbenchmark_settings: {max_tokens: [4], temperatures: [0], num_runs: 1}\nexecution: {kernels: avx2}\n";
+    let error = Study::from_str("study.yaml", text).unwrap_err().to_string();
+    assert!(error.contains("execution.kernels") && error.contains("a model that MLX computes"), "{error}");
+}
+
 #[test]
 fn a_model_that_is_not_here_is_not_looked_at() {
     let _alone = mlx();

@@ -39,7 +39,7 @@ fn rows(factors: &str, isolation: &str) -> Vec<RunRecord> {
     let (plan, stop) = (Plan::of(&study), AtomicBool::new(false));
     let programs = Programs {
         offprint: env!("CARGO_BIN_EXE_offprint").into(),
-        stock_kernels: false,
+        kernels: None,
         variables: Default::default(),
         guard: None,
     };

@@ -21,7 +21,10 @@ inline Matrix expert(const Matrix& all, int index, int count) {
 // The `top` experts of a position by their scores, which lie `stride` apart, the highest first and of equals the first; and their
 // weights.
 inline void choose(const Experts& e, const float* scores, int stride, int* chosen, float* weights) {
-  auto score = [&](int i) { return scores[size_t(i) * stride]; };
+  float sigmoids[kMostExperts];
+  if (e.sigmoid)
+    for (int i = 0; i < e.count; ++i) sigmoids[i] = sigmoid(splat(scores[size_t(i) * stride]), splat(1.0f))[0];
+  auto score = [&](int i) { return !e.sigmoid ? scores[size_t(i) * stride] : e.bias ? sigmoids[i] + e.bias[i] : sigmoids[i]; };
   for (int s = 0; s < e.top; ++s) {
     int best = -1;
     for (int i = 0; i < e.count; ++i) {
@@ -30,6 +33,12 @@ inline void choose(const Experts& e, const float* scores, int stride, int* chose
       if (!taken && (best < 0 || score(i) > score(best))) best = i;
     }
     chosen[s] = best;
+  }
+  if (e.sigmoid) {
+    float total = 1e-6f;
+    for (int s = 0; s < e.top; ++s) total += sigmoids[chosen[s]];
+    for (int s = 0; s < e.top; ++s) weights[s] = sigmoids[chosen[s]] / (e.renormalise ? total : 1) * e.scale;
+    return;
   }
   // The first is the highest of all; without its weight's size, a softmax is the same.
   const float most = score(chosen[0]);

@@ -46,11 +46,16 @@ struct Experts {
   Matrix router;
   int count = 0, top = 0;
   bool softmax_first = false, renormalise = false;
+  // Weights are sigmoids times `scale`; the highest after `bias`, `[count]` or null, are taken.
+  bool sigmoid = false;
+  float scale = 1;
+  const float* bias = nullptr;
   Matrix gate, up, down, shared_gate, shared_up, shared_down, shared_weight;
 
   int inner() const { return gate.rows / count; }
 };
 constexpr int kMostTop = 64;
+constexpr int kMostExperts = 512;
 constexpr int kMostTaps = 8;
 
 // What a layer does; see `src/lib.rs`. Null where there is none.

@@ -270,7 +270,9 @@ struct ShapeHandle {
 struct ExpertsHandle {
   MatrixHandle router;
   int32_t count, top;
-  bool softmax_first, renormalise;
+  bool softmax_first, renormalise, sigmoid;
+  float scale;
+  void* bias;
   MatrixHandle gate, up, down, shared_gate, shared_up, shared_down, shared_weight;
 };
 
@@ -294,9 +296,12 @@ struct LayerHandle {
 Experts experts_of(Loaded& of, const ExpertsHandle& h, int hidden) {
   Experts e;
   e.count = h.count, e.top = h.top, e.softmax_first = h.softmax_first, e.renormalise = h.renormalise;
+  e.sigmoid = h.sigmoid, e.scale = h.scale;
+  expect(!e.sigmoid || e.count <= kMostExperts, "experts: more than there are kernels for");
   expect(e.count > 0 && e.top > 0 && e.top <= e.count && e.top <= kMostTop, "experts: a number without kernels");
   expect(h.gate.rows % e.count == 0, "experts: rows are no whole experts");
   const int inner = h.gate.rows / e.count;
+  e.bias = of.floats(h.bias, size_t(e.count), "experts' bias");
   e.router = matrix(of, h.router, e.count, hidden, "router");
   e.gate = matrix(of, h.gate, h.gate.rows, hidden, "experts' gate");
   e.up = matrix(of, h.up, h.gate.rows, hidden, "experts' up");

@@ -168,6 +168,11 @@ pub struct ExpertsHandle {
     pub softmax_first: bool,
     /// The weights taken are divided by their sum.
     pub renormalise: bool,
+    /// Instead of softmaxes sigmoids, times `scale`; at most 512 experts then.
+    pub sigmoid: bool,
+    pub scale: f32,
+    /// `[count]`: added to sigmoids before the highest are taken. Null: none.
+    pub bias: *mut c_void,
     /// `[count * inner, hidden]`, `[count * inner, hidden]`, `[count * hidden, inner]`.
     pub gate: MatrixHandle,
     pub up: MatrixHandle,

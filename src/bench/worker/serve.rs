@@ -15,11 +15,11 @@ use crate::{
 };
 
 /// Serves until stdin ends, or says goodbye, between two requests; if it ends during one, the runner is gone and `orphaned` is called,
-/// which must not return. `stock_kernels`: as [`engine::open`] takes it.
+/// which must not return. `kernels`: as [`engine::open`] takes it.
 ///
 /// # Errors
 /// A pipe that breaks, a line that is no message.
-pub fn serve(mut out: impl Write, kind: EngineKind, stock_kernels: bool, orphaned: fn()) -> Result<()> {
+pub fn serve(mut out: impl Write, kind: EngineKind, kernels: Option<&str>, orphaned: fn()) -> Result<()> {
     let (send, lines) = channel();
     thread::spawn(move || {
         for line in std::io::stdin().lines().map_while(Result::ok) {
@@ -52,7 +52,7 @@ pub fn serve(mut out: impl Write, kind: EngineKind, stock_kernels: bool, orphane
         answer(match message {
             Message::Hello(_) => Answer::Hello(hello(kind)),
             Message::Bye {} => return Ok(()),
-            Message::Load(load) => match open(kind, &load.place, load.draft.as_deref(), stock_kernels) {
+            Message::Load(load) => match open(kind, &load.place, load.draft.as_deref(), kernels) {
                 Ok((opened, loaded)) => {
                     engine = Some(opened);
                     Answer::Loaded(loaded)
@@ -107,8 +107,13 @@ fn failed(id: Option<u64>, kind: Kind, error: &anyhow::Error) -> Answer {
     Answer::Failed(Failed { id, kind, message: Complaint::from(error).to_string() })
 }
 
-fn open(kind: EngineKind, place: &str, draft: Option<&str>, stock_kernels: bool) -> Result<(Box<dyn Engine>, Loaded)> {
-    let mut engine = engine::open(kind, place, draft, stock_kernels)?;
+fn open(
+    kind: EngineKind,
+    place: &str,
+    draft: Option<&str>,
+    kernels: Option<&str>,
+) -> Result<(Box<dyn Engine>, Loaded)> {
+    let mut engine = engine::open(kind, place, draft, kernels)?;
     let load_ns = engine.load()?;
     let backend = engine.backend();
     Ok((engine, Loaded { load_ns, backend, files: Default::default() }))
