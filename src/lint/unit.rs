@@ -295,6 +295,7 @@ pub fn singular(word: &str) -> String {
         && !word.ends_with("is");
     match word {
         "queries" => "query".into(),
+        "gpus" | "cpus" | "tpus" | "npus" => word[..3].to_owned(),
         _ if plural && word.ends_with("ches") => word[..word.len() - 2].to_owned(),
         _ if plural => word[..word.len() - 1].to_owned(),
         _ => word.to_owned(),

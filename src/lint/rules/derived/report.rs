@@ -51,6 +51,14 @@ impl Asked<'_> {
             let cell = grid.cell(row, self.target);
             let (Some(predicted), Some(stated)) = (self.predicted(best.shape, row), cell.value) else { continue };
             let off = (stated.value - predicted.middle()).abs();
+            // What is of another size altogether is of something else, unless many rows say what it is of.
+            let sized = (stated.value / predicted.middle()).abs();
+            if best.fits.len() < 3
+                && matches!(best.shape, Shape::Difference(..) | Shape::BaseDifference(_) | Shape::Sum(..))
+                && !(0.2..5.0).contains(&sized)
+            {
+                continue;
+            }
             let wide =
                 Asked { wide: true, dim: self.dim.clone(), rows: Vec::new(), bases: self.bases.clone(), ..*self };
             let loosely =

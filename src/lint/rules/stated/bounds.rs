@@ -24,6 +24,7 @@ impl Said<'_, '_> {
         if self.partial()
             || !named.rows.is_empty() && named.rows.len() < 2
             || self.tokens.len() > 40
+            || self.levelled(grid, view)
             || self.has("appeared|earlier|seemed")
         {
             return false;
@@ -43,6 +44,10 @@ impl Said<'_, '_> {
         ];
         let off = |(stated, actual): (Stated, f64)| (stated.value - actual).abs() > 2.0 * stated.half + 0.003 * actual;
         let near = |(stated, actual): (Stated, f64)| (stated.value / actual - 1.0).abs() < 0.15;
+        let sized = ends.iter().any(|(stated, actual)| (0.4..2.5).contains(&(stated.value / actual)));
+        if !sized {
+            return false;
+        }
         let apart = low.low() > most * 1.02 || high.high() < least * 0.98;
         let wrong = apart
             || !precise
@@ -136,7 +141,9 @@ impl Said<'_, '_> {
                 };
                 let rows = (0..grid.rows.len()).filter(|row| !is_summary(&grid.rows[*row].lower));
                 let values: Vec<Interval> = rows.filter_map(|row| grid.cell(row, column).interval()).collect();
-                return Some(values);
+                // All of them fall, and the sentence says by how much.
+                let falls = values.iter().all(|value| value.low <= 0.0);
+                return Some(if falls { values.into_iter().map(Interval::size).collect() } else { values });
             }
             _ => return None,
         };

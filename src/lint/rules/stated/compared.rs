@@ -75,9 +75,14 @@ impl Said<'_, '_> {
             Bound::Least => stated.high() < least * 0.5 || stated.value > most * 1.02,
             // Of one pair of cells there are few readings, and it is none of them.
             Bound::Value if values.len() <= 4 => {
-                !values.iter().any(|value| (value.middle() / stated.value - 1.0).abs() < 0.03)
+                // What is of another size is of something else.
+                values.iter().any(|value| (0.4..2.5).contains(&(value.middle() / stated.value)))
+                    && !values.iter().any(|value| (value.middle() / stated.value - 1.0).abs() < 0.03)
             }
-            Bound::Value => stated.cut().low > most * 1.02 || stated.cut().high < least * 0.98,
+            Bound::Value => {
+                let near = stated.value < most * 2.5 && stated.value > least * 0.4;
+                near && (stated.cut().low > most * 1.02 || stated.cut().high < least * 0.98)
+            }
         };
         if !outside {
             return true;
@@ -159,7 +164,7 @@ impl Said<'_, '_> {
             };
             let alike: Vec<usize> = alike.into_iter().filter(change).collect();
             if let ([column], _) | ([], [column]) = (by_name.as_slice(), alike.as_slice()) {
-                let value = grid.cell(*row, *column).interval()?;
+                let value = grid.cell(*row, *column).interval()?.size();
                 let all: Vec<Interval> = std::iter::once(value).collect();
                 return Some((
                     all,

@@ -7,10 +7,14 @@ mod cells;
 mod compared;
 mod ends;
 mod foreign;
+mod labelled;
 mod named;
+mod places;
 mod several;
 mod statistics;
 mod sums;
+
+use std::collections::BTreeSet;
 
 use named::tokens;
 
@@ -34,9 +38,10 @@ const TOLD: usize = 200;
 const MOST: usize = 6;
 
 pub fn check(paper: &Paper<'_>, out: &mut Out<'_>) {
+    let coinages = labelled::coinages(paper);
     for paragraph in &paper.paragraphs {
         let near = near(paper, paragraph);
-        let far = if near.is_empty() { far(paper, paragraph) } else { Vec::new() };
+        let far = if near.is_empty() { far(paper, paragraph, &labelled::of(&coinages, paragraph)) } else { Vec::new() };
         if near.is_empty() && far.is_empty() {
             continue;
         }
@@ -84,12 +89,15 @@ fn held(
     }
 }
 
-/// Where a section has no table, as an abstract or a conclusion: all those of the paper, if they are few.
-fn far<'p, 'a>(paper: &'p Paper<'a>, paragraph: &Paragraph<'_>) -> Vec<&'p View<'a>> {
+/// Where a section has no table, as an abstract or a conclusion: all those of the paper, if they are few, or those with rows that it
+/// calls by coined names.
+fn far<'p, 'a>(paper: &'p Paper<'a>, paragraph: &Paragraph<'_>, called: &BTreeSet<usize>) -> Vec<&'p View<'a>> {
     let own = paper.tables.iter().any(|view| view.section == paragraph.section);
     let few = paper.tables.len() <= MOST;
     let fits = |view: &&View<'_>| view.table.rows.len() <= TOLD && view.grid.is_some();
-    if own || !few { Vec::new() } else { paper.tables.iter().filter(fits).collect() }
+    let mut tables: Vec<(usize, &View<'_>)> = paper.tables.iter().enumerate().collect();
+    tables.retain(|(index, view)| !own && (few || called.contains(index)) && fits(view));
+    tables.into_iter().map(|(_, view)| view).collect()
 }
 
 /// The tables that a paragraph may speak of: the last two above it in its section, and the next one below.
@@ -98,9 +106,11 @@ fn near<'p, 'a>(paper: &'p Paper<'a>, paragraph: &Paragraph<'_>) -> Vec<&'p View
         |view: &&View<'_>| view.section == paragraph.section && view.table.rows.len() <= TOLD && view.grid.is_some();
     let above =
         paper.tables[..paragraph.next_table].iter().rev().take_while(|view| view.section == paragraph.section).take(2);
-    let below =
-        paper.tables[paragraph.next_table..].iter().take_while(|view| view.section == paragraph.section).take(1);
-    above.chain(below).filter(fits).collect()
+    let mut below = paper.tables[paragraph.next_table..].iter().take_while(|view| view.section == paragraph.section);
+    let next = below.next();
+    // What stands before several tables of one kind sums them all up.
+    let twins = next.is_some_and(|next| below.any(|view| view.table.header == next.table.header));
+    above.chain(next.filter(|_| !twins)).filter(fits).collect()
 }
 
 /// Words of a part of the rows, of another study, or of what might be.
@@ -134,6 +144,7 @@ impl<'s, 'a> Said<'s, 'a> {
         let named = self.named(grid);
         self.respectively(grid, view, &named, out)
             || self.several(grid, view, &named, out)
+            || self.places(grid, view, &named, out)
             || self.counted(grid, view, &named, out)
             || self.lead(grid, view, &named, out)
             || self.span(grid, view, &named, out)
@@ -149,6 +160,7 @@ impl<'s, 'a> Said<'s, 'a> {
             || self.pair_again(grid, view, &named, out)
             || self.cell_again(grid, view, &named, out)
             || self.cell_told(grid, view, &named, out)
+            || self.labelled(grid, view, &named, out)
     }
 
     /// The same of a table in another section: only what names its cells.
@@ -159,7 +171,14 @@ impl<'s, 'a> Said<'s, 'a> {
             && (self.compared(grid, view, &named, out)
                 || self.largest(grid, view, &named, out)
                 || self.cell_again(grid, view, &named, out)
-                || self.cell_told(grid, view, &named, out))
+                || self.cell_told(grid, view, &named, out)
+                || self.labelled(grid, view, &named, out))
+    }
+
+    /// What a written-out product gives, which is its own.
+    fn worked(&self, quantity: &Quantity) -> bool {
+        let before = self.sentence.text.get(..quantity.range.start).unwrap_or("").trim_end();
+        before.ends_with(['=', '≈']) && before.contains(['×', '*', '·'])
     }
 
     fn has(&self, words: &'static str) -> bool {
