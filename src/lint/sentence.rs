@@ -236,4 +236,8 @@ fn is_range(text: &str, start: usize) -> bool {
         || before.ends_with("is")
         || before.ends_with("are")
         || before.ends_with("between")
+        || before.strip_suffix("from").is_some_and(|before| {
+            let verb = before.trim_end().rsplit(' ').next().unwrap_or("");
+            list("rang|vary|vari|span").any(|stem| verb.starts_with(stem))
+        })
 }

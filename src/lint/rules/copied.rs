@@ -129,7 +129,7 @@ fn against(
         .filter(|(spot, swapped)| {
             // Of three digits, two in another order are another number as often as not.
             let close = if *swapped {
-                significant >= 4 || row_named(paper, spot, &words) || company(spot)
+                significant >= 4 || both_named(paper, spot, &words) || company(spot)
             } else {
                 significant >= 4 && company(spot)
             };
@@ -198,8 +198,9 @@ fn words(lower: &str) -> BTreeSet<&str> {
     lower.split(|c: char| !(c.is_alphanumeric() || c == '+')).filter(|word| word.len() > 2).collect()
 }
 
-fn row_named(paper: &Paper<'_>, (table, row, _): &Spot, words: &BTreeSet<&str>) -> bool {
-    paper.tables[*table].grid.as_ref().is_some_and(|grid| has(&grid.rows[*row].lower, words))
+fn both_named(paper: &Paper<'_>, (table, row, column): &Spot, words: &BTreeSet<&str>) -> bool {
+    let grid = paper.tables[*table].grid.as_ref();
+    grid.is_some_and(|grid| has(&grid.rows[*row].lower, words) && has(&grid.columns[*column].lower, words))
 }
 
 /// The sentence has a word of the row's name or of the column's.

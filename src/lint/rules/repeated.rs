@@ -61,6 +61,7 @@ fn telling(sentence: &Sentence<'_>, quantity: &Quantity) -> bool {
     quantity.upper.is_none()
         && quantity.number.stated.bound == Bound::Value
         && quantity.number.stated.value != 0.0
+        && quantity.unit.dim != Dim::None
         && significant >= if ratio { 2 } else { 3 }
 }
 

@@ -191,7 +191,8 @@ impl<'a> Asked<'a> {
             return None;
         }
         let (over, under) = (self.value(row, a)?, self.value(row, b)?);
-        let ratio = over.over(under)?;
+        // Nothing is no part of anything.
+        let ratio = over.over(under).filter(|_| over.middle() != 0.0)?;
         // 1 GB is 1000 or 1024 MB.
         let prefixes = self.grid.cell(row, a).unit.scale != self.grid.cell(row, b).unit.scale
             && self.grid.cell(row, a).unit.dim == Dim::Bytes;

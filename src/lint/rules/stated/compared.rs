@@ -25,7 +25,7 @@ impl Said<'_, '_> {
             grid.rows.iter().chain(&grid.columns).any(|name| {
                 tokens(&name.text)
                     .iter()
-                    .any(|word| *word == self.sentence.text[q.number.range.clone()].replace(',', ""))
+                    .any(|word| *word == self.sentence.text[q.number.range.clone()].replace([',', '-', '−'], ""))
             })
         };
         let others = self

@@ -3,7 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Said, named::tokens};
+use super::{
+    Said,
+    named::{stem, tokens},
+};
 use crate::lint::{grid::Grid, paper::View, unit::Dim, words::one_of};
 
 /// Words that bring a condition.
@@ -34,16 +37,18 @@ impl Said<'_, '_> {
         let mut known: BTreeSet<String> = BTreeSet::new();
         let names = grid.rows.iter().chain(&grid.columns).map(|name| name.text.as_str());
         for text in names.chain([view.table.caption.text.as_str()]) {
-            known.extend(tokens(text).iter().map(|word| root(word).to_owned()));
+            known.extend(tokens(text).iter().flat_map(|word| [root(word).to_owned(), stem(word).to_owned()]));
         }
         known.extend(self.heading.iter().cloned());
+        // A comma ends a condition.
+        let said: Vec<String> = tokens(&self.sentence.text.replace(',', " and "));
         let mut at = 0;
-        while at < self.tokens.len() {
-            if !one_of(BRING, &self.tokens[at]) {
+        while at < said.len() {
+            if !one_of(BRING, &said[at]) {
                 at += 1;
                 continue;
             }
-            let phrase = self.tokens[at + 1..]
+            let phrase = said[at + 1..]
                 .iter()
                 .take(6)
                 .take_while(|word| !one_of(BRING, word) && (!one_of(END, word) || one_of("the|a|an|our|all", word)));
@@ -53,6 +58,7 @@ impl Said<'_, '_> {
                 let root = root(word);
                 word.chars().all(|c| c.is_alphabetic() || c == '-')
                     && !known.contains(root)
+                    && !known.contains(stem(word))
                     && !known.iter().any(|name| {
                         name.len() >= 5
                             && (root.starts_with(name.as_str()) || root.len() >= 5 && name.starts_with(root))
@@ -61,7 +67,7 @@ impl Said<'_, '_> {
                     && !one_of(GENERAL, root)
             };
             // A number is a level, or an amount: what a rule compares.
-            let own = content.iter().any(|word| known.contains(root(word)));
+            let own = content.iter().any(|word| known.contains(root(word)) || known.contains(stem(word)));
             if !number && !own && content.iter().any(|word| strange(&word)) {
                 return true;
             }

@@ -10,6 +10,7 @@ mod foreign;
 mod labelled;
 mod named;
 mod places;
+mod pool;
 mod several;
 mod statistics;
 mod sums;
@@ -142,7 +143,7 @@ impl<'s, 'a> Said<'s, 'a> {
     /// Holds what is said against a table. True if it was of it.
     fn of(&self, grid: &Grid, view: &View<'_>, out: &mut Out<'_>) -> bool {
         let named = self.named(grid);
-        self.respectively(grid, view, &named, out)
+        let decided = self.respectively(grid, view, &named, out)
             || self.several(grid, view, &named, out)
             || self.places(grid, view, &named, out)
             || self.counted(grid, view, &named, out)
@@ -160,19 +161,24 @@ impl<'s, 'a> Said<'s, 'a> {
             || self.pair_again(grid, view, &named, out)
             || self.cell_again(grid, view, &named, out)
             || self.cell_told(grid, view, &named, out)
-            || self.labelled(grid, view, &named, out)
+            || self.labelled(grid, view, &named, out);
+        // One number of a sentence may be right and another wrong.
+        decided | (out.findings.is_empty() && self.pool(grid, view, &named, out))
     }
 
     /// The same of a table in another section: only what names its cells.
     fn far(&self, grid: &Grid, view: &View<'_>, out: &mut Out<'_>) -> bool {
         let named = self.named(grid);
-        let told = !named.rows.is_empty() || !named.columns.is_empty();
-        told && !self.foreign(grid, view)
-            && (self.compared(grid, view, &named, out)
-                || self.largest(grid, view, &named, out)
-                || self.cell_again(grid, view, &named, out)
-                || self.cell_told(grid, view, &named, out)
-                || self.labelled(grid, view, &named, out))
+        let told = !named.rows.is_empty() || !named.columns.is_empty() || !self.rows_told(grid, &named).is_empty();
+        if !told || self.foreign(grid, view) {
+            return false;
+        }
+        let decided = self.compared(grid, view, &named, out)
+            || self.largest(grid, view, &named, out)
+            || self.cell_again(grid, view, &named, out)
+            || self.cell_told(grid, view, &named, out)
+            || self.labelled(grid, view, &named, out);
+        decided | (out.findings.is_empty() && self.pool(grid, view, &named, out))
     }
 
     /// What a written-out product gives, which is its own.

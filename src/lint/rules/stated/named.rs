@@ -44,8 +44,9 @@ const PLAIN: &str = "seconds|second|minutes|hours|bytes|percent|lower|higher|bet
 const GENERIC: &str = "time|speed|size|name|total|the|a|of|in|and|with|speedup|mean|average|median|min|max|ratio|n|value|values|type|test|result|results|count|rate|latency|throughput|memory|ms|s|mb|us|ns|x|change|difference|improvement|all|overall|method|model|benchmark|operation|performance|runtime|duration|no|yes|is|on|at|to";
 
 /// What a word has in common with others of its stem: `parsing`, `parse`.
-fn stem(word: &str) -> &str {
-    list("ing|ed|es|s|e").find_map(|end| word.strip_suffix(end).filter(|stem| stem.len() >= 4)).unwrap_or(word)
+pub(super) fn stem(word: &str) -> &str {
+    let end = |end: &&str| word.ends_with(end) && word.len() >= end.len() + 4 && !(*end == "s" && word.ends_with("ss"));
+    list("ation|ion|ing|ed|es|s|e").find(end).map_or(word, |end| &word[..word.len() - end.len()])
 }
 
 impl Said<'_, '_> {

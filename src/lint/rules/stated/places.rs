@@ -3,7 +3,7 @@
 
 use super::{
     Named, Said,
-    named::{label_words, matches_at, tokens},
+    named::{label_words, matches_at, stem, tokens},
 };
 use crate::lint::{
     grid::Grid,
@@ -81,7 +81,9 @@ impl Said<'_, '_> {
         let word = |column: usize| {
             let header = &grid.columns[column].text;
             tokens(header.split(['(', '[']).next().unwrap_or(header)).iter().any(|word| {
-                word.len() > 3 && !one_of(COMMON, word) && tail.iter().any(|t| singular(t) == singular(word))
+                word.len() > 3
+                    && !one_of(COMMON, word)
+                    && tail.iter().any(|t| stem(t) == stem(word) || singular(t) == singular(word))
             })
         };
         let measured = |column: &usize| {

@@ -1,0 +1,301 @@
+//! What a sentence says of rows that it names, number by number: "zstd compresses at 510 MB/s", "from 120 MB to 41 MB", "the large file
+//! is 4× faster". What others of its numbers are of is left out; a number that nothing in the table gives, and that is near to the one
+//! or two that are left, is wrong.
+
+use super::super::{
+    change::Kind,
+    names::{brief, is_summary},
+};
+use super::{Named, Said, covers, named::tokens};
+use crate::lint::{
+    grid::{Cell, Grid},
+    number::{Bound, Interval, Stated, show},
+    paper::View,
+    report::{Out, Sure},
+    sentence::Quantity,
+    unit::{Dim, singular},
+    words::contains_any,
+};
+
+/// More numbers that could be meant than these, and none is.
+const LEFT: usize = 3;
+/// Rows and columns of tables whose every ratio is asked.
+const WIDE: usize = 40;
+
+/// Something that the table gives: its value in the unit of what is said, and what it is.
+struct Given {
+    value: Interval,
+    what: String,
+}
+
+impl Said<'_, '_> {
+    pub(super) fn pool(&self, grid: &Grid, view: &View<'_>, named: &Named, out: &mut Out<'_>) -> bool {
+        let apart = self.apart()
+            || self.has("average|mean|median|total|sum|overall|estimated|limit|budget|timeout|each|every|confidence|until|another|ensemble|per|roughly");
+        let rows = self.rows_told(grid, named);
+        let large = grid.rows.len() > WIDE || grid.columns.len() > WIDE;
+        if apart || large || rows.is_empty() || rows.len() > 4 || self.foreign(grid, view) || self.levelled(grid, view)
+        {
+            return false;
+        }
+        let firm: Vec<&Quantity> = self.sentence.quantities.iter().filter(|q| self.judged(q)).collect();
+        let mut decided = false;
+        for quantity in &firm {
+            let others: Vec<&Quantity> = firm.iter().copied().filter(|q| q.range != quantity.range).collect();
+            decided |= self.judge_one(grid, view, (&rows, &named.columns), (quantity, &others), out);
+        }
+        decided
+    }
+
+    /// The rows by name, and by their level: "with 8 threads".
+    pub(super) fn rows_told(&self, grid: &Grid, named: &Named) -> Vec<usize> {
+        let mut rows: Vec<usize> =
+            named.rows.iter().copied().filter(|row| !is_summary(&grid.rows[*row].lower)).collect();
+        // `zlib -6` by "zlib", where there is no other.
+        let first = |row: usize| tokens(&grid.rows[row].text).into_iter().next().unwrap_or_default();
+        for row in (0..grid.rows.len()).filter(|row| !named.rows.contains(row)) {
+            let words = tokens(&grid.rows[row].text);
+            let level = words.len() > 1 && words[1..].iter().all(|word| word.len() < 3);
+            let name = first(row);
+            let one = (0..grid.rows.len()).filter(|other| first(*other) == name).count() == 1;
+            if level && one && name.len() > 2 && name.chars().all(|c| c.is_alphabetic()) && self.tokens.contains(&name)
+            {
+                rows.push(row);
+            }
+        }
+        if !grid.levels || !rows.is_empty() {
+            return rows;
+        }
+        let header = &grid.columns[0].lower;
+        let nouns: Vec<String> =
+            header.split(|c: char| !c.is_alphabetic()).filter(|word| word.len() > 2).map(singular).collect();
+        for (index, quantity) in self.sentence.quantities.iter().enumerate() {
+            // `from 1 to 8 threads`
+            let unit = match (&quantity.unit.dim, self.sentence.quantities.get(index + 1)) {
+                (Dim::None, Some(next))
+                    if self.sentence.between(quantity.range.end, next.range.start).trim() == "to" =>
+                {
+                    &next.unit.dim
+                }
+                (dim, _) => dim,
+            };
+            let level = matches!(unit, Dim::Count(noun) if nouns.contains(noun));
+            let value = quantity.base().value;
+            let at = |row: &usize| grid.cell(*row, 0).value.is_some_and(|own| own.value == value);
+            let mut found = (0..grid.rows.len()).filter(at);
+            if let (true, Some(row), None) = (level, found.next(), found.next()) {
+                rows.push(row);
+            }
+        }
+        rows.sort_unstable();
+        rows.dedup();
+        rows
+    }
+
+    /// A number that could be one of the table's, or a ratio or a change of two of them.
+    fn judged(&self, quantity: &Quantity) -> bool {
+        let stated = quantity.number.stated;
+        let digits = self.sentence.text.get(quantity.number.range.clone()).unwrap_or("");
+        let before = self.sentence.lower.get(..quantity.range.start).unwrap_or("").trim_end();
+        quantity.upper.is_none()
+            && (stated.bound == Bound::Value
+                || stated.bound == Bound::Most && matches!(quantity.unit.dim, Dim::Factor | Dim::Percent))
+            && !quantity.number.about
+            && stated.value != 0.0
+            && !self.worked(quantity)
+            && !before.ends_with(['×', '*', '/', '^'])
+            && match &quantity.unit.dim {
+                Dim::Time | Dim::Bytes | Dim::Rate(_) | Dim::Percent | Dim::Factor | Dim::Money | Dim::Physical(_) => {
+                    true
+                }
+                Dim::None | Dim::Count(_) | Dim::Points => digits.contains('.'),
+            }
+    }
+
+    fn judge_one(
+        &self,
+        grid: &Grid,
+        view: &View<'_>,
+        (rows, columns): (&[usize], &[usize]),
+        (quantity, others): (&Quantity, &[&Quantity]),
+        out: &mut Out<'_>,
+    ) -> bool {
+        let claim = self.claims.iter().find(|claim| claim.range == quantity.range);
+        // A part of something has a whole of its own.
+        if claim.is_some_and(|claim| claim.kind == Kind::Of) {
+            return false;
+        }
+        let relative = match quantity.unit.dim {
+            Dim::Factor => true,
+            Dim::Percent => claim.is_some(),
+            _ => points(quantity),
+        };
+        let bare = matches!(quantity.unit.dim, Dim::None | Dim::Count(_)) && !relative;
+        let size = quantity.base().interval().size();
+        let stated = Stated { value: size.middle(), ..quantity.base() };
+        let all: Vec<usize> = (0..grid.rows.len()).collect();
+        let every: Vec<usize> = (usize::from(grid.levels)..grid.columns.len()).collect();
+        let wide = if relative {
+            let mut wide = related(grid, &all, &every, quantity);
+            wide.extend(cells(grid, &all, &every, quantity));
+            wide
+        } else {
+            cells(grid, &all, &every, quantity)
+        };
+        if stated.bound == Bound::Most {
+            return relative && self.beyond(grid, view, rows, quantity, out);
+        }
+        let near = |given: &Given| {
+            covers(quantity, stated, given.value) || (given.value.middle() / stated.value - 1.0).abs() < 0.03
+        };
+        let place = self.sentence.place(quantity.range.start);
+        let says = self.sentence.quote(quantity.range.clone());
+        if wide.iter().any(near) {
+            out.fits(place, "stated", says);
+            return true;
+        }
+        // A column by name, where it has such numbers.
+        let by_word = |column: &usize| !relative && self.shares_word(&grid.columns[*column].text);
+        let told: Vec<usize> =
+            every.iter().copied().filter(|column| columns.contains(column) || by_word(column)).collect();
+        let among = |columns: &[usize]| {
+            let mut narrow = if relative { related(grid, rows, columns, quantity) } else { Vec::new() };
+            narrow.extend(cells(grid, rows, columns, quantity));
+            narrow
+        };
+        let mut narrow = among(&told);
+        if narrow.is_empty() && !bare {
+            narrow = among(&every);
+        }
+        // What the others say is not what this one says.
+        narrow.retain(|given| {
+            !others.iter().any(|other| {
+                let same = other.unit.dim == quantity.unit.dim;
+                same && other.base().interval().size().meets(given.value)
+            })
+        });
+        let company = others
+            .iter()
+            .any(|other| cells(grid, rows, &every, other).iter().any(|given| other.base().cut().meets(given.value)));
+        // One value is one candidate, however many cells have it; and nothing is a factor of one.
+        narrow.retain(|given| quantity.unit.dim != Dim::Factor || given.value.middle() > 1.02 || stated.value < 1.0);
+        narrow.dedup_by(|a, b| (a.value.middle() / b.value.middle() - 1.0).abs() < 0.02);
+        let precise = stated.half <= 0.03 * stated.value;
+        let few = narrow.len() <= if company || !told.is_empty() { LEFT } else { 2 };
+        // A value needs the name of its column, or another of its row beside it.
+        let placed = relative || (company || !told.is_empty()) && stated.half <= 0.06 * stated.value;
+        let ratio = |given: &Given| given.value.middle() / stated.value;
+        let close = narrow.iter().filter(|given| (0.6..1.67).contains(&ratio(given)));
+        let close: Vec<&Given> = close.collect();
+        let off = |given: &&Given| {
+            (ratio(given) - 1.0).abs()
+                > if precise {
+                    0.04
+                } else if relative {
+                    0.22
+                } else {
+                    0.12
+                }
+        };
+        if narrow.is_empty() || close.is_empty() || !few || !placed || !close.iter().all(off) {
+            return false;
+        }
+        let scale = if quantity.unit.scale == 0.0 { 1.0 } else { quantity.unit.scale };
+        let follows = close.iter().map(|given| show(given.value.middle() / scale)).collect::<Vec<_>>().join(" or ");
+        let said = [
+            says,
+            format!("{follows} by the table (line {})", view.place.line),
+            close.iter().map(|given| given.what.as_str()).collect::<Vec<_>>().join(", or "),
+        ];
+        out.wrong(place, if relative { "stated" } else { "restated" }, Sure::Warning, said);
+        true
+    }
+
+    /// "Up to 6.4× on large inputs", where the row has no such ratio.
+    fn beyond(&self, grid: &Grid, view: &View<'_>, rows: &[usize], quantity: &Quantity, out: &mut Out<'_>) -> bool {
+        let [row] = rows else { return false };
+        let every: Vec<usize> = (usize::from(grid.levels)..grid.columns.len()).collect();
+        let mut given = related(grid, &[*row], &every, quantity);
+        given.extend(cells(grid, &[*row], &every, quantity));
+        let most = given.iter().max_by(|a, b| a.value.high.total_cmp(&b.value.high));
+        let stated = quantity.number.stated;
+        let Some(most) = most.filter(|most| most.value.high > 0.5 * stated.value && given.len() <= LEFT) else {
+            return false;
+        };
+        let place = self.sentence.place(quantity.range.start);
+        let says = format!("up to {}", self.sentence.quote(quantity.range.clone()));
+        if stated.low() <= most.value.high * 1.05 {
+            out.fits(place, "stated", says);
+            return true;
+        }
+        let follows = format!("{} by the table (line {})", show(most.value.middle()), view.place.line);
+        out.wrong(place, "stated", Sure::Warning, [says, follows, most.what.clone()]);
+        true
+    }
+}
+
+/// "4.6 points", of per cent.
+fn points(quantity: &Quantity) -> bool {
+    quantity.unit.dim == Dim::Points || quantity.unit.dim == Dim::Count("point".into())
+}
+
+/// The cells of the quantity's kind.
+fn cells(grid: &Grid, rows: &[usize], columns: &[usize], quantity: &Quantity) -> Vec<Given> {
+    let bare = matches!(quantity.unit.dim, Dim::None | Dim::Count(_)) && !points(quantity);
+    let mut found = Vec::new();
+    for row in rows {
+        for column in columns {
+            let cell = grid.cell(*row, *column);
+            let header = &grid.columns[*column].lower;
+            let ratio =
+                quantity.unit.dim == Dim::Factor && contains_any(header, "speed|ratio|factor|×|faster|improvement");
+            let alike = cell.unit.dim == quantity.unit.dim || (bare || ratio) && cell.unit.dim == Dim::None;
+            if let (Some(value), true) = (cell.interval().or_else(|| cell.wide()), alike) {
+                let what = format!("{} of {}", brief(&grid.columns[*column].text), brief(&grid.rows[*row].text));
+                found.push(Given { value: value.size(), what });
+            }
+            let more = cell.more.iter().filter(|more| more.unit.dim == quantity.unit.dim);
+            found.extend(more.map(|more| Given { value: more.base().interval().size(), what: cell.text.clone() }));
+        }
+    }
+    found
+}
+
+/// Ratios, or changes in per cent: of two cells of one row, and of two rows in one column.
+fn related(grid: &Grid, rows: &[usize], columns: &[usize], quantity: &Quantity) -> Vec<Given> {
+    let mut found = Vec::new();
+    let mut relate = |a: &Cell, b: &Cell| {
+        let (Some(x), Some(y)) = (a.interval(), b.interval()) else { return };
+        let (small, large) = if x.middle() < y.middle() { (x, y) } else { (y, x) };
+        let same = a.unit.dim == b.unit.dim;
+        if points(quantity) {
+            let what = format!("{} less {}", a.text, b.text);
+            found.extend((same && a.unit.dim == Dim::Percent).then(|| Given { value: large.minus(small), what }));
+            return;
+        }
+        if !same || matches!(a.unit.dim, Dim::Factor | Dim::Percent | Dim::Points) {
+            return;
+        }
+        let Some(ratio) = large.over(small).filter(|_| small.low > 0.0) else { return };
+        let what = format!("{} against {}", a.text, b.text);
+        if quantity.unit.dim == Dim::Factor {
+            found.push(Given { value: ratio, what });
+        } else {
+            let one = Interval::at(1.0);
+            let more = Given { value: ratio.minus(one).scaled(100.0), what: what.clone() };
+            let less = small.over(large).map(|ratio| Given { value: one.minus(ratio).scaled(100.0), what });
+            found.extend(less.into_iter().chain([more]));
+        }
+    };
+    for row in rows {
+        for (at, a) in columns.iter().enumerate() {
+            columns[at + 1..].iter().for_each(|b| relate(grid.cell(*row, *a), grid.cell(*row, *b)));
+        }
+    }
+    for column in columns {
+        for (at, a) in rows.iter().enumerate() {
+            rows[at + 1..].iter().for_each(|b| relate(grid.cell(*a, *column), grid.cell(*b, *column)));
+        }
+    }
+    found
+}
