@@ -53,10 +53,9 @@ impl Asked<'_> {
             let off = (stated.value - predicted.middle()).abs();
             // What is of another size altogether is of something else, unless many rows say what it is of.
             let sized = (stated.value / predicted.middle()).abs();
-            if best.fits.len() < 3
-                && matches!(best.shape, Shape::Difference(..) | Shape::BaseDifference(_) | Shape::Sum(..))
-                && !(0.2..5.0).contains(&sized)
-            {
+            let turned = (stated.value * predicted.middle()).abs();
+            let like = (0.2..5.0).contains(&sized) || cell.slower && (0.2..5.0).contains(&turned);
+            if best.fits.len() < 3 && !like {
                 continue;
             }
             let wide =

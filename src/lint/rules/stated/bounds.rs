@@ -21,6 +21,9 @@ impl Said<'_, '_> {
             .iter()
             .filter(|q| q.upper.is_some() && matches!(q.unit.dim, Dim::Factor | Dim::Percent));
         let (Some(quantity), None) = (ranges.next(), ranges.next()) else { return false };
+        if self.exact_ends(grid, view, quantity, out) {
+            return true;
+        }
         if self.partial()
             || !named.rows.is_empty() && named.rows.len() < 2
             || self.tokens.len() > 40
@@ -73,6 +76,42 @@ impl Said<'_, '_> {
         true
     }
 
+    /// "11.34× to 64.53×", of whatever part of the rows: the one end is a cell, the other none, but near the end of its column.
+    fn exact_ends(&self, grid: &Grid, view: &View<'_>, quantity: &Quantity, out: &mut Out<'_>) -> bool {
+        let (low, Some(high)) = (quantity.number.stated, quantity.upper) else { return false };
+        let exact = |stated: Stated| stated.half < 0.005 * stated.value;
+        if !exact(low) || !exact(high) || quantity.number.about || self.apart() || !self.alone {
+            return false;
+        }
+        let values = |column: usize| -> Vec<Interval> {
+            let cells = (0..grid.rows.len()).map(|row| grid.cell(row, column));
+            let alike = cells.filter(|cell| cell.unit.dim == quantity.unit.dim);
+            alike.filter_map(|cell| cell.interval()).map(Interval::size).collect()
+        };
+        let all: Vec<Interval> = (0..grid.columns.len()).flat_map(values).collect();
+        let given = |stated: Stated| all.iter().any(|value| stated.cut().meets(*value));
+        let (known, odd, upper) = match (given(low), given(high)) {
+            (true, false) => (low, high, true),
+            (false, true) => (high, low, false),
+            _ => return false,
+        };
+        let of = |column: &usize| values(*column).iter().any(|value| known.cut().meets(*value));
+        let mut columns = (0..grid.columns.len()).filter(of);
+        let (Some(column), None) = (columns.next(), columns.next()) else { return false };
+        let ends = values(column).into_iter().map(Interval::middle);
+        let end = if upper { ends.fold(0.0, f64::max) } else { ends.fold(f64::INFINITY, f64::min) };
+        if !(0.6..1.67).contains(&(end / odd.value)) || (end / odd.value - 1.0).abs() < 0.03 {
+            return false;
+        }
+        let said = [
+            format!("range {}", self.sentence.quote(quantity.range.clone())),
+            format!("{} in the table (line {})", show(end), view.place.line),
+            "the one end is a cell of the column, the other is none".into(),
+        ];
+        out.wrong(self.sentence.place(quantity.range.start), "stated", Sure::Warning, said);
+        true
+    }
+
     /// "at least 30 % on every codec"
     pub(super) fn bounded(&self, grid: &Grid, view: &View<'_>, named: &Named, out: &mut Out<'_>) -> bool {
         let [claim] = self.claims.as_slice() else { return self.bare_bound(grid, view, named, out) };
@@ -100,9 +139,12 @@ impl Said<'_, '_> {
         let Some(found) = self.ratios(grid, named, quantity).filter(|found| found.len() >= 2) else { return false };
         let least = found.iter().map(|i| i.high).fold(f64::INFINITY, f64::min);
         let most = found.iter().map(|i| i.high).fold(f64::NEG_INFINITY, f64::max);
+        // "Up to 64.53×": so many digits are those of the largest.
+        let given = found.iter().any(|value| stated.cut().meets(*value));
+        let exact = stated.half < 0.003 * stated.value && !given && (1.03..1.67).contains(&(most / stated.value));
         let wrong = match stated.bound {
             Bound::Least => least < stated.low() * 0.98,
-            _ => most * 1.02 < stated.low(),
+            _ => most * 1.02 < stated.low() || exact,
         };
         let says = self.sentence.quote(quantity.range.clone());
         let place = self.sentence.place(quantity.range.start);

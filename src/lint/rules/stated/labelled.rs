@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::{Paper, names::brief};
 use super::{
     Named, Said, covers,
-    named::{label_words, tokens},
+    named::{GENERIC, label_words, tokens},
 };
 use crate::lint::{
     grid::{Cell, Grid},
@@ -14,6 +14,7 @@ use crate::lint::{
     report::{Out, Sure},
     sentence::Quantity,
     unit::Dim,
+    words::one_of,
 };
 
 /// More cells that could be meant than these, and none is.
@@ -28,21 +29,29 @@ fn coined(label: &str) -> bool {
     letters >= 4 && first.len() >= 6 && (digit || first.contains('_') || inner)
 }
 
-/// The tables that have rows with coined names, by the first word of each.
+/// A name that is in more tables than this is no name of one of them, unless it is coined.
+const SHARED: usize = 2;
+
+/// The tables that have rows of a name, by each of its words that tells something.
 pub(super) fn coinages(paper: &Paper<'_>) -> BTreeMap<String, BTreeSet<usize>> {
     let mut found: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+    let mut kept: BTreeSet<String> = BTreeSet::new();
     for (index, view) in paper.tables.iter().enumerate() {
-        let rows = view.grid.iter().flat_map(|grid| &grid.rows);
-        for row in rows.filter(|row| coined(&row.text)) {
-            if let Some(word) = tokens(&row.text).into_iter().next() {
+        for row in view.grid.iter().flat_map(|grid| &grid.rows) {
+            let words = label_words(&row.text).into_iter().filter(|word| word.len() > 3 && !one_of(GENERIC, word));
+            for (at, word) in words.enumerate() {
+                if at == 0 && coined(&row.text) {
+                    kept.insert(word.clone());
+                }
                 found.entry(word).or_default().insert(index);
             }
         }
     }
+    found.retain(|word, tables| tables.len() <= SHARED || kept.contains(word));
     found
 }
 
-/// The tables whose coined names a paragraph has.
+/// The tables whose names a paragraph has.
 pub(super) fn of(known: &BTreeMap<String, BTreeSet<usize>>, paragraph: &Paragraph<'_>) -> BTreeSet<usize> {
     if known.is_empty() {
         return BTreeSet::new();

@@ -40,6 +40,7 @@ const MOST: usize = 6;
 
 pub fn check(paper: &Paper<'_>, out: &mut Out<'_>) {
     let coinages = labelled::coinages(paper);
+    let digits = digits(paper);
     for paragraph in &paper.paragraphs {
         let near = near(paper, paragraph);
         let far = if near.is_empty() { far(paper, paragraph, &labelled::of(&coinages, paragraph)) } else { Vec::new() };
@@ -51,12 +52,30 @@ pub fn check(paper: &Paper<'_>, out: &mut Out<'_>) {
                 let mut said = Said::new(clause.as_ref().unwrap_or(sentence));
                 let heading = tokens(&paper.headings[paragraph.section]);
                 said.heading = heading.iter().map(|word| foreign::root(word).to_owned()).collect();
+                said.alone = near.len() + far.len() == 1;
                 said.points(paper, out);
                 held(&near, &said, |said, grid, view, out| said.of(grid, view, out), paper, out);
-                held(&far, &said, |said, grid, view, out| said.far(grid, view, out), paper, out);
+                let mut trial = Out::new(paper.document);
+                held(&far, &said, |said, grid, view, out| said.far(grid, view, out), paper, &mut trial);
+                // Of many tables, some other one may have the number.
+                trial.findings.retain(|(_, finding)| !digits.contains(&plain(&finding.stated)));
+                out.findings.append(&mut trial.findings);
+                out.agreed.append(&mut trial.agreed);
             }
         }
     }
+}
+
+/// The numbers of all cells as they stand, where a paper has many tables.
+fn digits(paper: &Paper<'_>) -> BTreeSet<String> {
+    let tables = paper.tables.iter().filter(|_| paper.tables.len() > MOST);
+    let cells = tables.filter_map(|view| view.grid.as_ref()).flat_map(|grid| grid.cells.iter().flatten());
+    let numbers = cells.flat_map(|cell| cell.text.split([' ', '(', '/', '→', '–']));
+    numbers.map(plain).filter(|digits| !digits.is_empty()).collect()
+}
+
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| c.is_ascii_digit() || *c == '.').collect()
 }
 
 /// It has a number, or counts in words.
@@ -125,6 +144,8 @@ struct Said<'s, 'a> {
     claims: Vec<Claim>,
     /// The words of its section's heading.
     heading: Vec<String>,
+    /// There is one table that it can be of.
+    alone: bool,
 }
 
 /// Rows or columns that a sentence names.
@@ -137,7 +158,7 @@ impl<'s, 'a> Said<'s, 'a> {
     fn new(sentence: &'s Sentence<'a>) -> Self {
         let pairs = change::pairs(sentence);
         let claims = change::claims(sentence, &pairs);
-        Said { sentence, tokens: tokens(sentence.text), pairs, claims, heading: Vec::new() }
+        Said { sentence, tokens: tokens(sentence.text), pairs, claims, heading: Vec::new(), alone: false }
     }
 
     /// Holds what is said against a table. True if it was of it.

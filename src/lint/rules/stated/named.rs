@@ -41,7 +41,7 @@ pub(super) fn matches_at(tokens: &[String], at: usize, words: &[String]) -> bool
 const PLAIN: &str = "seconds|second|minutes|hours|bytes|percent|lower|higher|better|lower is better|higher is better|mean|stddev|total|default|optional|cores|threads|tokens|words|lines";
 
 /// Words that name nothing in particular.
-const GENERIC: &str = "time|speed|size|name|total|the|a|of|in|and|with|speedup|mean|average|median|min|max|ratio|n|value|values|type|test|result|results|count|rate|latency|throughput|memory|ms|s|mb|us|ns|x|change|difference|improvement|all|overall|method|model|benchmark|operation|performance|runtime|duration|no|yes|is|on|at|to";
+pub(super) const GENERIC: &str = "time|speed|size|name|total|the|a|of|in|and|with|speedup|mean|average|median|min|max|ratio|n|value|values|type|test|result|results|count|rate|latency|throughput|memory|ms|s|mb|us|ns|x|change|difference|improvement|all|overall|method|model|benchmark|operation|performance|runtime|duration|no|yes|is|on|at|to";
 
 /// What a word has in common with others of its stem: `parsing`, `parse`.
 pub(super) fn stem(word: &str) -> &str {

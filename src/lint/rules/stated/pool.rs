@@ -224,7 +224,10 @@ impl Said<'_, '_> {
         };
         let place = self.sentence.place(quantity.range.start);
         let says = format!("up to {}", self.sentence.quote(quantity.range.clone()));
-        if stated.low() <= most.value.high * 1.05 {
+        // So many digits are those of the largest.
+        let exact = stated.half < 0.003 * stated.value && !given.iter().any(|given| stated.cut().meets(given.value));
+        let under = exact && (1.03..1.67).contains(&(most.value.middle() / stated.value));
+        if stated.low() <= most.value.high * 1.05 && !under {
             out.fits(place, "stated", says);
             return true;
         }
