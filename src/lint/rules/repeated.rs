@@ -143,3 +143,28 @@ fn words(text: &str) -> Vec<String> {
         .filter(|word| !word.is_empty())
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    fn found(first: &str, second: &str) -> usize {
+        crate::lint::markdown(&format!("## Summary\n\n{first}\n\n## Results\n\n{second}\n")).findings.len()
+    }
+
+    #[test]
+    fn one_claim_has_one_number() {
+        let first = "The flow model is 2.84× closer to the held-out density.";
+        assert_eq!(found(first, "The flow model is 2.48× closer to the held-out density (calibrated)."), 1);
+        assert_eq!(found(first, "The flow model is 2.84× closer to the held-out density (calibrated)."), 0);
+        assert_eq!(found(first, "The spline baseline is 2.48× closer to the held-out density."), 0);
+        assert_eq!(
+            found("Reduces tokens by 98% (70,000 → 800 tokens).", "Reduces tokens by 98% (70,000 → 674 tokens)."),
+            1
+        );
+    }
+
+    #[test]
+    fn names_with_numbers_are_none() {
+        let advisory = |id: &str| format!("CVE-2022-{id}: name rebinding in the inspector on some systems (High)");
+        assert_eq!(found(&advisory("32212"), &advisory("43548")), 0);
+    }
+}

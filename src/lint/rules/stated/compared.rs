@@ -190,7 +190,12 @@ impl Said<'_, '_> {
                 side = columns.to_vec();
                 (&turned, [*a, *b], &side)
             }
-            ([a], rows) if rows.len() <= 1 && self.other_column(grid, *a).is_some() => {
+            // Of two rows it is no comparison of columns.
+            ([a], rows)
+                if rows.len() <= 1
+                    && self.rows_told(grid, named).len() <= 1
+                    && self.other_column(grid, *a).is_some() =>
+            {
                 (grid, [*a, self.other_column(grid, *a)?], rows)
             }
             (columns, [a]) if columns.len() <= 1 && grid.rows.len() == 2 => {

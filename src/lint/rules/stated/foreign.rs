@@ -20,8 +20,7 @@ impl Said<'_, '_> {
     /// It gives a level, "at 1M", "beyond 500 rows", that the names of the table do not have.
     pub(super) fn levelled(&self, grid: &Grid, view: &View<'_>) -> bool {
         let names = grid.rows.iter().chain(&grid.columns).map(|name| name.text.as_str());
-        let known: BTreeSet<String> =
-            names.chain([view.table.caption.text.as_str()]).flat_map(|text| tokens(text)).collect();
+        let known: BTreeSet<String> = names.chain([view.table.caption.text.as_str()]).flat_map(tokens).collect();
         self.sentence.quantities.iter().any(|quantity| {
             let before = self.sentence.lower.get(..quantity.range.start).unwrap_or("").trim_end();
             let brought = before.rsplit(' ').next().is_some_and(|word| one_of("at|beyond|above|below|from|for", word));

@@ -73,7 +73,7 @@ impl Said<'_, '_> {
             return false;
         }
         let mut decided = false;
-        for quantity in self.sentence.quantities.iter().filter(|quantity| firm(quantity)) {
+        for quantity in self.sentence.quantities.iter().filter(firm) {
             let alike: Vec<&Cell> = grid.cells[*row]
                 .iter()
                 .filter(|cell| cell.unit.dim == quantity.unit.dim && cell.firm().is_some())
@@ -135,4 +135,24 @@ fn ratios(cells: &[Cell], dim: &Dim) -> Vec<Interval> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    const TABLE: &str = "## Lookups\n\n| Benchmark | Base | New | Change |\n|---|---|---|---|\n\
+        | lookup_1000 | 16.95 µs | 14.49 µs | −14.5% |\n| lookup_5000 | 93.02 µs | 79.98 µs | −14.0% |\n\
+        | lookup_500000 | 58.68 ms | 24.94 ms | −57.5% |\n\n## Summary\n\n";
+
+    fn found(sentence: &str) -> usize {
+        crate::lint::markdown(&format!("{TABLE}{sentence}\n")).findings.len()
+    }
+
+    #[test]
+    fn a_change_is_that_of_its_row() {
+        assert_eq!(found("lookup_500000: −41.7%"), 1);
+        assert_eq!(found("lookup_1000 is now 19.5% faster than the baseline."), 1);
+        assert_eq!(found("lookup_500000: −57.5%"), 0);
+        assert_eq!(found("lookup_1000 is now 14.5% faster than the baseline."), 0);
+        assert_eq!(found("lookup_5000/10000: −14.0% / −17.2%"), 0);
+    }
 }

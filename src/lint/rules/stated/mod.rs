@@ -10,7 +10,7 @@ mod foreign;
 mod labelled;
 mod named;
 mod places;
-mod pool;
+mod rows;
 mod several;
 mod statistics;
 mod sums;
@@ -184,7 +184,7 @@ impl<'s, 'a> Said<'s, 'a> {
             || self.cell_told(grid, view, &named, out)
             || self.labelled(grid, view, &named, out);
         // One number of a sentence may be right and another wrong.
-        decided | (out.findings.is_empty() && self.pool(grid, view, &named, out))
+        decided | (out.findings.is_empty() && self.of_rows(grid, view, &named, out))
     }
 
     /// The same of a table in another section: only what names its cells.
@@ -199,7 +199,7 @@ impl<'s, 'a> Said<'s, 'a> {
             || self.cell_again(grid, view, &named, out)
             || self.cell_told(grid, view, &named, out)
             || self.labelled(grid, view, &named, out);
-        decided | (out.findings.is_empty() && self.pool(grid, view, &named, out))
+        decided | (out.findings.is_empty() && self.of_rows(grid, view, &named, out))
     }
 
     /// What a written-out product gives, which is its own.

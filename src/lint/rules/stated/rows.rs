@@ -29,7 +29,7 @@ struct Given {
 }
 
 impl Said<'_, '_> {
-    pub(super) fn pool(&self, grid: &Grid, view: &View<'_>, named: &Named, out: &mut Out<'_>) -> bool {
+    pub(super) fn of_rows(&self, grid: &Grid, view: &View<'_>, named: &Named, out: &mut Out<'_>) -> bool {
         let apart = self.apart()
             || self.has("average|mean|median|total|sum|overall|estimated|limit|budget|timeout|each|every|confidence|until|another|ensemble|per|roughly");
         let rows = self.rows_told(grid, named);
@@ -301,4 +301,53 @@ fn related(grid: &Grid, rows: &[usize], columns: &[usize], quantity: &Quantity) 
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    const CODECS: &str = "## Codecs\n\n| Codec | Ratio | Compress (MB/s) | Decompress (MB/s) |\n|---|---|---|---|\n\
+        | lz4 | 2.10 | 740 | 4900 |\n| zstd -1 | 2.88 | 510 | 1550 |\n| zlib -6 | 3.10 | 35 | 410 |\n\n";
+    const SIZES: &str = "## Sizes\n\n| Dataset | Before (ms) | After (ms) |\n|---|---|---|\n\
+        | small | 10.0 | 4.0 |\n| medium | 90.0 | 30.0 |\n| large | 800 | 200 |\n\n";
+    const THREADS: &str = "## Threads\n\n| Threads | Throughput (ops/s) | Speedup |\n|---|---|---|\n\
+        | 1 | 120,000 | 1.0x |\n| 2 | 231,000 | 1.93x |\n| 4 | 440,000 | 3.67x |\n| 8 | 804,000 | 6.70x |\n\n";
+
+    fn found(table: &str, sentence: &str) -> usize {
+        crate::lint::markdown(&format!("{table}{sentence}\n")).findings.len()
+    }
+
+    #[test]
+    fn a_number_that_no_cell_is_and_that_is_near_to_one_is_wrong() {
+        for (table, sentence) in [
+            (CODECS, "zstd -1 compresses at 610 MB/s with a ratio of 2.88."),
+            (CODECS, "lz4 decompresses at 3.9 GB/s, 12x faster than zlib."),
+            (SIZES, "Processing the large dataset dropped from 800 ms to 250 ms."),
+            (SIZES, "On the large dataset the new version is 5.5x faster."),
+            (SIZES, "Medium is now 55% faster."),
+            (SIZES, "Up to 6.4x faster on large inputs."),
+            (THREADS, "With 8 threads we reach 804,000 ops/s, a 7.7x speedup."),
+            (THREADS, "Scaling from 1 to 8 threads gives a 5.2x speedup."),
+        ] {
+            assert_eq!(found(table, sentence), 1, "{sentence}");
+        }
+    }
+
+    #[test]
+    fn what_the_table_gives_or_does_not_have_is_left() {
+        for (table, sentence) in [
+            (CODECS, "zstd -1 compresses at 510 MB/s with a ratio of 2.88."),
+            (CODECS, "lz4 decompresses at 4.9 GB/s, 12x faster than zlib."),
+            (CODECS, "With a dictionary, zstd -1 compresses at 610 MB/s with a ratio of 2.88."),
+            (SIZES, "Processing the large dataset dropped from 800 ms to 200 ms."),
+            (SIZES, "On the large dataset the new version is 4x faster."),
+            (SIZES, "Medium is now 67% faster."),
+            (SIZES, "The large dataset has 62.5% of all bytes."),
+            (SIZES, "Up to 4x faster on large inputs."),
+            (SIZES, "With a warm cache the large dataset takes 150 ms."),
+            (THREADS, "With 8 threads we reach 804,000 ops/s, a 6.7x speedup."),
+            (THREADS, "Scaling from 1 to 8 threads gives a 6.7x speedup."),
+        ] {
+            assert_eq!(found(table, sentence), 0, "{sentence}");
+        }
+    }
 }
