@@ -89,7 +89,9 @@ pub(super) fn meant(pair: &Pair, claim: &Claim, either: bool) -> Option<Vec<Inte
             let changed = percent(ratio);
             let mut meant = vec![changed, flip(changed)];
             // "rose from a to b, by p": the verb is the pair's.
-            let strict = one_of(STRICT, &claim.word) || claim.word.is_empty() && pair.verb != 0;
+            let strict = one_of(STRICT, &claim.word)
+                || list(RISES).chain(list(FALLS)).any(|stem| claim.word.starts_with(stem))
+                || claim.word.is_empty() && pair.verb != 0;
             if !pair.directed || either || !strict {
                 meant.extend([percent(inverse), flip(percent(inverse))]);
             }

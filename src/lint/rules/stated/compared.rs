@@ -138,7 +138,10 @@ impl Said<'_, '_> {
         };
         let compares = self.has("than|vs|versus|over|compared|outperforms|outperform|beats|beat|against|as|relative");
         // A cell that already is a ratio.
-        if let ([row], true) = (named.rows.as_slice(), named.columns.len() <= 2) {
+        // A ratio in the row of X is not that of something against X.
+        if let ([row], true) = (named.rows.as_slice(), named.columns.len() <= 2)
+            && !self.against(grid, *row, Some(claim))
+        {
             let alike: Vec<usize> = (0..grid.columns.len())
                 .filter(|column| {
                     grid.cell(*row, *column).unit.dim == quantity.unit.dim

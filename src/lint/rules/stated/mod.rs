@@ -7,6 +7,7 @@ mod cells;
 mod compared;
 mod ends;
 mod foreign;
+mod given;
 mod labelled;
 mod named;
 mod places;
@@ -53,6 +54,7 @@ pub fn check(paper: &Paper<'_>, out: &mut Out<'_>) {
                 let heading = tokens(&paper.headings[paragraph.section]);
                 said.heading = heading.iter().map(|word| foreign::root(word).to_owned()).collect();
                 said.alone = near.len() + far.len() == 1;
+                said.distant = near.is_empty();
                 said.points(paper, out);
                 held(&near, &said, |said, grid, view, out| said.of(grid, view, out), paper, out);
                 let mut trial = Out::new(paper.document);
@@ -146,6 +148,8 @@ struct Said<'s, 'a> {
     heading: Vec<String>,
     /// There is one table that it can be of.
     alone: bool,
+    /// The tables are in other sections.
+    distant: bool,
 }
 
 /// Rows or columns that a sentence names.
@@ -158,7 +162,15 @@ impl<'s, 'a> Said<'s, 'a> {
     fn new(sentence: &'s Sentence<'a>) -> Self {
         let pairs = change::pairs(sentence);
         let claims = change::claims(sentence, &pairs);
-        Said { sentence, tokens: tokens(sentence.text), pairs, claims, heading: Vec::new(), alone: false }
+        Said {
+            sentence,
+            tokens: tokens(sentence.text),
+            pairs,
+            claims,
+            heading: Vec::new(),
+            alone: false,
+            distant: false,
+        }
     }
 
     /// Holds what is said against a table. True if it was of it.
@@ -223,7 +235,12 @@ impl<'s, 'a> Said<'s, 'a> {
         let own = |word: &str| {
             grid.rows.iter().chain(&grid.columns).any(|name| tokens(&name.text).iter().any(|known| known == word))
         };
-        list(PARTIAL).any(|word| self.tokens.iter().any(|token| token == word) && !own(word))
+        list(PARTIAL).any(|word| self.tokens.iter().any(|token| token == word) && !own(word) && !self.compares_by(word))
+    }
+
+    /// "45 % smaller" is no smaller part.
+    fn compares_by(&self, word: &str) -> bool {
+        self.claims.iter().any(|claim| claim.word == word)
     }
 
     /// It speaks of another study, of what might be, or leaves something out.
@@ -233,7 +250,7 @@ impl<'s, 'a> Said<'s, 'a> {
 
     /// It speaks of some rows only, of another study, or of what might be.
     fn partial(&self) -> bool {
-        self.has(PARTIAL)
+        list(PARTIAL).any(|word| self.tokens.iter().any(|token| token == word) && !self.compares_by(word))
     }
 }
 

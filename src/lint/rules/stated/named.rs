@@ -17,6 +17,10 @@ pub(super) fn tokens(text: &str) -> Vec<String> {
 /// Without units in brackets, and without a general word behind a telling one: `FxHash time`.
 pub(super) fn label_words(label: &str) -> Vec<String> {
     let mut words = tokens(label.split(['(', '[', '<']).next().unwrap_or(label));
+    // `+ caching`
+    if words.len() > 1 {
+        words.retain(|word| word.contains(char::is_alphanumeric));
+    }
     while words.len() > 1
         && words.last().is_some_and(|last| one_of("time|times|speed|ms|us|ns|s|mb", last))
         && words[..words.len() - 1].iter().any(|word| !one_of(GENERIC, word))

@@ -3,18 +3,22 @@
 //! or two that are left, is wrong.
 
 use super::super::{
-    change::Kind,
-    names::{brief, is_summary},
+    change::{Claim, Kind},
+    names::is_summary,
 };
-use super::{Named, Said, covers, named::tokens};
+use super::{
+    Named, Said, covers,
+    given::{Given, cells, points, related},
+    named::{label_words, matches_at, tokens},
+};
 use crate::lint::{
-    grid::{Cell, Grid},
-    number::{Bound, Interval, Stated, show},
+    grid::Grid,
+    number::{Bound, Stated, show},
     paper::View,
     report::{Out, Sure},
     sentence::Quantity,
     unit::{Dim, singular},
-    words::contains_any,
+    words::one_of,
 };
 
 /// More numbers that could be meant than these, and none is.
@@ -22,14 +26,23 @@ const LEFT: usize = 3;
 /// Rows and columns of tables whose every ratio is asked.
 const WIDE: usize = 40;
 
-/// Something that the table gives: its value in the unit of what is said, and what it is.
-struct Given {
-    value: Interval,
-    what: String,
-}
-
 impl Said<'_, '_> {
+    /// Rows by their names, then columns as rows, where systems stand at the top.
     pub(super) fn of_rows(&self, grid: &Grid, view: &View<'_>, named: &Named, out: &mut Out<'_>) -> bool {
+        if self.of_side(grid, view, named, out) {
+            return true;
+        }
+        // A row is what is measured, then.
+        let level = |column: &usize| !(grid.levels && *column == 0);
+        let side = Named { rows: named.columns.iter().copied().filter(level).collect(), columns: named.rows.clone() };
+        let kinds = |row: &usize| grid.cells[*row].iter().find(|cell| cell.value.is_some()).map(|cell| &cell.unit);
+        let mut units: Vec<_> = (0..grid.rows.len()).filter_map(|row| kinds(&row)).map(|unit| &unit.dim).collect();
+        units.sort();
+        units.dedup();
+        units.len() > 1 && self.of_side(&grid.turn(), view, &side, out)
+    }
+
+    fn of_side(&self, grid: &Grid, view: &View<'_>, named: &Named, out: &mut Out<'_>) -> bool {
         let apart = self.apart()
             || self.has("average|mean|median|total|sum|overall|estimated|limit|budget|timeout|each|every|confidence|until|another|ensemble|per|roughly");
         let rows = self.rows_told(grid, named);
@@ -145,8 +158,11 @@ impl Said<'_, '_> {
         if stated.bound == Bound::Most {
             return relative && self.beyond(grid, view, rows, quantity, out);
         }
+        // Scores lie near each other.
+        let fine = bare && stated.half < 0.003 * stated.value;
         let near = |given: &Given| {
-            covers(quantity, stated, given.value) || (given.value.middle() / stated.value - 1.0).abs() < 0.03
+            let off = (given.value.middle() / stated.value - 1.0).abs();
+            covers(quantity, stated, given.value) || off < if fine { 0.002 } else { 0.03 }
         };
         let place = self.sentence.place(quantity.range.start);
         let says = self.sentence.quote(quantity.range.clone());
@@ -167,6 +183,30 @@ impl Said<'_, '_> {
         if narrow.is_empty() && !bare {
             narrow = among(&every);
         }
+        // "Than X", of what has no name here: X against each other row.
+        let lone = match rows {
+            [row] if relative && (!told.is_empty() || !self.distant) => self.against(grid, *row, claim),
+            _ => false,
+        };
+        if let ([row], true) = (rows, lone) {
+            let columns = if told.is_empty() { &every } else { &told };
+            for other in all.iter().filter(|other| **other != *row && !is_summary(&grid.rows[**other].lower)) {
+                narrow
+                    .extend(related(grid, &[*row, *other], columns, quantity).into_iter().filter(|given| given.across));
+            }
+        }
+        // One thing that is measured is no pair of systems.
+        if relative && grid.turned && rows.len() == 1 && !lone {
+            return false;
+        }
+        // "Less" is of the larger, "more" of the smaller.
+        let word = claim.map_or("", |claim| claim.word.as_str());
+        let less = one_of("fewer|less|lower|smaller|shorter|reduction|decrease|saving|savings|faster", word);
+        let more = one_of("more|higher|larger|longer|increase|bigger|slower", word);
+        narrow.retain(|given| match given.less {
+            Some(down) => !(less && word != "faster" && !down || more && down),
+            None => true,
+        });
         // What the others say is not what this one says.
         narrow.retain(|given| {
             !others.iter().any(|other| {
@@ -181,22 +221,21 @@ impl Said<'_, '_> {
         narrow.retain(|given| quantity.unit.dim != Dim::Factor || given.value.middle() > 1.02 || stated.value < 1.0);
         narrow.dedup_by(|a, b| (a.value.middle() / b.value.middle() - 1.0).abs() < 0.02);
         let precise = stated.half <= 0.03 * stated.value;
-        let few = narrow.len() <= if company || !told.is_empty() { LEFT } else { 2 };
+        let few = narrow.len() <= if company || !told.is_empty() || rows.len() == 2 || lone { LEFT } else { 2 };
         // A value needs the name of its column, or another of its row beside it.
-        let placed = relative || (company || !told.is_empty()) && stated.half <= 0.06 * stated.value;
+        let kin = every.iter().filter(|column| grid.dim(**column).as_ref() == Some(&quantity.unit.dim)).count();
+        let short = self.tokens.len() <= 20 && kin == 1 && quantity.unit.dim != Dim::Percent;
+        let placed = relative || (company || short || !told.is_empty()) && stated.half <= 0.06 * stated.value;
         let ratio = |given: &Given| given.value.middle() / stated.value;
         let close = narrow.iter().filter(|given| (0.6..1.67).contains(&ratio(given)));
         let close: Vec<&Given> = close.collect();
-        let off = |given: &&Given| {
-            (ratio(given) - 1.0).abs()
-                > if precise {
-                    0.04
-                } else if relative {
-                    0.22
-                } else {
-                    0.12
-                }
+        let least = match (fine, precise, relative) {
+            (true, ..) => 0.004,
+            (_, true, _) => 0.04,
+            (.., true) => 0.22,
+            _ => 0.12,
         };
+        let off = |given: &&Given| (ratio(given) - 1.0).abs() > least;
         if narrow.is_empty() || close.is_empty() || !few || !placed || !close.iter().all(off) {
             return false;
         }
@@ -209,6 +248,17 @@ impl Said<'_, '_> {
         ];
         out.wrong(place, if relative { "stated" } else { "restated" }, Sure::Warning, said);
         true
+    }
+
+    /// The row is what a claim is against: "than X", "compared to X", "over X".
+    pub(super) fn against(&self, grid: &Grid, row: usize, claim: Option<&Claim>) -> bool {
+        let Some(tail) = claim.and_then(|claim| self.sentence.lower.get(claim.range.end..)) else { return false };
+        let name = label_words(&grid.rows[row].text);
+        let said = tokens(tail);
+        let brought = |at: usize| {
+            said[at.saturating_sub(3)..at].iter().any(|word| one_of("than|to|with|over|vs|versus|against", word))
+        };
+        (1..said.len()).any(|at| matches_at(&said, at, &name) && brought(at))
     }
 
     /// "Up to 6.4× on large inputs", where the row has no such ratio.
@@ -237,72 +287,6 @@ impl Said<'_, '_> {
     }
 }
 
-/// "4.6 points", of per cent.
-fn points(quantity: &Quantity) -> bool {
-    quantity.unit.dim == Dim::Points || quantity.unit.dim == Dim::Count("point".into())
-}
-
-/// The cells of the quantity's kind.
-fn cells(grid: &Grid, rows: &[usize], columns: &[usize], quantity: &Quantity) -> Vec<Given> {
-    let bare = matches!(quantity.unit.dim, Dim::None | Dim::Count(_)) && !points(quantity);
-    let mut found = Vec::new();
-    for row in rows {
-        for column in columns {
-            let cell = grid.cell(*row, *column);
-            let header = &grid.columns[*column].lower;
-            let ratio =
-                quantity.unit.dim == Dim::Factor && contains_any(header, "speed|ratio|factor|×|faster|improvement");
-            let alike = cell.unit.dim == quantity.unit.dim || (bare || ratio) && cell.unit.dim == Dim::None;
-            if let (Some(value), true) = (cell.interval().or_else(|| cell.wide()), alike) {
-                let what = format!("{} of {}", brief(&grid.columns[*column].text), brief(&grid.rows[*row].text));
-                found.push(Given { value: value.size(), what });
-            }
-            let more = cell.more.iter().filter(|more| more.unit.dim == quantity.unit.dim);
-            found.extend(more.map(|more| Given { value: more.base().interval().size(), what: cell.text.clone() }));
-        }
-    }
-    found
-}
-
-/// Ratios, or changes in per cent: of two cells of one row, and of two rows in one column.
-fn related(grid: &Grid, rows: &[usize], columns: &[usize], quantity: &Quantity) -> Vec<Given> {
-    let mut found = Vec::new();
-    let mut relate = |a: &Cell, b: &Cell| {
-        let (Some(x), Some(y)) = (a.interval(), b.interval()) else { return };
-        let (small, large) = if x.middle() < y.middle() { (x, y) } else { (y, x) };
-        let same = a.unit.dim == b.unit.dim;
-        if points(quantity) {
-            let what = format!("{} less {}", a.text, b.text);
-            found.extend((same && a.unit.dim == Dim::Percent).then(|| Given { value: large.minus(small), what }));
-            return;
-        }
-        if !same || matches!(a.unit.dim, Dim::Factor | Dim::Percent | Dim::Points) {
-            return;
-        }
-        let Some(ratio) = large.over(small).filter(|_| small.low > 0.0) else { return };
-        let what = format!("{} against {}", a.text, b.text);
-        if quantity.unit.dim == Dim::Factor {
-            found.push(Given { value: ratio, what });
-        } else {
-            let one = Interval::at(1.0);
-            let more = Given { value: ratio.minus(one).scaled(100.0), what: what.clone() };
-            let less = small.over(large).map(|ratio| Given { value: one.minus(ratio).scaled(100.0), what });
-            found.extend(less.into_iter().chain([more]));
-        }
-    };
-    for row in rows {
-        for (at, a) in columns.iter().enumerate() {
-            columns[at + 1..].iter().for_each(|b| relate(grid.cell(*row, *a), grid.cell(*row, *b)));
-        }
-    }
-    for column in columns {
-        for (at, a) in rows.iter().enumerate() {
-            rows[at + 1..].iter().for_each(|b| relate(grid.cell(*a, *column), grid.cell(*b, *column)));
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     const CODECS: &str = "## Codecs\n\n| Codec | Ratio | Compress (MB/s) | Decompress (MB/s) |\n|---|---|---|---|\n\
@@ -311,6 +295,9 @@ mod tests {
         | small | 10.0 | 4.0 |\n| medium | 90.0 | 30.0 |\n| large | 800 | 200 |\n\n";
     const THREADS: &str = "## Threads\n\n| Threads | Throughput (ops/s) | Speedup |\n|---|---|---|\n\
         | 1 | 120,000 | 1.0x |\n| 2 | 231,000 | 1.93x |\n| 4 | 440,000 | 3.67x |\n| 8 | 804,000 | 6.70x |\n\n";
+
+    const STORES: &str = "## Stores\n\n| Metric | Redis | Dragon | Ours |\n|---|---|---|---|\n\
+        | Throughput (ops/s) | 120,000 | 310,000 | 465,000 |\n| p99 latency (ms) | 4.2 | 1.9 | 1.2 |\n| Memory (GB) | 12.0 | 8.4 | 6.3 |\n\n";
 
     fn found(table: &str, sentence: &str) -> usize {
         crate::lint::markdown(&format!("{table}{sentence}\n")).findings.len()
@@ -327,6 +314,8 @@ mod tests {
             (SIZES, "Up to 6.4x faster on large inputs."),
             (THREADS, "With 8 threads we reach 804,000 ops/s, a 7.7x speedup."),
             (THREADS, "Scaling from 1 to 8 threads gives a 5.2x speedup."),
+            (STORES, "Ours reaches 465,000 ops/s, 2.9x more than Redis."),
+            (STORES, "Dragon needs 9.4 GB, ours 6.3 GB."),
         ] {
             assert_eq!(found(table, sentence), 1, "{sentence}");
         }
@@ -346,6 +335,9 @@ mod tests {
             (SIZES, "With a warm cache the large dataset takes 150 ms."),
             (THREADS, "With 8 threads we reach 804,000 ops/s, a 6.7x speedup."),
             (THREADS, "Scaling from 1 to 8 threads gives a 6.7x speedup."),
+            (STORES, "Ours reaches 465,000 ops/s, 3.9x more than Redis."),
+            (STORES, "Dragon needs 8.4 GB, ours 6.3 GB."),
+            (STORES, "Memory drops by 47.5% compared to Redis."),
         ] {
             assert_eq!(found(table, sentence), 0, "{sentence}");
         }
