@@ -47,7 +47,7 @@ pub(super) fn coinages(paper: &Paper<'_>) -> BTreeMap<String, BTreeSet<usize>> {
             }
         }
     }
-    found.retain(|word, tables| tables.len() <= SHARED || kept.contains(word));
+    found.retain(|word, tables| tables.len() <= SHARED || kept.contains(word) && tables.len() <= super::MOST);
     found
 }
 

@@ -32,6 +32,9 @@ impl Said<'_, '_> {
         if self.of_side(grid, view, named, out) {
             return true;
         }
+        if grid.rows.len() > WIDE || named.columns.is_empty() {
+            return false;
+        }
         // A row is what is measured, then.
         let level = |column: &usize| !(grid.levels && *column == 0);
         let side = Named { rows: named.columns.iter().copied().filter(level).collect(), columns: named.rows.clone() };
@@ -43,15 +46,20 @@ impl Said<'_, '_> {
     }
 
     fn of_side(&self, grid: &Grid, view: &View<'_>, named: &Named, out: &mut Out<'_>) -> bool {
-        let apart = self.apart()
-            || self.has("average|mean|median|total|sum|overall|estimated|limit|budget|timeout|each|every|confidence|until|another|ensemble|per|roughly");
-        let rows = self.rows_told(grid, named);
         let large = grid.rows.len() > WIDE || grid.columns.len() > WIDE;
-        if apart || large || rows.is_empty() || rows.len() > 4 || self.foreign(grid, view) || self.levelled(grid, view)
-        {
+        let firm: Vec<&Quantity> = self.sentence.quantities.iter().filter(|q| self.judged(q)).collect();
+        if large || firm.is_empty() {
             return false;
         }
-        let firm: Vec<&Quantity> = self.sentence.quantities.iter().filter(|q| self.judged(q)).collect();
+        let rows = self.rows_told(grid, named);
+        if rows.is_empty() || rows.len() > 4 {
+            return false;
+        }
+        let apart = self.apart()
+            || self.has("average|mean|median|total|sum|overall|estimated|limit|budget|timeout|each|every|confidence|until|another|ensemble|per|roughly");
+        if apart || self.foreign(grid, view) || self.levelled(grid, view) {
+            return false;
+        }
         let mut decided = false;
         for quantity in &firm {
             let others: Vec<&Quantity> = firm.iter().copied().filter(|q| q.range != quantity.range).collect();
@@ -65,15 +73,18 @@ impl Said<'_, '_> {
         let mut rows: Vec<usize> =
             named.rows.iter().copied().filter(|row| !is_summary(&grid.rows[*row].lower)).collect();
         // `zlib -6` by "zlib", where there is no other.
-        let first = |row: usize| tokens(&grid.rows[row].text).into_iter().next().unwrap_or_default();
-        for row in (0..grid.rows.len()).filter(|row| !named.rows.contains(row)) {
-            let words = tokens(&grid.rows[row].text);
+        let name = |row: &usize| {
+            let text = &grid.rows[*row].text;
+            text.split(|c: char| !c.is_alphanumeric()).next().map(str::to_lowercase).filter(|word| word.len() > 2)
+        };
+        let said = |row: &usize| name(row).is_some_and(|name| self.tokens.contains(&name));
+        let found: Vec<usize> = (0..grid.rows.len()).filter(said).collect();
+        for row in found.iter().filter(|row| !named.rows.contains(row)) {
+            let words = tokens(&grid.rows[*row].text);
             let level = words.len() > 1 && words[1..].iter().all(|word| word.len() < 3);
-            let name = first(row);
-            let one = (0..grid.rows.len()).filter(|other| first(*other) == name).count() == 1;
-            if level && one && name.len() > 2 && name.chars().all(|c| c.is_alphabetic()) && self.tokens.contains(&name)
-            {
-                rows.push(row);
+            let one = found.iter().filter(|other| name(other) == name(row)).count() == 1;
+            if level && one && words[0].chars().all(|c| c.is_alphabetic()) {
+                rows.push(*row);
             }
         }
         if !grid.levels || !rows.is_empty() {
