@@ -134,6 +134,7 @@ impl Said<'_, '_> {
             || quantity.number.stated.bound != Bound::Value
             || self.partial()
             || self.worked(quantity)
+            || !self.pairs.is_empty()
             || self.foreign(grid, view)
             || !self.claims.is_empty()
             || self.has("than|vs|versus|compared|from|within|limit|budget|until|every|after|timeout|confidence")

@@ -39,6 +39,7 @@ impl Said<'_, '_> {
             || before.ends_with(" um");
         if quantity.upper.is_some()
             || self.worked(quantity)
+            || self.pairs.iter().any(|pair| pair.range.contains(&quantity.range.start))
             || quantity.number.stated.bound != Bound::Value
             || quantity.number.about
             || !alone
