@@ -117,6 +117,11 @@ impl Interval {
         self.times(Interval::at(factor))
     }
 
+    /// Without its sign: `-35 %` in a table is "35 % faster" in prose.
+    pub fn size(self) -> Interval {
+        if self.high < 0.0 { Interval { low: -self.high, high: -self.low } } else { self }
+    }
+
     pub fn half(self) -> f64 {
         (self.high - self.low) / 2.0
     }

@@ -168,10 +168,16 @@ pub fn quantities(text: &str, decimals: Decimals) -> Vec<Quantity> {
                 continue;
             }
             let less = last.number.stated.value < number.stated.value && !last.number.signed;
+            // `at 1M — 4.8×`: a dash between two thoughts.
+            let dash = between == "—" && text[last.range.end..].starts_with(' ');
+            let bare = last.unit.dim == Dim::None && (last.unit.scale == 1.0 || last.unit.scale == unit.scale);
             if matches!(between, "–" | "-" | "—" | "‑" | "…" | "..." | "to" | "bis")
                 && less
-                && (last.unit.dim == Dim::None || last.unit == unit)
-                && (between != "to" && between != "bis" || is_range(text, last.range.start))
+                && !dash
+                && (bare || last.unit == unit)
+                && (between != "to" && between != "bis"
+                    || is_range(text, last.range.start)
+                    || last.unit == unit && is_compared(text, &range, &unit))
             {
                 (last.upper, last.unit, last.range.end) = (Some(number.stated), unit, range.end);
                 continue;
@@ -216,6 +222,12 @@ fn factor(range: Range<usize>, value: f64) -> Quantity {
     Quantity { range, number, upper: None, unit: Unit { dim: Dim::Factor, scale: 1.0 } }
 }
 
+/// `8.6 % to 35.2 % faster`: of something, not from one to the other.
+fn is_compared(text: &str, range: &Range<usize>, unit: &Unit) -> bool {
+    let next = text[range.end..].trim_start().split(|c: char| !c.is_alphabetic()).next().unwrap_or("");
+    matches!(unit.dim, Dim::Percent | Dim::Factor) && next.len() > 4 && next.ends_with("er")
+}
+
 /// `by 2 to 3 ×`: no `from` goes before.
 fn is_range(text: &str, start: usize) -> bool {
     let before = text[..start].trim_end().to_lowercase();
@@ -224,4 +236,8 @@ fn is_range(text: &str, start: usize) -> bool {
         || before.ends_with("is")
         || before.ends_with("are")
         || before.ends_with("between")
+        || before.strip_suffix("from").is_some_and(|before| {
+            let verb = before.trim_end().rsplit(' ').next().unwrap_or("");
+            list("rang|vary|vari|span").any(|stem| verb.starts_with(stem))
+        })
 }

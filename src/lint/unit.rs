@@ -114,6 +114,10 @@ fn sign(body: &str, spaced: bool) -> Option<(Unit, usize)> {
         if starts_with_word(body, word) {
             // `3 × 4` multiplies, and so does `3 x 4`.
             let after = body[word.len()..].trim_start_matches([' ', '\u{a0}', '\u{202f}', '\u{2009}']);
+            // `4×D` is a product, too.
+            if body[word.len()..].starts_with(char::is_uppercase) && !word.ends_with(char::is_alphabetic) {
+                return None;
+            }
             let letter = matches!(word, "x" | "X") && spaced;
             let multiplies =
                 after.starts_with(|c: char| c.is_ascii_digit()) && !matches!(word, "fold" | "times" | "倍");
@@ -295,6 +299,7 @@ pub fn singular(word: &str) -> String {
         && !word.ends_with("is");
     match word {
         "queries" => "query".into(),
+        "gpus" | "cpus" | "tpus" | "npus" => word[..3].to_owned(),
         _ if plural && word.ends_with("ches") => word[..word.len() - 2].to_owned(),
         _ if plural => word[..word.len() - 1].to_owned(),
         _ => word.to_owned(),
@@ -329,6 +334,7 @@ mod tests {
         reads("-fold", Dim::Factor, 1.0, 5);
         reads(" threads", Dim::Count("thread".into()), 1.0, 8);
         reads("-bit", Dim::Count("bit".into()), 1.0, 4);
+        assert_eq!(after("×D learnable"), None);
         assert_eq!(after(" × 4"), None);
         assert_eq!(after(" and more"), None);
         assert_eq!(after("Ti"), None);

@@ -126,7 +126,15 @@ fn against(
     };
     let found: Vec<Spot> = spots
         .iter()
-        .filter(|(spot, swapped)| fits(spot) && (*swapped || significant >= 4 && company(spot)))
+        .filter(|(spot, swapped)| {
+            // Of three digits, two in another order are another number as often as not.
+            let close = if *swapped {
+                significant >= 4 || both_named(paper, spot, &words) || company(spot)
+            } else {
+                significant >= 4 && company(spot)
+            };
+            fits(spot) && close
+        })
         .map(|(spot, _)| *spot)
         .collect();
     let distinct: BTreeSet<String> = found.iter().filter_map(|spot| text(paper, spot)).collect();
@@ -190,20 +198,26 @@ fn words(lower: &str) -> BTreeSet<&str> {
     lower.split(|c: char| !(c.is_alphanumeric() || c == '+')).filter(|word| word.len() > 2).collect()
 }
 
+fn both_named(paper: &Paper<'_>, (table, row, column): &Spot, words: &BTreeSet<&str>) -> bool {
+    let grid = paper.tables[*table].grid.as_ref();
+    grid.is_some_and(|grid| has(&grid.rows[*row].lower, words) && has(&grid.columns[*column].lower, words))
+}
+
 /// The sentence has a word of the row's name or of the column's.
 fn named(grid: &Grid, row: usize, column: usize, words: &BTreeSet<&str>) -> bool {
+    has(&grid.rows[row].lower, words) || has(&grid.columns[column].lower, words)
+}
+
+fn has(text: &str, words: &BTreeSet<&str>) -> bool {
     let generic = "the|and|with|for|mean|total|time|all|average|median|per|sec|not";
-    let has = |text: &str| {
-        text.split(|c: char| !(c.is_alphanumeric() || c == '+')).any(|word| {
-            word.len() > 2
-                && !one_of(generic, word)
-                && (words.contains(word)
-                    || words.iter().any(|said| {
-                        word.len() > 4 && (said.starts_with(word) || word.starts_with(*said) && said.len() > 4)
-                    }))
-        })
-    };
-    has(&grid.rows[row].lower) || has(&grid.columns[column].lower)
+    text.split(|c: char| !(c.is_alphanumeric() || c == '+')).any(|word| {
+        word.len() > 2
+            && !one_of(generic, word)
+            && (words.contains(word)
+                || words.iter().any(|said| {
+                    word.len() > 4 && (said.starts_with(word) || word.starts_with(*said) && said.len() > 4)
+                }))
+    })
 }
 
 fn kind(grid: &Grid, row: usize, column: usize, quantity: &Quantity) -> bool {

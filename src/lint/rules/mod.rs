@@ -15,6 +15,7 @@ mod parts;
 mod quotients;
 mod ranking;
 mod rates;
+mod repeated;
 mod restated;
 mod split;
 mod spread;
@@ -60,6 +61,7 @@ pub fn all(paper: &Paper<'_>) -> Report {
         listed::check,
         split::check,
         growth::check,
+        repeated::check,
     ] {
         check(paper, &mut out);
     }

@@ -197,7 +197,14 @@ fn report(grid: &Grid, fit: &Fit, all: &[Fit], told: &mut BTreeSet<usize>, out: 
         let excused = all
             .iter()
             .any(|other| other.shape != fit.shape && other.shape.target == target && other.fits.contains(row));
+        // Where what differs here is the same in all rows that fit, nothing shows that it counts.
+        let untried = [over, under].iter().any(|column| {
+            let mut texts = fit.fits.iter().map(|fit| grid.cell(*fit, *column).text.as_str());
+            let first = texts.next();
+            texts.all(|text| Some(text) == first) && first != Some(grid.cell(*row, *column).text.as_str())
+        });
         if (off - 1.0).abs() < slight
+            || untried
             || !(0.1..10.0).contains(&off)
             || excused
             || cell.more.len() > 1

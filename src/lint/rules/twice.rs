@@ -26,7 +26,12 @@ pub fn check(paper: &Paper<'_>, out: &mut Out<'_>) {
         for (row, cells) in grid.cells.iter().enumerate() {
             for (column, cell) in cells.iter().enumerate() {
                 let (Some(value), [again]) = (cell.value, cell.more.as_slice()) else { continue };
-                if again.upper.is_some() || cell.unit.scale == 0.0 || !cell.text.trim_end().ends_with(')') {
+                let inside = cell.text.find('(').and_then(|open| {
+                    let inside = &cell.text[open..];
+                    inside.find(|c: char| c.is_ascii_digit()).map(|digit| &inside[..digit])
+                });
+                let same = inside.is_some_and(|inside| opens(inside.trim_end_matches(['$', '€', '+', '-', '−'])));
+                if again.upper.is_some() || cell.unit.scale == 0.0 || !cell.text.trim_end().ends_with(')') || !same {
                     continue;
                 }
                 let own = value.scaled(1.0 / cell.unit.scale);

@@ -73,7 +73,18 @@ pub(super) fn claim(sentence: &Sentence<'_>, index: usize, quantity: &Quantity, 
         _ if factor_of => Kind::Factor,
         _ => return None,
     };
-    let position = next.iter().take(3).position(|word| one_of(CHANGES, word));
+    // "Closer to", "tighter than": a comparative, whatever the quality.
+    let compares = |at: usize| {
+        next[at].len() > 4
+            && next[at].ends_with("er")
+            && (next.get(at + 1).is_some_and(|word| word == "than") || next[at] == "closer")
+    };
+    let position = (0..next.len().min(3)).find(|at| one_of(CHANGES, &next[*at]) || compares(*at));
+    // "At 10 % loss" is a level.
+    let level = last.first().is_some_and(|word| matches!(word.as_str(), "at" | "under"));
+    if level && quantity.unit.dim == Dim::Percent && position.is_some_and(|at| !next[at].ends_with("er")) {
+        return None;
+    }
     let chinese = "提升|提高|增加|下降|降低|减少|快|慢|增长|缩短|加速";
     let open = before.trim_end().ends_with('(') && after.trim_start().starts_with([')', ',', ';']);
     let by_verb = last.first().is_some_and(|word| {
@@ -110,6 +121,16 @@ pub(super) fn claim(sentence: &Sentence<'_>, index: usize, quantity: &Quantity, 
                 || before.trim_end().trim_end_matches(['了', '约']).ends_with(word)
                 || after.trim_start().starts_with(word)
         });
+    // `-35.2 % (628 µs → 407 µs)`: the bracket has nothing but what it is of.
+    let headed = pairs.iter().any(|pair| {
+        let measured = matches!(pair.dim, Dim::Time | Dim::Rate(_) | Dim::Bytes | Dim::Money | Dim::Physical(_));
+        let behind = sentence.text.get(pair.range.end..).unwrap_or("").trim_start();
+        measured
+            && pair.range.start > quantity.range.end
+            && sentence.between(quantity.range.end, pair.range.start).trim() == "("
+            && behind.starts_with(')')
+            && (quantity.unit.dim == Dim::Factor || quantity.number.signed)
+    });
     // `tripled`, `halved`
     let spoken = sentence.text.get(quantity.range.clone()).is_some_and(|word| word.ends_with("ed"));
     let word = match position {
@@ -158,7 +179,7 @@ pub(super) fn claim(sentence: &Sentence<'_>, index: usize, quantity: &Quantity, 
         {
             "increase".into()
         }
-        None if open || adjacent || factor_of || cjk || spoken => String::new(),
+        None if open || adjacent || headed || factor_of || cjk || spoken => String::new(),
         None => return None,
     };
     let object = match position {

@@ -2,7 +2,7 @@
 
 use super::{
     claims::{Claim, Kind},
-    link::{is_condition, linked, loose},
+    link::{explained, is_condition, linked, loose},
     pairs::{FALLS, Pair, RISES},
     words,
 };
@@ -21,7 +21,7 @@ pub(super) fn held(
     sentence: &Sentence<'_>,
     pairs: &[Pair],
     claim: &Claim,
-    before: &[&Sentence<'_>],
+    (before, after): (&[&Sentence<'_>], Option<&Sentence<'_>>),
     out: &mut Out<'_>,
 ) {
     // In order, or of what a table has: other rules.
@@ -32,7 +32,7 @@ pub(super) fn held(
     let linked = linked(sentence, pairs, claim);
     let (pair, sure) = match linked {
         Some(pair) => (pair.clone(), Sure::Error),
-        None => match loose(sentence, pairs, claim, before) {
+        None => match loose(sentence, pairs, claim, before).or_else(|| explained(sentence, claim, after?)) {
             Some(pair) => (pair, Sure::Warning),
             None => return,
         },
@@ -89,7 +89,9 @@ pub(super) fn meant(pair: &Pair, claim: &Claim, either: bool) -> Option<Vec<Inte
             let changed = percent(ratio);
             let mut meant = vec![changed, flip(changed)];
             // "rose from a to b, by p": the verb is the pair's.
-            let strict = one_of(STRICT, &claim.word) || claim.word.is_empty() && pair.verb != 0;
+            let strict = one_of(STRICT, &claim.word)
+                || list(RISES).chain(list(FALLS)).any(|stem| claim.word.starts_with(stem))
+                || claim.word.is_empty() && pair.verb != 0;
             if !pair.directed || either || !strict {
                 meant.extend([percent(inverse), flip(percent(inverse))]);
             }

@@ -23,6 +23,7 @@ pub fn check(paper: &Paper<'_>, out: &mut Out<'_>) {
         }
         for (at, sentence) in paragraph.sentences.iter().enumerate() {
             let before: Vec<&Sentence<'_>> = paragraph.sentences[at.saturating_sub(2)..at].iter().collect();
+            let after = paragraph.sentences.get(at + 1);
             if !sentence.quantities.is_empty() {
                 let pairs = pairs(sentence);
                 for pair in pairs.iter().filter(|pair| pair.verb != 0) {
@@ -30,7 +31,7 @@ pub fn check(paper: &Paper<'_>, out: &mut Out<'_>) {
                 }
                 ordered(sentence, &pairs, out);
                 for claim in claims(sentence, &pairs) {
-                    held(sentence, &pairs, &claim, &before, out);
+                    held(sentence, &pairs, &claim, (&before, after), out);
                 }
             }
         }

@@ -18,7 +18,9 @@ impl Asked<'_> {
         if named && fits <= 1 && misfits == 1 && self.only_source(fit.shape) {
             return true;
         }
-        if named && fits == 0 {
+        // One column of numbers that happens to be the difference of two others shows nothing.
+        let difference = matches!(fit.shape, Shape::Difference(..) | Shape::BaseDifference(_));
+        if named && fits == 0 || difference && self.grid.turned && fits == 1 {
             return false;
         }
         if named && !rate && self.only_pair(fit.shape) && fits >= 1 && fit.digits >= 1.0 && misfits <= 3 * fits {

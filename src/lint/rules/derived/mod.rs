@@ -103,6 +103,9 @@ impl<'a> Asked<'a> {
         let mut asked =
             Asked { grid, target, dim: common, hint: Hint::read(header), rows, bases: Vec::new(), header, wide: false };
         asked.rows.retain(|row| grid.cell(*row, target).unit.dim == asked.dim);
+        // `+121%`: a sign makes it a change.
+        let signed = asked.rows.iter().filter(|row| grid.cell(**row, target).signed).count();
+        asked.hint.change |= asked.dim == Dim::Percent && signed * 2 > asked.rows.len();
         asked.bases = asked.base_rows();
         asked
     }
@@ -188,7 +191,8 @@ impl<'a> Asked<'a> {
             return None;
         }
         let (over, under) = (self.value(row, a)?, self.value(row, b)?);
-        let ratio = over.over(under)?;
+        // Nothing is no part of anything.
+        let ratio = over.over(under).filter(|_| over.middle() != 0.0)?;
         // 1 GB is 1000 or 1024 MB.
         let prefixes = self.grid.cell(row, a).unit.scale != self.grid.cell(row, b).unit.scale
             && self.grid.cell(row, a).unit.dim == Dim::Bytes;
@@ -242,14 +246,19 @@ impl<'a> Asked<'a> {
         self.enough(&fit).then_some(fit)
     }
 
-    /// A difference of which one number is too small to be seen is the other number.
+    /// A sum or a difference of which all numbers but one are too small to be seen is that number.
     fn negligible(&self, shape: Shape, row: usize, width: f64) -> bool {
+        let seen = |value: &Interval| value.middle().abs() > 2.0 * width;
         let operands = match shape {
+            Shape::Sum(a, b) => {
+                let parts = (a..b).filter(|column| *column != self.target);
+                return parts.filter_map(|column| self.value(row, column)).filter(seen).count() < 2;
+            }
             Shape::Difference(a, b) => [self.value(row, a), self.value(row, b)],
             Shape::BaseDifference(a) => [self.value(row, a), self.bases.get(row).and_then(|base| self.value(*base, a))],
             _ => return false,
         };
-        operands.iter().flatten().any(|operand| operand.middle().abs() <= 2.0 * width)
+        operands.iter().flatten().any(|operand| !seen(operand))
     }
 
     fn stated(&self, cell: &Cell) -> Option<Stated> {

@@ -51,6 +51,13 @@ impl Asked<'_> {
             let cell = grid.cell(row, self.target);
             let (Some(predicted), Some(stated)) = (self.predicted(best.shape, row), cell.value) else { continue };
             let off = (stated.value - predicted.middle()).abs();
+            // What is of another size altogether is of something else, unless many rows say what it is of.
+            let sized = (stated.value / predicted.middle()).abs();
+            let turned = (stated.value * predicted.middle()).abs();
+            let like = (0.2..5.0).contains(&sized) || cell.slower && (0.2..5.0).contains(&turned);
+            if best.fits.len() < 3 && !like {
+                continue;
+            }
             let wide =
                 Asked { wide: true, dim: self.dim.clone(), rows: Vec::new(), bases: self.bases.clone(), ..*self };
             let loosely =

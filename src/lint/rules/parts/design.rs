@@ -15,7 +15,13 @@ pub(super) fn design(sentence: &Sentence<'_>, out: &mut Out<'_>) {
     let cues = "so |thus|hence|total of|in total|giving|yielding|yields|resulting in|makes|for a total|i.e.|altogether|which gives|that is|leads to|insgesamt|also |therefore|result";
     let numbers = counts(sentence);
     let Some((last, factors)) = numbers.split_last() else { return };
-    if factors.len() < 2 || factors.len() > 5 || numbers.len() > 6 || sentence.text.contains(['=', '×', '%', '+']) {
+    // `15/15 passed` is a part of a whole.
+    let fraction =
+        sentence.text.split('/').collect::<Vec<_>>().windows(2).any(|two| {
+            two[0].ends_with(|c: char| c.is_ascii_digit()) && two[1].starts_with(|c: char| c.is_ascii_digit())
+        });
+    let other = fraction || sentence.text.contains(['=', '×', '%', '+']);
+    if factors.len() < 2 || factors.len() > 5 || numbers.len() > 6 || other {
         return;
     }
     let Some(gap) = sentence.lower.get(factors[factors.len() - 1].1..last.1) else { return };

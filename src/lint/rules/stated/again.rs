@@ -133,6 +133,9 @@ impl Said<'_, '_> {
         if quantity.upper.is_some()
             || quantity.number.stated.bound != Bound::Value
             || self.partial()
+            || self.worked(quantity)
+            || !self.pairs.is_empty()
+            || self.foreign(grid, view)
             || !self.claims.is_empty()
             || self.has("than|vs|versus|compared|from|within|limit|budget|until|every|after|timeout|confidence")
         {

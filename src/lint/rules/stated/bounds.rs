@@ -21,9 +21,13 @@ impl Said<'_, '_> {
             .iter()
             .filter(|q| q.upper.is_some() && matches!(q.unit.dim, Dim::Factor | Dim::Percent));
         let (Some(quantity), None) = (ranges.next(), ranges.next()) else { return false };
+        if self.exact_ends(grid, view, quantity, out) {
+            return true;
+        }
         if self.partial()
             || !named.rows.is_empty() && named.rows.len() < 2
             || self.tokens.len() > 40
+            || self.levelled(grid, view)
             || self.has("appeared|earlier|seemed")
         {
             return false;
@@ -43,6 +47,10 @@ impl Said<'_, '_> {
         ];
         let off = |(stated, actual): (Stated, f64)| (stated.value - actual).abs() > 2.0 * stated.half + 0.003 * actual;
         let near = |(stated, actual): (Stated, f64)| (stated.value / actual - 1.0).abs() < 0.15;
+        let sized = ends.iter().any(|(stated, actual)| (0.4..2.5).contains(&(stated.value / actual)));
+        if !sized {
+            return false;
+        }
         let apart = low.low() > most * 1.02 || high.high() < least * 0.98;
         let wrong = apart
             || !precise
@@ -65,6 +73,42 @@ impl Said<'_, '_> {
             "the least and the largest of its rows".into(),
         ];
         out.wrong(place, "stated", Sure::Warning, said);
+        true
+    }
+
+    /// "11.34× to 64.53×", of whatever part of the rows: the one end is a cell, the other none, but near the end of its column.
+    fn exact_ends(&self, grid: &Grid, view: &View<'_>, quantity: &Quantity, out: &mut Out<'_>) -> bool {
+        let (low, Some(high)) = (quantity.number.stated, quantity.upper) else { return false };
+        let exact = |stated: Stated| stated.half < 0.005 * stated.value;
+        if !exact(low) || !exact(high) || quantity.number.about || self.apart() || !self.alone {
+            return false;
+        }
+        let values = |column: usize| -> Vec<Interval> {
+            let cells = (0..grid.rows.len()).map(|row| grid.cell(row, column));
+            let alike = cells.filter(|cell| cell.unit.dim == quantity.unit.dim);
+            alike.filter_map(|cell| cell.interval()).map(Interval::size).collect()
+        };
+        let all: Vec<Interval> = (0..grid.columns.len()).flat_map(values).collect();
+        let given = |stated: Stated| all.iter().any(|value| stated.cut().meets(*value));
+        let (known, odd, upper) = match (given(low), given(high)) {
+            (true, false) => (low, high, true),
+            (false, true) => (high, low, false),
+            _ => return false,
+        };
+        let of = |column: &usize| values(*column).iter().any(|value| known.cut().meets(*value));
+        let mut columns = (0..grid.columns.len()).filter(of);
+        let (Some(column), None) = (columns.next(), columns.next()) else { return false };
+        let ends = values(column).into_iter().map(Interval::middle);
+        let end = if upper { ends.fold(0.0, f64::max) } else { ends.fold(f64::INFINITY, f64::min) };
+        if !(0.6..1.67).contains(&(end / odd.value)) || (end / odd.value - 1.0).abs() < 0.03 {
+            return false;
+        }
+        let said = [
+            format!("range {}", self.sentence.quote(quantity.range.clone())),
+            format!("{} in the table (line {})", show(end), view.place.line),
+            "the one end is a cell of the column, the other is none".into(),
+        ];
+        out.wrong(self.sentence.place(quantity.range.start), "stated", Sure::Warning, said);
         true
     }
 
@@ -95,9 +139,12 @@ impl Said<'_, '_> {
         let Some(found) = self.ratios(grid, named, quantity).filter(|found| found.len() >= 2) else { return false };
         let least = found.iter().map(|i| i.high).fold(f64::INFINITY, f64::min);
         let most = found.iter().map(|i| i.high).fold(f64::NEG_INFINITY, f64::max);
+        // "Up to 64.53×": so many digits are those of the largest.
+        let given = found.iter().any(|value| stated.cut().meets(*value));
+        let exact = stated.half < 0.003 * stated.value && !given && (1.03..1.67).contains(&(most / stated.value));
         let wrong = match stated.bound {
             Bound::Least => least < stated.low() * 0.98,
-            _ => most * 1.02 < stated.low(),
+            _ => most * 1.02 < stated.low() || exact,
         };
         let says = self.sentence.quote(quantity.range.clone());
         let place = self.sentence.place(quantity.range.start);
@@ -136,7 +183,9 @@ impl Said<'_, '_> {
                 };
                 let rows = (0..grid.rows.len()).filter(|row| !is_summary(&grid.rows[*row].lower));
                 let values: Vec<Interval> = rows.filter_map(|row| grid.cell(row, column).interval()).collect();
-                return Some(values);
+                // All of them fall, and the sentence says by how much.
+                let falls = values.iter().all(|value| value.low <= 0.0);
+                return Some(if falls { values.into_iter().map(Interval::size).collect() } else { values });
             }
             _ => return None,
         };

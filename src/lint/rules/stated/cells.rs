@@ -15,7 +15,7 @@ impl Said<'_, '_> {
     pub(super) fn cell_told(&self, grid: &Grid, view: &View<'_>, named: &Named, out: &mut Out<'_>) -> bool {
         let [row] = named.rows.as_slice() else { return false };
         let apart = self.apart() || self.has("than|vs|versus|from|within|limit|budget|until|every|after|timeout|confidence|each|between|another|ensemble|respectively");
-        if apart || is_summary(&grid.rows[*row].lower) || self.foreign(grid, view) {
+        if apart || is_summary(&grid.rows[*row].lower) || self.foreign(grid, view) || self.levelled(grid, view) {
             return false;
         }
         let mut decided = false;
@@ -38,6 +38,8 @@ impl Said<'_, '_> {
             || before.ends_with(" by")
             || before.ends_with(" um");
         if quantity.upper.is_some()
+            || self.worked(quantity)
+            || self.pairs.iter().any(|pair| pair.range.contains(&quantity.range.start))
             || quantity.number.stated.bound != Bound::Value
             || quantity.number.about
             || !alone

@@ -25,7 +25,7 @@ impl Said<'_, '_> {
             grid.rows.iter().chain(&grid.columns).any(|name| {
                 tokens(&name.text)
                     .iter()
-                    .any(|word| *word == self.sentence.text[q.number.range.clone()].replace(',', ""))
+                    .any(|word| *word == self.sentence.text[q.number.range.clone()].replace([',', '-', '−'], ""))
             })
         };
         let others = self
@@ -75,9 +75,14 @@ impl Said<'_, '_> {
             Bound::Least => stated.high() < least * 0.5 || stated.value > most * 1.02,
             // Of one pair of cells there are few readings, and it is none of them.
             Bound::Value if values.len() <= 4 => {
-                !values.iter().any(|value| (value.middle() / stated.value - 1.0).abs() < 0.03)
+                // What is of another size is of something else.
+                values.iter().any(|value| (0.4..2.5).contains(&(value.middle() / stated.value)))
+                    && !values.iter().any(|value| (value.middle() / stated.value - 1.0).abs() < 0.03)
             }
-            Bound::Value => stated.cut().low > most * 1.02 || stated.cut().high < least * 0.98,
+            Bound::Value => {
+                let near = stated.value < most * 2.5 && stated.value > least * 0.4;
+                near && (stated.cut().low > most * 1.02 || stated.cut().high < least * 0.98)
+            }
         };
         if !outside {
             return true;
@@ -133,7 +138,10 @@ impl Said<'_, '_> {
         };
         let compares = self.has("than|vs|versus|over|compared|outperforms|outperform|beats|beat|against|as|relative");
         // A cell that already is a ratio.
-        if let ([row], true) = (named.rows.as_slice(), named.columns.len() <= 2) {
+        // A ratio in the row of X is not that of something against X.
+        if let ([row], true) = (named.rows.as_slice(), named.columns.len() <= 2)
+            && !self.against(grid, *row, Some(claim))
+        {
             let alike: Vec<usize> = (0..grid.columns.len())
                 .filter(|column| {
                     grid.cell(*row, *column).unit.dim == quantity.unit.dim
@@ -159,7 +167,7 @@ impl Said<'_, '_> {
             };
             let alike: Vec<usize> = alike.into_iter().filter(change).collect();
             if let ([column], _) | ([], [column]) = (by_name.as_slice(), alike.as_slice()) {
-                let value = grid.cell(*row, *column).interval()?;
+                let value = grid.cell(*row, *column).interval()?.size();
                 let all: Vec<Interval> = std::iter::once(value).collect();
                 return Some((
                     all,
@@ -185,7 +193,12 @@ impl Said<'_, '_> {
                 side = columns.to_vec();
                 (&turned, [*a, *b], &side)
             }
-            ([a], rows) if rows.len() <= 1 && self.other_column(grid, *a).is_some() => {
+            // Of two rows it is no comparison of columns.
+            ([a], rows)
+                if rows.len() <= 1
+                    && self.rows_told(grid, named).len() <= 1
+                    && self.other_column(grid, *a).is_some() =>
+            {
                 (grid, [*a, self.other_column(grid, *a)?], rows)
             }
             (columns, [a]) if columns.len() <= 1 && grid.rows.len() == 2 => {

@@ -53,7 +53,12 @@ impl Said<'_, '_> {
             }
             let Some(next) = sentence.quantities.get(index + 1) else { continue };
             let between = sentence.between(quantity.range.end, next.range.start).trim();
-            let joined = before.ends_with("from") && between == "to" && contains_any(before, "range|vary|varies|span")
+            let joined = before.ends_with("from")
+                && between == "to"
+                && contains_any(
+                    before,
+                    "range|vary|varies|span|grow|grew|rise|rose|fall|fell|drop|increas|decreas|climb|goes|went",
+                )
                 || before.ends_with("between") && between == "and"
                 || before.ends_with("zwischen") && between == "und";
             let scale = if quantity.unit.dim == Dim::None { next.unit.scale } else { quantity.unit.scale };

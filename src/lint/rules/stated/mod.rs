@@ -7,10 +7,16 @@ mod cells;
 mod compared;
 mod ends;
 mod foreign;
+mod given;
+mod labelled;
 mod named;
+mod places;
+mod rows;
 mod several;
 mod statistics;
 mod sums;
+
+use std::collections::BTreeSet;
 
 use named::tokens;
 
@@ -34,9 +40,11 @@ const TOLD: usize = 200;
 const MOST: usize = 6;
 
 pub fn check(paper: &Paper<'_>, out: &mut Out<'_>) {
+    let coinages = labelled::coinages(paper);
+    let digits = digits(paper);
     for paragraph in &paper.paragraphs {
         let near = near(paper, paragraph);
-        let far = if near.is_empty() { far(paper, paragraph) } else { Vec::new() };
+        let far = if near.is_empty() { far(paper, paragraph, &labelled::of(&coinages, paragraph)) } else { Vec::new() };
         if near.is_empty() && far.is_empty() {
             continue;
         }
@@ -45,12 +53,31 @@ pub fn check(paper: &Paper<'_>, out: &mut Out<'_>) {
                 let mut said = Said::new(clause.as_ref().unwrap_or(sentence));
                 let heading = tokens(&paper.headings[paragraph.section]);
                 said.heading = heading.iter().map(|word| foreign::root(word).to_owned()).collect();
+                said.alone = near.len() + far.len() == 1;
+                said.distant = near.is_empty();
                 said.points(paper, out);
                 held(&near, &said, |said, grid, view, out| said.of(grid, view, out), paper, out);
-                held(&far, &said, |said, grid, view, out| said.far(grid, view, out), paper, out);
+                let mut trial = Out::new(paper.document);
+                held(&far, &said, |said, grid, view, out| said.far(grid, view, out), paper, &mut trial);
+                // Of many tables, some other one may have the number.
+                trial.findings.retain(|(_, finding)| !digits.contains(&plain(&finding.stated)));
+                out.findings.append(&mut trial.findings);
+                out.agreed.append(&mut trial.agreed);
             }
         }
     }
+}
+
+/// The numbers of all cells as they stand, where a paper has many tables.
+fn digits(paper: &Paper<'_>) -> BTreeSet<String> {
+    let tables = paper.tables.iter().filter(|_| paper.tables.len() > MOST);
+    let cells = tables.filter_map(|view| view.grid.as_ref()).flat_map(|grid| grid.cells.iter().flatten());
+    let numbers = cells.flat_map(|cell| cell.text.split([' ', '(', '/', '→', '–']));
+    numbers.map(plain).filter(|digits| !digits.is_empty()).collect()
+}
+
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| c.is_ascii_digit() || *c == '.').collect()
 }
 
 /// It has a number, or counts in words.
@@ -84,12 +111,15 @@ fn held(
     }
 }
 
-/// Where a section has no table, as an abstract or a conclusion: all those of the paper, if they are few.
-fn far<'p, 'a>(paper: &'p Paper<'a>, paragraph: &Paragraph<'_>) -> Vec<&'p View<'a>> {
+/// Where a section has no table, as an abstract or a conclusion: all those of the paper, if they are few, or those with rows that it
+/// calls by coined names.
+fn far<'p, 'a>(paper: &'p Paper<'a>, paragraph: &Paragraph<'_>, called: &BTreeSet<usize>) -> Vec<&'p View<'a>> {
     let own = paper.tables.iter().any(|view| view.section == paragraph.section);
     let few = paper.tables.len() <= MOST;
     let fits = |view: &&View<'_>| view.table.rows.len() <= TOLD && view.grid.is_some();
-    if own || !few { Vec::new() } else { paper.tables.iter().filter(fits).collect() }
+    let mut tables: Vec<(usize, &View<'_>)> = paper.tables.iter().enumerate().collect();
+    tables.retain(|(index, view)| !own && (few || called.contains(index)) && fits(view));
+    tables.into_iter().map(|(_, view)| view).collect()
 }
 
 /// The tables that a paragraph may speak of: the last two above it in its section, and the next one below.
@@ -98,9 +128,11 @@ fn near<'p, 'a>(paper: &'p Paper<'a>, paragraph: &Paragraph<'_>) -> Vec<&'p View
         |view: &&View<'_>| view.section == paragraph.section && view.table.rows.len() <= TOLD && view.grid.is_some();
     let above =
         paper.tables[..paragraph.next_table].iter().rev().take_while(|view| view.section == paragraph.section).take(2);
-    let below =
-        paper.tables[paragraph.next_table..].iter().take_while(|view| view.section == paragraph.section).take(1);
-    above.chain(below).filter(fits).collect()
+    let mut below = paper.tables[paragraph.next_table..].iter().take_while(|view| view.section == paragraph.section);
+    let next = below.next();
+    // What stands before several tables of one kind sums them all up.
+    let twins = next.is_some_and(|next| below.any(|view| view.table.header == next.table.header));
+    above.chain(next.filter(|_| !twins)).filter(fits).collect()
 }
 
 /// Words of a part of the rows, of another study, or of what might be.
@@ -114,6 +146,10 @@ struct Said<'s, 'a> {
     claims: Vec<Claim>,
     /// The words of its section's heading.
     heading: Vec<String>,
+    /// There is one table that it can be of.
+    alone: bool,
+    /// The tables are in other sections.
+    distant: bool,
 }
 
 /// Rows or columns that a sentence names.
@@ -126,14 +162,23 @@ impl<'s, 'a> Said<'s, 'a> {
     fn new(sentence: &'s Sentence<'a>) -> Self {
         let pairs = change::pairs(sentence);
         let claims = change::claims(sentence, &pairs);
-        Said { sentence, tokens: tokens(sentence.text), pairs, claims, heading: Vec::new() }
+        Said {
+            sentence,
+            tokens: tokens(sentence.text),
+            pairs,
+            claims,
+            heading: Vec::new(),
+            alone: false,
+            distant: false,
+        }
     }
 
     /// Holds what is said against a table. True if it was of it.
     fn of(&self, grid: &Grid, view: &View<'_>, out: &mut Out<'_>) -> bool {
         let named = self.named(grid);
-        self.respectively(grid, view, &named, out)
+        let decided = self.respectively(grid, view, &named, out)
             || self.several(grid, view, &named, out)
+            || self.places(grid, view, &named, out)
             || self.counted(grid, view, &named, out)
             || self.lead(grid, view, &named, out)
             || self.span(grid, view, &named, out)
@@ -149,17 +194,30 @@ impl<'s, 'a> Said<'s, 'a> {
             || self.pair_again(grid, view, &named, out)
             || self.cell_again(grid, view, &named, out)
             || self.cell_told(grid, view, &named, out)
+            || self.labelled(grid, view, &named, out);
+        // One number of a sentence may be right and another wrong.
+        decided | (out.findings.is_empty() && self.of_rows(grid, view, &named, out))
     }
 
     /// The same of a table in another section: only what names its cells.
     fn far(&self, grid: &Grid, view: &View<'_>, out: &mut Out<'_>) -> bool {
         let named = self.named(grid);
-        let told = !named.rows.is_empty() || !named.columns.is_empty();
-        told && !self.foreign(grid, view)
-            && (self.compared(grid, view, &named, out)
-                || self.largest(grid, view, &named, out)
-                || self.cell_again(grid, view, &named, out)
-                || self.cell_told(grid, view, &named, out))
+        let told = !named.rows.is_empty() || !named.columns.is_empty() || !self.rows_told(grid, &named).is_empty();
+        if !told || self.foreign(grid, view) {
+            return false;
+        }
+        let decided = self.compared(grid, view, &named, out)
+            || self.largest(grid, view, &named, out)
+            || self.cell_again(grid, view, &named, out)
+            || self.cell_told(grid, view, &named, out)
+            || self.labelled(grid, view, &named, out);
+        decided | (out.findings.is_empty() && self.of_rows(grid, view, &named, out))
+    }
+
+    /// What a written-out product gives, which is its own.
+    fn worked(&self, quantity: &Quantity) -> bool {
+        let before = self.sentence.text.get(..quantity.range.start).unwrap_or("").trim_end();
+        before.ends_with(['=', '≈']) && before.contains(['×', '*', '·'])
     }
 
     fn has(&self, words: &'static str) -> bool {
@@ -177,7 +235,12 @@ impl<'s, 'a> Said<'s, 'a> {
         let own = |word: &str| {
             grid.rows.iter().chain(&grid.columns).any(|name| tokens(&name.text).iter().any(|known| known == word))
         };
-        list(PARTIAL).any(|word| self.tokens.iter().any(|token| token == word) && !own(word))
+        list(PARTIAL).any(|word| self.tokens.iter().any(|token| token == word) && !own(word) && !self.compares_by(word))
+    }
+
+    /// "45 % smaller" is no smaller part.
+    fn compares_by(&self, word: &str) -> bool {
+        self.claims.iter().any(|claim| claim.word == word)
     }
 
     /// It speaks of another study, of what might be, or leaves something out.
@@ -187,7 +250,7 @@ impl<'s, 'a> Said<'s, 'a> {
 
     /// It speaks of some rows only, of another study, or of what might be.
     fn partial(&self) -> bool {
-        self.has(PARTIAL)
+        list(PARTIAL).any(|word| self.tokens.iter().any(|token| token == word) && !self.compares_by(word))
     }
 }
 

@@ -17,6 +17,10 @@ pub(super) fn tokens(text: &str) -> Vec<String> {
 /// Without units in brackets, and without a general word behind a telling one: `FxHash time`.
 pub(super) fn label_words(label: &str) -> Vec<String> {
     let mut words = tokens(label.split(['(', '[', '<']).next().unwrap_or(label));
+    // `+ caching`
+    if words.len() > 1 {
+        words.retain(|word| word.contains(char::is_alphanumeric));
+    }
     while words.len() > 1
         && words.last().is_some_and(|last| one_of("time|times|speed|ms|us|ns|s|mb", last))
         && words[..words.len() - 1].iter().any(|word| !one_of(GENERIC, word))
@@ -41,11 +45,12 @@ pub(super) fn matches_at(tokens: &[String], at: usize, words: &[String]) -> bool
 const PLAIN: &str = "seconds|second|minutes|hours|bytes|percent|lower|higher|better|lower is better|higher is better|mean|stddev|total|default|optional|cores|threads|tokens|words|lines";
 
 /// Words that name nothing in particular.
-const GENERIC: &str = "time|speed|size|name|total|the|a|of|in|and|with|speedup|mean|average|median|min|max|ratio|n|value|values|type|test|result|results|count|rate|latency|throughput|memory|ms|s|mb|us|ns|x|change|difference|improvement|all|overall|method|model|benchmark|operation|performance|runtime|duration|no|yes|is|on|at|to";
+pub(super) const GENERIC: &str = "time|speed|size|name|total|the|a|of|in|and|with|speedup|mean|average|median|min|max|ratio|n|value|values|type|test|result|results|count|rate|latency|throughput|memory|ms|s|mb|us|ns|x|change|difference|improvement|all|overall|method|model|benchmark|operation|performance|runtime|duration|no|yes|is|on|at|to";
 
 /// What a word has in common with others of its stem: `parsing`, `parse`.
-fn stem(word: &str) -> &str {
-    list("ing|ed|es|s|e").find_map(|end| word.strip_suffix(end).filter(|stem| stem.len() >= 4)).unwrap_or(word)
+pub(super) fn stem(word: &str) -> &str {
+    let end = |end: &&str| word.ends_with(end) && word.len() >= end.len() + 4 && !(*end == "s" && word.ends_with("ss"));
+    list("ation|ion|ing|ed|es|s|e").find(end).map_or(word, |end| &word[..word.len() - end.len()])
 }
 
 impl Said<'_, '_> {

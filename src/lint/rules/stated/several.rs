@@ -209,7 +209,7 @@ impl Said<'_, '_> {
         decided
     }
 
-    fn ratio_of(
+    pub(super) fn ratio_of(
         &self,
         (x, y): (&Cell, &Cell),
         range: std::ops::Range<usize>,
@@ -236,9 +236,10 @@ impl Said<'_, '_> {
         let place = self.sentence.place(range.start);
         let says = self.sentence.quote(range);
         let near = |value: &Interval| stated.cut().meets(*value) || (value.middle() / stated.value - 1.0).abs() < 0.03;
+        let sized = |value: &Interval| (0.4..2.5).contains(&(value.middle() / stated.value).abs());
         if meant.iter().any(near) {
             out.fits(place, "stated", says);
-        } else {
+        } else if meant.iter().any(sized) {
             let shown =
                 if kind == Kind::Factor { show(ratio.middle().max(inverse.middle())) } else { show(meant[0].middle()) };
             let follows = format!("{shown} by the table (line {})", view.place.line);
