@@ -54,7 +54,7 @@ pub fn read(document: &Document<'_>) -> Result<Tree> {
 pub fn picture(drawn: &Tree, id: &str, title: &str) -> Result<(Files, String)> {
     let (width, height) = (drawn.size().width(), drawn.size().height());
     let units = WIDTH * UNITS / f64::from(width);
-    let more = units.log10().ceil().clamp(0.0, 6.0) as u8;
+    let more = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5].into_iter().take_while(|power| *power < units).count() as u8;
     // The page has other drawings, with names of their own.
     let body = shapes(drawn, 1 + more, Some(format!("picture-{id}-")))?;
     let body = format!("<rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>{body}");

@@ -59,7 +59,7 @@ impl Own {
         let File { draw, figures } = file::read(&source)?;
         let figures = figures.map(|Figures(figures)| figures).unwrap_or_default();
         for (id, _) in &figures {
-            check_id(id).or_else(|(what, hint)| Err(source.fault(&format!("figures.{id}"), what, hint)))?;
+            check_id(id).map_err(|(what, hint)| source.fault(&format!("figures.{id}"), what, hint))?;
         }
         let draw = draw.map(|Names(names)| names);
         for (index, name) in draw.iter().flatten().enumerate() {
