@@ -30,7 +30,8 @@ use crate::lint::{
     paper::{Paragraph, View},
     report::Out,
     sentence::{Quantity, Sentence},
-    words::words as list,
+    unit::Dim,
+    words::{one_of, words as list},
 };
 
 /// More rows than these are looked up, not told.
@@ -214,8 +215,13 @@ impl<'s, 'a> Said<'s, 'a> {
         decided | (out.findings.is_empty() && self.of_rows(grid, view, &named, out))
     }
 
-    /// What a written-out product gives, which is its own.
+    /// What is of no table: what a written-out product gives, and how sure one is of another number (`90 % interval`, `95% CI`).
     fn worked(&self, quantity: &Quantity) -> bool {
+        let after = self.sentence.lower.get(quantity.range.end..).unwrap_or("");
+        let next = after.split(|c: char| !c.is_alphabetic()).find(|word| !word.is_empty()).unwrap_or("");
+        if quantity.unit.dim == Dim::Percent && one_of("interval|intervals|confidence|ci|cis|credible", next) {
+            return true;
+        }
         let before = self.sentence.text.get(..quantity.range.start).unwrap_or("").trim_end();
         before.ends_with(['=', '≈']) && before.contains(['×', '*', '·'])
     }

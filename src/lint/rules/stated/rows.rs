@@ -319,6 +319,7 @@ mod tests {
     const THREADS: &str = "## Threads\n\n| Threads | Throughput (ops/s) | Speedup |\n|---|---|---|\n\
         | 1 | 120,000 | 1.0x |\n| 2 | 231,000 | 1.93x |\n| 4 | 440,000 | 3.67x |\n| 8 | 804,000 | 6.70x |\n\n";
 
+    const SHARES: &str = "## Parts\n\n| Shade | Decode (%) | Load (%) |\n|---|---|---|\n| light | 98.3 | 1.7 |\n| dark | 97.1 | 2.9 |\n\n";
     const STORES: &str = "## Stores\n\n| Metric | Redis | Dragon | Ours |\n|---|---|---|---|\n\
         | Throughput (ops/s) | 120,000 | 310,000 | 465,000 |\n| p99 latency (ms) | 4.2 | 1.9 | 1.2 |\n| Memory (GB) | 12.0 | 8.4 | 6.3 |\n\n";
 
@@ -362,6 +363,11 @@ mod tests {
             (STORES, "Ours reaches 465,000 ops/s, 3.9x more than Redis."),
             (STORES, "Dragon needs 8.4 GB, ours 6.3 GB."),
             (STORES, "Memory drops by 47.5% compared to Redis."),
+            (
+                SHARES,
+                "Decode rate with the dark shade is 0.67 times that with the light shade (90 % interval 0.66 to 0.68).",
+            ),
+            (SHARES, "Decode with the light shade has a narrow 95% CI."),
         ] {
             assert_eq!(found(table, sentence), 0, "{sentence}");
         }
