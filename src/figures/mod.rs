@@ -101,7 +101,8 @@ pub fn draw(summary: &Summary, labels: &Labels, own: Option<&Own>) -> Result<Vec
         drawn.with_context(|| format!("figure `{id}`"))
     });
     let mut figures = drawn.collect::<Result<Vec<Figure>>>()?;
-    figures.extend(own.map_or(Ok(Vec::new()), |own| own.pictures(summary, &font))?);
+    let pictures = own.map_or(Ok(Vec::new()), |own| own.pictures(&figures))?;
+    figures.extend(pictures);
     Ok(figures)
 }
 

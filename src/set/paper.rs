@@ -7,6 +7,7 @@ use anyhow::Result;
 use super::{Set, context, exhibits};
 use crate::{
     claims::{Claims, Id},
+    figures::Own,
     paper::{self, Figures, Head, Place, Templates},
 };
 
@@ -16,7 +17,9 @@ pub type Made = BTreeMap<String, Vec<u8>>;
 /// # Errors
 /// Prose that does not fit the claims.
 pub fn files(set: &Set, claims: &Claims, templates: &Templates) -> Result<Made> {
-    let drawn = exhibits::figures(set, claims)?;
+    let mut drawn = exhibits::figures(set, claims)?;
+    let pictures = Own::default().with_pictures(templates.pictures())?.pictures(&drawn)?;
+    drawn.extend(pictures);
     let figures = Figures {
         svg: drawn.iter().map(|figure| (figure.id.clone(), figure.svg.clone())).collect(),
         page: drawn.iter().map(|figure| (figure.id.clone(), figure.page.clone())).collect(),

@@ -19,6 +19,26 @@ fn three() -> Fleet {
     fleet
 }
 
+/// A paper of one's own about a set may show drawings, too.
+#[test]
+fn a_set_s_paper_shows_pictures() {
+    let fleet = three();
+    assert!(fleet.merge(&[], "set").status.success());
+    let svg = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 9 3\"><rect width=\"5\" height=\"2\"/></svg>";
+    for (path, text) in [
+        ("own/sections/1.md", "## Fleet\n\nSee @figure:fleet.\n\n![Who asks whom](figure:fleet)\n"),
+        ("own/pictures/fleet.svg", svg),
+    ] {
+        let file = fleet.path().join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    }
+    let reported = fleet.offprint(&["report", "--set", "set", "--templates", "own", "--out", "paper"]);
+    assert!(reported.status.success(), "{}", said(&reported));
+    assert!(fleet.read("paper/paper.md").contains("Who asks whom. Drawn by the authors; not made from the records."));
+    assert!(fleet.path().join("paper/figures/fleet.pdf").is_file());
+}
+
 #[test]
 fn a_fleet_becomes_one_paper_and_every_number_of_it_is_verified() {
     let fleet = three();

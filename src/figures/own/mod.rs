@@ -24,7 +24,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, anyhow, ensure};
 
 use super::{Figure, Labels, font::Font, scene::Scene};
 use crate::{analysis::Summary, factor::KNOWN};
@@ -77,11 +77,10 @@ impl Own {
     /// A name that a figure cannot have, or has already.
     pub fn with_pictures<'a>(mut self, pictures: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Own> {
         for (id, text) in pictures {
-            let taken = self.figures.iter().any(|(figure, _)| figure == id);
-            let taken = || taken.then(|| (format!("`{id}` is a figure of figures.yaml"), "give one another name"));
-            if let Err((what, hint)) = check_id(id).and_then(|()| taken().map_or(Ok(()), Err)) {
-                bail!("templates/pictures/{id}.svg: {what}\nhint: {hint}");
-            }
+            let file = || format!("templates/pictures/{id}.svg");
+            check_id(id).map_err(|(what, hint)| anyhow!("{}: {what}\nhint: {hint}", file()))?;
+            let is_new = self.figures.iter().all(|(figure, _)| figure != id);
+            ensure!(is_new, "{}: `{id}` is a figure of figures.yaml\nhint: give one another name", file());
             self.pictures.insert(id.to_owned(), text.to_owned());
         }
         Ok(self)
@@ -92,19 +91,21 @@ impl Own {
         self.pictures.iter().map(|(id, text)| (id.clone(), picture::letters(text))).collect()
     }
 
-    /// The pictures as figures.
+    /// The pictures as figures, beside those that are drawn already.
     ///
     /// # Errors
     /// What a picture may not ask for; with file and line.
-    pub(super) fn pictures(&self, summary: &Summary, font: &Font) -> Result<Vec<Figure>> {
-        let drawn = self.pictures.iter().map(|(id, text)| {
+    pub fn pictures(&self, drawn: &[Figure]) -> Result<Vec<Figure>> {
+        let font = Font::open()?;
+        let picture = |(id, text): (&String, &String)| {
+            let is_new = drawn.iter().all(|figure| figure.id != *id);
             ensure!(
-                !summary.factors.iter().any(|factor| factor.name == *id),
-                "templates/pictures/{id}.svg: `{id}` is a factor of the study, whose own figure has its name\nhint: give the picture another name"
+                is_new,
+                "templates/pictures/{id}.svg: there is a figure `{id}`\nhint: give the picture another name"
             );
-            picture::figure(id, text, font)
-        });
-        drawn.collect()
+            picture::figure(id, text, &font)
+        };
+        self.pictures.iter().map(picture).collect()
     }
 
     /// Is this one of the program's figures drawn, if the study has it?

@@ -4,15 +4,18 @@
 //! An SVG is a stranger's program, too: it may name files, other drawings and itself. So it is held to shapes and texts, to what they cost
 //! when they are drawn, and to the letters that figures have.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Display};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use resvg::usvg::{
     Group, Node as Shape,
-    roxmltree::{Document, Node, ParsingOptions},
+    roxmltree::{Attribute, Document, Node, ParsingOptions},
 };
 
-use crate::figures::{Figure, font::Font, output};
+use crate::{
+    figures::{Figure, font::Font, output},
+    seen::seen,
+};
 
 /// Elements, with those that are drawn again through a reference.
 const MOST_DRAWN: u64 = 10_000;
@@ -52,6 +55,7 @@ const DRAWN: [&str; 25] = [
     "use",
 ];
 const SVG: &str = "http://www.w3.org/2000/svg";
+const XLINK: &str = "http://www.w3.org/1999/xlink";
 
 /// Draws `templates/pictures/ID.svg`.
 ///
@@ -62,32 +66,45 @@ pub fn figure(id: &str, text: &str, font: &Font) -> Result<Figure> {
     drawn(id, text, font).map_err(|error| anyhow!("templates/pictures/{id}.svg: {error:#}"))
 }
 
-fn drawn(id: &str, text: &str, font: &Font) -> Result<Figure> {
+fn parsed(text: &str) -> Result<Document<'_>> {
     let options = ParsingOptions { allow_dtd: true, nodes_limit: 20 * MOST_DRAWN as u32 };
-    let document = Document::parse_with_options(text, options).context("expected an SVG")?;
+    Document::parse_with_options(text, options)
+        .map_err(|error| anyhow!("expected an SVG: {error}\nhint: save it as plain SVG, as UTF-8 and unpacked"))
+}
+
+fn drawn(id: &str, text: &str, font: &Font) -> Result<Figure> {
+    let document = parsed(text)?;
     let root = document.root_element();
-    ensure!(root.has_tag_name((SVG, "svg")), "expected an SVG, found the element `{}`", root.tag_name().name());
+    if !root.has_tag_name((SVG, "svg")) {
+        let found = root.tag_name().name();
+        bail!("expected an SVG, found the element `{found}`\nhint: it begins with <svg xmlns=\"{SVG}\" ...>");
+    }
+    let names = names(&document)?;
     // Depth first: nothing below may go deeper than the stack.
     for node in root.descendants().filter(Node::is_element) {
-        let depth = node.ancestors().count();
-        ensure!(depth <= DEEPEST, "{}: expected elements at most {DEEPEST} deep", line(&node));
-        check(&node, font)?;
+        if node.ancestors().count() > DEEPEST {
+            return Err(refused(&node, format!("expected elements at most {DEEPEST} deep"), "take groups apart"));
+        }
+        check(&node, &names, font)?;
     }
-    let cost = Costs::of(&document).of_node(root, 0)?;
+    let cost = Costs { names: &names, known: BTreeMap::new() }.of_node(root, 0)?;
     ensure!(
         cost <= MOST_DRAWN,
         "expected at most {MOST_DRAWN} shapes to be drawn, found {cost}\nhint: leave some out, or join them into paths"
     );
-    let tree = output::read(&document)?;
+    let tree = output::read(&document).context("the drawing has no size or cannot be read\nhint: give it a viewBox")?;
     let shape = tree.size().height() / tree.size().width();
     ensure!(
         SHAPES.contains(&shape),
-        "expected a height of {} to {} widths, found {shape:.2}",
+        "expected a height of {} to {} widths, found {shape:.2}\nhint: it is set as wide as a column; change its viewBox",
         SHAPES.start(),
         SHAPES.end()
     );
     let dashes = dashes(tree.root());
-    ensure!(dashes <= MOST_DASHES, "expected at most {MOST_DASHES} dashes, found about {dashes:.0}");
+    ensure!(
+        dashes <= MOST_DASHES,
+        "expected at most {MOST_DASHES} dashes, found about {dashes:.0}\nhint: take longer dashes"
+    );
     let title = root.children().find(|node| node.has_tag_name((SVG, "title"))).and_then(|node| node.text());
     let (output::Files { svg, pdf, png }, page) = output::picture(&tree, id, title.unwrap_or(id))?;
     Ok(Figure { id: id.to_owned(), svg, pdf, png, page })
@@ -95,8 +112,7 @@ fn drawn(id: &str, text: &str, font: &Font) -> Result<Figure> {
 
 /// The texts in a picture, its title among them, each on a line.
 pub fn letters(text: &str) -> String {
-    let options = ParsingOptions { allow_dtd: true, nodes_limit: 20 * MOST_DRAWN as u32 };
-    let Ok(document) = Document::parse_with_options(text, options) else { return String::new() };
+    let Ok(document) = parsed(text) else { return String::new() };
     let texts =
         document.descendants().filter(|node| node.has_tag_name((SVG, "text")) || node.has_tag_name((SVG, "title")));
     let of = |node: Node<'_, '_>| {
@@ -105,66 +121,89 @@ pub fn letters(text: &str) -> String {
     texts.map(of).collect::<Vec<String>>().join("\n")
 }
 
-fn line(node: &Node<'_, '_>) -> String {
-    format!("line {}", node.document().text_pos_at(node.range().start).row)
+fn refused(node: &Node<'_, '_>, what: impl Display, hint: &str) -> anyhow::Error {
+    anyhow!("line {}: {what}\nhint: {hint}", node.document().text_pos_at(node.range().start).row)
+}
+
+/// Elements by their names, each of which one has.
+type Names<'a, 'i> = BTreeMap<&'a str, Node<'a, 'i>>;
+
+fn names<'a, 'i>(document: &'a Document<'i>) -> Result<Names<'a, 'i>> {
+    let mut names = Names::new();
+    for node in document.descendants() {
+        let Some(name) = node.attribute("id") else { continue };
+        if names.insert(name, node).is_some() {
+            return Err(refused(&node, format!("`{name}` is the id of two elements"), "give each its own"));
+        }
+    }
+    Ok(names)
 }
 
 /// May this element stand in a picture?
-fn check(node: &Node<'_, '_>, font: &Font) -> Result<()> {
+fn check(node: &Node<'_, '_>, names: &Names<'_, '_>, font: &Font) -> Result<()> {
     let name = node.tag_name().name();
     if node.tag_name().namespace() != Some(SVG) {
         // Programs' notes for themselves.
         return Ok(());
     }
-    let line = || line(node);
-    ensure!(
-        DRAWN.contains(&name),
-        "{}: expected shapes and texts, found the element `{name}`\nhint: save it as plain SVG, without pictures of points, effects, scripts and HTML",
-        line()
-    );
-    for attribute in node.attributes() {
-        let (name, value) = (attribute.name(), attribute.value());
-        ensure!(
-            !["filter", "mask"].contains(&name) && !value.contains("filter:") && !value.contains("mask:"),
-            "{}: effects (`filter`, `mask`) are not drawn\nhint: take them out",
-            line()
-        );
+    let refused = |what: String, hint: &str| Err(refused(node, what, hint));
+    if !DRAWN.contains(&name) {
+        let hint = "save it as plain SVG, without pictures of points, effects, scripts and HTML";
+        return refused(format!("expected shapes and texts, found the element `{name}`"), hint);
+    }
+    for (name, value) in properties(node) {
+        if ["filter", "mask", "mask-image"].contains(&name) {
+            return refused(format!("effects (`{name}`) are not drawn"), "take them out");
+        }
         for place in references(name, value) {
-            ensure!(
-                place.starts_with('#'),
-                "{}: `{place}`: a picture names nothing outside of itself\nhint: put it into the drawing",
-                line()
-            );
+            let Some(id) = place.strip_prefix('#') else {
+                let what = format!("`{place}`: a picture names nothing outside of itself");
+                return refused(what, "put it into the drawing");
+            };
+            if !names.contains_key(id) {
+                return refused(format!("`{place}`: no element has this id"), "put it there, or take this out");
+            }
         }
     }
     if name == "style" {
         let text: String = node.descendants().filter_map(|node| node.text()).collect();
         let plain = !["@import", "@font-face", "filter", "mask"].iter().any(|word| text.contains(word));
         let gradients = references("style", &text).iter().all(|place| {
-            let target = place.strip_prefix('#').and_then(|id| with_id(node.document(), id));
+            let target = place.strip_prefix('#').and_then(|id| names.get(id));
             target.is_some_and(|target| target.tag_name().name().ends_with("Gradient"))
         });
-        ensure!(
-            plain && gradients,
-            "{}: a style may set colours, lines, letters and gradients of the drawing, and name nothing else",
-            line()
-        );
+        if !(plain && gradients) {
+            let what = "a style sheet may set colours, lines, letters and gradients of the drawing".to_owned();
+            return refused(what, "set the rest at the elements themselves; effects are not drawn");
+        }
     }
     if ["text", "tspan"].contains(&name) {
         let texts = node.children().filter(|child| child.is_text()).filter_map(|child| child.text());
         if let Some(lacking) = texts.flat_map(str::chars).find(|c| !c.is_whitespace() && !font.has(*c)) {
-            bail!(
-                "{}: the letter `{}` (U+{:04X}) is not in the font of figures\nhint: save the drawing's texts as paths",
-                line(),
-                crate::seen::seen(lacking),
-                lacking as u32
-            );
+            let (letter, code) = (seen(lacking), lacking as u32);
+            let what = format!("the letter `{letter}` (U+{code:04X}) is not in the font of figures");
+            return refused(what, "save the drawing's texts as paths");
         }
     }
     Ok(())
 }
 
-/// What an attribute refers to: `#id`, or something elsewhere.
+/// Attributes of SVG's own, those that stand in `style` among them.
+fn properties<'a>(node: &Node<'a, '_>) -> Vec<(&'a str, &'a str)> {
+    let own = node.attributes().filter(|attribute| attribute.namespace().is_none_or(|space| space == XLINK));
+    let split = |attribute: Attribute<'a, '_>| -> Vec<(&'a str, &'a str)> {
+        match attribute.name() {
+            "style" => {
+                let declarations = attribute.value().split(';').filter_map(|one| one.split_once(':'));
+                declarations.map(|(name, value)| (name.trim(), value.trim())).collect()
+            }
+            name => vec![(name, attribute.value())],
+        }
+    };
+    own.flat_map(split).collect()
+}
+
+/// What a property refers to: `#id`, or something elsewhere.
 fn references<'a>(name: &str, value: &'a str) -> Vec<&'a str> {
     if name == "href" {
         return vec![value.trim()];
@@ -173,56 +212,54 @@ fn references<'a>(name: &str, value: &'a str) -> Vec<&'a str> {
     inside.map(|place| place.trim().trim_matches(['"', '\'']).trim()).collect()
 }
 
-fn with_id<'a, 'i>(document: &'a Document<'i>, id: &str) -> Option<Node<'a, 'i>> {
-    document.descendants().find(|node| node.attribute("id") == Some(id))
-}
-
 /// How many shapes an element stands for, those of its references counted each time.
-struct Costs<'a, 'i> {
-    by_name: BTreeMap<&'a str, Node<'a, 'i>>,
+struct Costs<'n, 'a, 'i> {
+    names: &'n Names<'a, 'i>,
     known: BTreeMap<usize, u64>,
 }
 
-impl<'a, 'i> Costs<'a, 'i> {
-    fn of(document: &'a Document<'i>) -> Self {
-        let named = document.descendants().filter_map(|node| Some((node.attribute("id")?, node)));
-        Costs { by_name: named.collect(), known: BTreeMap::new() }
-    }
-
+impl<'a, 'i> Costs<'_, 'a, 'i> {
     fn of_node(&mut self, node: Node<'a, 'i>, depth: usize) -> Result<u64> {
         if let Some(cost) = self.known.get(&node.id().get_usize()) {
             return Ok(*cost);
         }
-        ensure!(
-            depth <= 2 * DEEPEST,
-            "{}: expected references at most {DEEPEST} deep, and none to itself",
-            line(&node)
-        );
+        if depth > 2 * DEEPEST {
+            let what = format!("expected references at most {DEEPEST} deep, and none to itself");
+            return Err(refused(&node, what, "draw it once, without references in it"));
+        }
         let mut inside = 1u64;
         for child in node.children().filter(Node::is_element) {
             inside = inside.saturating_add(self.of_node(child, depth + 1)?);
         }
-        // What paints a group paints each of its shapes; a mark stands at each corner of a path.
+        // What paints a group paints each of its shapes; a mark stands at each corner, or at both ends.
         let (mut painted, mut marks) = (1u64, 0u64);
-        for attribute in node.attributes() {
-            for place in references(attribute.name(), attribute.value()) {
-                let Some(target) = place.strip_prefix('#').and_then(|id| self.by_name.get(id).copied()) else {
-                    continue;
-                };
+        for (name, value) in properties(&node) {
+            for place in references(name, value) {
+                let Some(target) = place.strip_prefix('#').and_then(|id| self.names.get(id).copied()) else { continue };
                 let cost = self.of_node(target, depth + 1)?;
-                match target.tag_name().name() {
-                    "marker" => marks = marks.saturating_add(cost),
-                    _ => painted = painted.saturating_add(cost),
-                }
+                let times = match name {
+                    "marker-start" | "marker-end" => inside,
+                    "marker-mid" | "marker" => corners(&node),
+                    _ => {
+                        painted = painted.saturating_add(cost);
+                        continue;
+                    }
+                };
+                marks = marks.saturating_add(cost.saturating_mul(times));
             }
         }
-        let corners =
-            |name| node.descendants().filter_map(move |node| node.attribute(name)).map(str::len).sum::<usize>() as u64;
-        let corners = if marks > 0 { 1 + corners("d") + corners("points") } else { 0 };
-        let cost = inside.saturating_mul(painted).saturating_add(marks.saturating_mul(corners));
+        let cost = inside.saturating_mul(painted).saturating_add(marks);
         self.known.insert(node.id().get_usize(), cost);
         Ok(cost)
     }
+}
+
+/// Corners of the paths in an element, from above: a number each.
+fn corners(node: &Node<'_, '_>) -> u64 {
+    let numbers =
+        |text: &str| text.split(|c: char| !(c.is_ascii_digit() || c == '.')).filter(|one| !one.is_empty()).count();
+    let paths = node.descendants().flat_map(|node| [node.attribute("d"), node.attribute("points")]);
+    1 + paths.flatten().map(numbers).sum::<usize>() as u64
 }
 
 /// Dashes of all lines, from above.
@@ -285,14 +322,18 @@ mod tests {
             ("<foreignObject/>", "found the element `foreignObject`"),
             ("<script>1</script>", "found the element `script`"),
             ("<g filter=\"url(#f)\"/>", "effects"),
-            ("<g style=\"mask:url(#f)\"/>", "effects"),
+            ("<g style=\"opacity:1; mask : url(#f)\"/>", "effects (`mask`)"),
+            ("<g style=\"filter: blur(2px)\"/>", "effects (`filter`)"),
+            ("<rect fill=\"url(#none)\" width=\"1\" height=\"1\"/>", "`#none`: no element has this id"),
+            ("<use href=\"#none\"/>", "`#none`: no element has this id"),
+            ("<g id=\"a\"/><rect id=\"a\"/>", "`a` is the id of two elements"),
             ("<use href=\"/etc/passwd\"/>", "a picture names nothing outside of itself"),
             (
                 "<rect fill=\"url(http://x/y#z)\" width=\"1\" height=\"1\"/>",
                 "a picture names nothing outside of itself",
             ),
-            ("<style>@import 'x'</style>", "a style may set"),
-            ("<style>.a{fill:url(#p)}</style><pattern id=\"p\"/>", "a style may set"),
+            ("<style>@import 'x'</style>", "a style sheet may set"),
+            ("<style>.a{fill:url(#p)}</style><pattern id=\"p\"/>", "a style sheet may set"),
             ("<text>a漢</text>", "the letter `漢` (U+6F22) is not in the font of figures"),
             (&deep, "at most 32 deep"),
             ("<g id=\"a\"><use href=\"#a\"/></g>", "none to itself"),
@@ -300,10 +341,15 @@ mod tests {
         ] {
             let error = format!("{:#}", of(inside).map(|figure| figure.id).unwrap_err());
             assert!(error.starts_with("templates/pictures/a.svg: ") && error.contains(told), "{inside}: {error}");
+            assert!(error.contains("\nhint: "), "{error}");
         }
-        for (text, told) in
-            [("", "expected an SVG"), ("<html/>", "found the element `html`"), ("no", "expected an SVG")]
-        {
+        let bare = "<svg width=\"9\" height=\"9\"/>";
+        for (text, told) in [
+            ("", "expected an SVG"),
+            ("<html/>", "the element `html`"),
+            ("no", "expected an SVG"),
+            (bare, "<svg xmlns="),
+        ] {
             let error = format!("{:#}", figure("a", text, &Font::open().unwrap()).map(|figure| figure.id).unwrap_err());
             assert!(error.contains(told), "{error}");
         }
@@ -327,13 +373,17 @@ mod tests {
                 format!("<rect fill=\"url(#p{})\" width=\"1\" height=\"1\"/>", level + 1).repeat(10)
             )
         };
-        let patterns: String =
-            (0..10).map(pattern).collect::<String>() + "<rect fill=\"url(#p0)\" width=\"9\" height=\"9\"/>";
+        let patterns: String = (0..10).map(pattern).collect::<String>()
+            + "<rect id=\"p10\"/><rect fill=\"url(#p0)\" width=\"9\" height=\"9\"/>";
         let marks = "<marker id=\"m\">".to_owned()
             + &"<rect/>".repeat(90)
             + "</marker><path marker-mid=\"url(#m)\" d=\""
             + &"L1 1".repeat(90)
             + "\"/>";
+        // A long line with an arrow at its end is a line and an arrow.
+        let line = "L1 1".repeat(20_000);
+        let arrow = "<marker id=\"m\"><rect/></marker><path marker-end=\"url(#m)\" stroke=\"#000\" d=\"M0 0";
+        of(&format!("{arrow}{line}L40 20\"/>")).unwrap();
         for inside in [uses, patterns, marks] {
             let error = format!("{:#}", of(&inside).map(|figure| figure.id).unwrap_err());
             assert!(error.contains("shapes to be drawn"), "{error}");
