@@ -41,10 +41,8 @@ pub struct QualityArgs {
 
 pub fn run(args: &QualityArgs) -> Result<ExitCode> {
     let text = text::named(&args.text)?.text;
-    let kernels = match &args.kernels {
-        Some(name) => Some(Kernels::named(Device::current()?, "--kernels", name)?),
-        None => args.stock_kernels.then_some(Kernels::Stock),
-    };
+    let name = if args.stock_kernels { Some("stock") } else { args.kernels.as_deref() };
+    let kernels = name.map(|name| Kernels::named(Device::current()?, "--kernels", name)).transpose()?;
     let open = |source: &Source| -> Result<Reader> {
         let (checkpoint, _) = model::fetch(source, &model::cache_dir(), &mut tell_fetch())?;
         Reader::open(&checkpoint.folder, kernels.clone())

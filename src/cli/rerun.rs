@@ -69,9 +69,10 @@ pub fn run(args: RerunArgs) -> Result<ExitCode> {
         sources: then.iter().map(|facts| (facts.model.clone(), source(facts))).collect(),
         accept: &|now| same_models(&original, now),
     };
-    // Like is held against like: what MLX's own kernels made is made by them again.
-    let stock_kernels =
-        by_stock_kernels(original.records.iter().filter(|row| row.engine == "mlx").map(|row| row.backend.as_str()));
+    // Like is held against like: what MLX's own kernels made is made by them again, and a study that chooses will choose the same.
+    let backends = original.records.iter().filter(|row| row.engine == "mlx").map(|row| row.backend.as_str());
+    let chosen = original.study.execution.kernels.is_some();
+    let stock_kernels = !chosen && by_stock_kernels(backends);
     let own = Own { stock_kernels, meter: None };
     let execution = execute_with(&study_file, &results, unfinished.as_deref(), &own, &origin, &mut |_| Ok(()))?;
     if execution.ended == Ended::Stopped {

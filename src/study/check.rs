@@ -378,6 +378,7 @@ fn execution(entry: ExecutionEntry, isolation: Isolation, models: &[ModelSpec]) 
         let of_mlx = models.iter().any(|model| model.engine.is(EngineKind::Mlx));
         let hint = "they are MLX's, or Offprint's on it; leave the key out";
         ensure(of_mlx, "execution.kernels", "a model that MLX computes", name, hint)?;
+        ensure(!name.is_empty(), "execution.kernels", "a name, as avx2", "nothing", "leave the key out for the best")?;
     }
     in_range("execution.seed", &seed, &0, &MAX_SEED, "any whole number will do; a date is easy to remember")?;
     in_range("execution.cooldown_s", &cooldown_s, &0.0, &MAX_SECONDS, "seconds to wait before each run")?;

@@ -430,6 +430,9 @@ fn kernels_are_of_a_model_that_mlx_computes() {
     let text = "study: {name: test}\nmodels: [{id: a, name: A, source: fake}]\nprompts: [a]\nbenchmark_settings: {max_tokens: [4], temperatures: [0], num_runs: 1}\nexecution: {kernels: avx2}\n";
     let error = Study::from_str("study.yaml", text).unwrap_err().to_string();
     assert!(error.contains("execution.kernels") && error.contains("a model that MLX computes"), "{error}");
+    let of_mlx = text.replace("source: fake", "source: \"path:x\"").replace("kernels: avx2", "kernels: \"\"");
+    let error = Study::from_str("study.yaml", &of_mlx).unwrap_err().to_string();
+    assert!(error.contains("execution.kernels") && error.contains("expected a name, as avx2"), "{error}");
 }
 
 #[test]

@@ -25,10 +25,10 @@ use crate::model::{
 const STEP: usize = 256;
 
 /// Experts a token that the step has room for (`kMostTop` of `native/offprint-kernels/cpp/model.hpp`).
-const MOST_EXPERTS: usize = 64;
+const MOST_TOP: usize = 64;
 
 /// Experts of a layer that it has room for where their scores are sigmoids (`kMostExperts` there).
-const MOST_EXPERTS_THERE: usize = 512;
+const MOST_EXPERTS: usize = 512;
 
 /// Positions of a convolution that the step has room for (`kMostTaps` there).
 const MOST_TAPS: usize = 8;
@@ -43,11 +43,9 @@ pub fn unfit(spec: &Spec) -> Option<String> {
         (spec::Mixer::Attention(of), _) if of.value_norm => Some("normed values"),
         (spec::Mixer::Attention(of), _) if of.keys != Keys::Own => Some("keys of other layers"),
         (_, spec::Feed::Beside(..)) => Some("experts beside a dense feed"),
-        (_, spec::Feed::Experts(of)) if of.top > MOST_EXPERTS => Some("so many experts a token"),
+        (_, spec::Feed::Experts(of)) if of.top > MOST_TOP => Some("so many experts a token"),
         (_, spec::Feed::Experts(of)) if of.routing == Routing::Scaled => Some("this way of choosing experts"),
-        (_, spec::Feed::Experts(of))
-            if matches!(of.routing, Routing::Sigmoid { .. }) && of.count > MOST_EXPERTS_THERE =>
-        {
+        (_, spec::Feed::Experts(of)) if matches!(of.routing, Routing::Sigmoid { .. }) && of.count > MOST_EXPERTS => {
             Some("so many experts")
         }
         _ if layer.scalar => Some("layers with a scale of their own"),
