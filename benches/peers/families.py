@@ -24,7 +24,6 @@ SIZES = dict(
     hidden_size=1024, intermediate_size=2816, num_hidden_layers=12, num_attention_heads=16, num_key_value_heads=4, head_dim=64,
     vocab_size=49152, rms_norm_eps=1e-5, max_position_embeddings=4096, rope_theta=10000.0, tie_word_embeddings=True,
 )
-SLIDING = ["sliding_attention"] * 3 + ["full_attention"]
 EXPERTS = dict(num_hidden_layers=8, tie_word_embeddings=True)
 # config.json's keys beside SIZES (None takes one out); llama.cpp's name for the architecture; its keys beside those of all.
 FAMILIES = {

@@ -320,6 +320,15 @@ mod tests {
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::write(file, text).unwrap();
         };
+        // Our rules name sections of ours: of those that are there.
+        write("sections/02-method.md", "## Method\n");
+        let rules = |found: Found| found.templates.get(PROSE).unwrap().to_owned();
+        let some = rules(Templates::in_folder(folder.path()).unwrap());
+        assert!(some.contains("free:\n  - 02-method.md\n") && !some.contains("01-introduction"), "{some}");
+        fs::rename(folder.path().join("sections/02-method.md"), folder.path().join("sections/1.md")).unwrap();
+        let none = rules(Templates::in_folder(folder.path()).unwrap());
+        assert!(none.contains("free: []\n") && none.contains("\njudgements:\n"), "{none}");
+        fs::remove_dir_all(folder.path().join("sections")).unwrap();
         write("prose.yaml", "judgements: {}\n");
         let only_rules = Templates::in_folder(folder.path()).unwrap().templates;
         assert_eq!(only_rules.sections(), Templates::built_in().sections());
