@@ -7,6 +7,7 @@
 use std::{collections::BTreeMap, fmt::Display};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use quick_xml::{Reader, events::Event};
 use resvg::usvg::{
     Group, Node as Shape,
     roxmltree::{Attribute, Document, Node, ParsingOptions},
@@ -55,6 +56,7 @@ const DRAWN: [&str; 25] = [
     "use",
 ];
 const SVG: &str = "http://www.w3.org/2000/svg";
+const PLAIN: &str = "hint: save it as plain SVG, as UTF-8 and unpacked";
 const XLINK: &str = "http://www.w3.org/1999/xlink";
 
 /// Draws `templates/pictures/ID.svg`.
@@ -67,9 +69,36 @@ pub fn figure(id: &str, text: &str, font: &Font) -> Result<Figure> {
 }
 
 fn parsed(text: &str) -> Result<Document<'_>> {
+    shallow(text)?;
     let options = ParsingOptions { allow_dtd: true, nodes_limit: 20 * MOST_DRAWN as u32 };
-    Document::parse_with_options(text, options)
-        .map_err(|error| anyhow!("expected an SVG: {error}\nhint: save it as plain SVG, as UTF-8 and unpacked"))
+    Document::parse_with_options(text, options).map_err(|error| anyhow!("expected an SVG: {error}\n{PLAIN}"))
+}
+
+/// The parser below goes down with its elements, so they are looked at before, and an entity may bring none in.
+fn shallow(text: &str) -> Result<()> {
+    for (at, mark) in text.match_indices("<!ENTITY") {
+        let declared = text[at + mark.len()..].split_once(['"', '\'']).map_or("", |(_, rest)| rest);
+        let value = declared.split(['"', '\'']).next().unwrap_or("");
+        ensure!(
+            !value.contains(['<', '&']),
+            "an entity with elements or entities in it: {}\nhint: save it as plain SVG",
+            value.chars().take(40).collect::<String>()
+        );
+    }
+    let (mut reader, mut depth) = (Reader::from_str(text), 0usize);
+    loop {
+        match reader.read_event().map_err(|error| anyhow!("expected an SVG: {error}\n{PLAIN}"))? {
+            Event::Start(_) => depth += 1,
+            Event::End(_) => depth = depth.saturating_sub(1),
+            Event::Eof => break,
+            _ => {}
+        }
+        if depth > DEEPEST {
+            let line = 1 + text[..reader.buffer_position() as usize].matches('\n').count();
+            bail!("line {line}: expected elements at most {DEEPEST} deep\nhint: take groups apart");
+        }
+    }
+    Ok(())
 }
 
 fn drawn(id: &str, text: &str, font: &Font) -> Result<Figure> {
@@ -80,11 +109,7 @@ fn drawn(id: &str, text: &str, font: &Font) -> Result<Figure> {
         bail!("expected an SVG, found the element `{found}`\nhint: it begins with <svg xmlns=\"{SVG}\" ...>");
     }
     let names = names(&document)?;
-    // Depth first: nothing below may go deeper than the stack.
     for node in root.descendants().filter(Node::is_element) {
-        if node.ancestors().count() > DEEPEST {
-            return Err(refused(&node, format!("expected elements at most {DEEPEST} deep"), "take groups apart"));
-        }
         check(&node, &names, font)?;
     }
     let cost = Costs { names: &names, known: BTreeMap::new() }.of_node(root, 0)?;
@@ -93,6 +118,7 @@ fn drawn(id: &str, text: &str, font: &Font) -> Result<Figure> {
         "expected at most {MOST_DRAWN} shapes to be drawn, found {cost}\nhint: leave some out, or join them into paths"
     );
     let tree = output::read(&document).context("the drawing has no size or cannot be read\nhint: give it a viewBox")?;
+    ensure!(tree.root().has_children(), "nothing is drawn in it\nhint: are its shapes of any size and colour?");
     let shape = tree.size().height() / tree.size().width();
     ensure!(
         SHAPES.contains(&shape),
@@ -313,7 +339,8 @@ mod tests {
 
     #[test]
     fn what_is_no_picture_is_refused_with_its_line() {
-        let deep = format!("{}{}", "<g>".repeat(40), "</g>".repeat(40));
+        let nested = |depth: usize| format!("{}{}", "<g>".repeat(depth), "</g>".repeat(depth));
+        let (deep, deeper) = (nested(40), nested(200_000));
         for (inside, told) in [
             (
                 "\n<image href=\"data:image/png;base64,AA\"/>",
@@ -335,7 +362,10 @@ mod tests {
             ("<style>@import 'x'</style>", "a style sheet may set"),
             ("<style>.a{fill:url(#p)}</style><pattern id=\"p\"/>", "a style sheet may set"),
             ("<text>a漢</text>", "the letter `漢` (U+6F22) is not in the font of figures"),
-            (&deep, "at most 32 deep"),
+            (&deep, "line 3: expected elements at most 32 deep"),
+            (&deeper, "at most 32 deep"),
+            ("", "nothing is drawn in it"),
+            ("<rect width=\"0\" height=\"1\"/>", "nothing is drawn in it"),
             ("<g id=\"a\"><use href=\"#a\"/></g>", "none to itself"),
             ("<path d=\"M0 0L40000 0\" stroke=\"#000\" stroke-dasharray=\".1\"/>", "dashes"),
         ] {
@@ -353,6 +383,9 @@ mod tests {
             let error = format!("{:#}", figure("a", text, &Font::open().unwrap()).map(|figure| figure.id).unwrap_err());
             assert!(error.contains(told), "{error}");
         }
+        let entity = format!("<!DOCTYPE svg [<!ENTITY a \"{}\">]><svg xmlns=\"{SVG}\">&a;</svg>", nested(90_000));
+        let error = format!("{:#}", figure("a", &entity, &Font::open().unwrap()).map(|figure| figure.id).unwrap_err());
+        assert!(error.contains("an entity with elements") && error.contains("hint: "), "{error}");
         let thin = format!("<svg xmlns=\"{SVG}\" width=\"1\" height=\"9\"><rect width=\"1\" height=\"1\"/></svg>");
         assert!(
             format!("{:#}", figure("a", &thin, &Font::open().unwrap()).map(|figure| figure.id).unwrap_err())
